@@ -1,0 +1,24 @@
+"""The record: what was asked for, what was tried, what came out. The only room that speaks SQL."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from db.store import Store
+
+__all__ = ["open_store", "upgrade_store"]
+
+
+def open_store(url: str, *, create: bool = False, clock: "ColumnElement[float] | None" = None) -> "Store":
+    """See `db.store.open_store`; SQLAlchemy is loaded only now, so that `bench --help` need not wait for it."""
+    from db import store
+
+    return store.open_store(url, create=create, clock=clock)
+
+
+def upgrade_store(url: str) -> tuple[str | None, str]:
+    """See `db.store.upgrade_store`."""
+    from db import store
+
+    return store.upgrade_store(url)

@@ -1,0 +1,159 @@
+"""One database, SQLite or Postgres: connections, transactions, the clock, and foreign errors turned into ours."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import URL, ColumnElement, Connection, Double, Engine, Table, create_engine, event, exc, make_url, text
+from sqlalchemy import literal_column as sql
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.errors import ConfigError, StoreError
+
+BUSY_S = 30  # how long a SQLite writer waits for another one
+
+CLOCKS = {
+    # not now(): that is the moment at which the transaction began
+    "postgresql": "extract(epoch from clock_timestamp())::double precision",
+    # not unixepoch('subsec'): SQLite 3.40 does not have it
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+}
+# the same methods under two types; one name for both keeps the callers readable
+INSERTS: dict[str, Callable[[Table], sqlite.Insert]] = {
+    "postgresql": cast("Callable[[Table], sqlite.Insert]", postgresql.insert),
+    "sqlite": sqlite.insert,
+}
+SUBMIT_LOCK = 0x7375626D6974  # "submit": two that add the same jobs in other orders would deadlock on Postgres
+
+
+class Database:
+    """Opens no connection before it is needed; safe between threads, not between a process and its fork."""
+
+    def __init__(self, url: str, *, clock: ColumnElement[float] | None = None) -> None:
+        self.url = parse_url(url)
+        self.dialect = self.url.get_backend_name()
+        self.clock: ColumnElement[Any] = clock if clock is not None else sql(CLOCKS[self.dialect], Double)
+        self._insert = INSERTS[self.dialect]
+        self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.url)
+
+    @property
+    def name(self) -> str:
+        """The URL as it may be shown: without password."""
+        return self.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self, *, durable: bool = False) -> Iterator[Connection]:
+        """A transaction that commits at the end of the block; `durable` survives a power cut on SQLite too."""
+        with self._transaction("write", durable=durable) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A consistent look at the store."""
+        with self._transaction("read") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, mode: str, *, durable: bool = False) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                options = {"bench_mode": mode, "bench_durable": durable}
+                with connection.execution_options(**options).begin():
+                    yield connection
+        except exc.DBAPIError as error:
+            if not is_outage(error):
+                raise
+            raise StoreError(f"the store {self.name} does not answer: {_first_line(error)}", fix=self._fix()) from error
+
+    def _one_at_a_time(self, connection: Connection, lock: int) -> None:
+        """Wait for others that hold the lock, until this transaction ends; SQLite has one writer anyway."""
+        if self.dialect == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+    def _fix(self) -> str:
+        if self.dialect == "sqlite":
+            folder = Path(self.url.database or "").parent
+            return f"check that {folder} is writable and has room, then run the command again"
+        return "start Postgres or correct BENCH_DATABASE_URL, then run the command again"
+
+
+def parse_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError as error:
+        raise ConfigError("BENCH_DATABASE_URL is not a database URL", fix=URL_FIX) from error
+    if parsed.get_backend_name() not in CLOCKS:
+        raise ConfigError(
+            f"BENCH_DATABASE_URL names {parsed.get_backend_name()!r}, which bench has no store on", fix=URL_FIX
+        )
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigError("BENCH_DATABASE_URL names no file; a store in memory would be lost", fix=URL_FIX)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.get_backend_name() == "postgresql" else parsed
+
+
+URL_FIX = "use sqlite:////absolute/path/bench.db or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+
+
+def is_outage(error: exc.DBAPIError) -> bool:
+    """Whether the database is away, locked or full, rather than bench's SQL being wrong."""
+    return isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated
+
+
+def _first_line(error: exc.DBAPIError) -> str:
+    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("bench_mode") == "read":
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('bench_durable') else 'NORMAL'}")
+        # a plain BEGIN that reads first and writes later fails at once when another writer was quicker
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=2,  # the loop and its heartbeat
+        connect_args={"connect_timeout": 5, "application_name": "bench"},
+    )
+
+
+def make_private_folder(url: URL) -> None:
+    """The folder of a SQLite file, readable by its owner only when it is made here."""
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make the folder {folder}: {error.strerror}", fix="set BENCH_HOME to a folder of yours"
+        ) from error
+
+
+def make_private_file(url: URL) -> None:
+    path = Path(url.database or "")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, stat.S_IRUSR | stat.S_IWUSR))
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}", fix="set BENCH_HOME to a folder of yours") from error

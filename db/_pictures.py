@@ -1,0 +1,23 @@
+"""Image grids as bytes: zlib of a JSON line with shape and names, then the pixels. Nothing is unpickled."""
+
+import json
+import zlib
+
+import numpy as np
+
+from db.records import ImageGrid
+
+
+def pack_grid(grid: ImageGrid) -> bytes:
+    head = {"shape": grid.pixels.shape, "rows": grid.rows, "columns": grid.columns}
+    return zlib.compress(json.dumps(head).encode() + b"\n" + np.ascontiguousarray(grid.pixels, np.uint8).tobytes())
+
+
+def unpack_grid(packed: bytes) -> ImageGrid:
+    line, pixels = zlib.decompress(packed).split(b"\n", 1)
+    head = json.loads(line)
+    return ImageGrid(
+        pixels=np.frombuffer(pixels, np.uint8).reshape(head["shape"]),
+        rows=tuple(head["rows"]),
+        columns=tuple(head["columns"]),
+    )

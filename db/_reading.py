@@ -1,0 +1,177 @@
+"""What readers ask: jobs, histories, results, predictions. Nothing here writes."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Row, func, select
+
+from db._database import Database
+from db._pictures import unpack_grid
+from db.errors import NotFoundError
+from db.records import (
+    Attempt,
+    Cause,
+    Dataset,
+    EpochRecord,
+    Job,
+    JobState,
+    Predictions,
+    Result,
+    Scores,
+    Submission,
+    SubmittedJob,
+    Weights,
+    Worker,
+)
+from db.tables import attempts, datasets, epochs, jobs, predictions, results, submission_jobs, submissions, workers
+
+_PART = 500  # ids in one IN list
+_EPOCH_FIELDS = tuple(EpochRecord.__dataclass_fields__)
+_HIDDEN = {"available_at", "published_at", "losses", "lease_until"}
+
+
+class Reading(Database):
+    def jobs(self, ids: Iterable[int] | None = None) -> list[Job]:
+        """All jobs in the order of submission, or those with these ids (unknown ids are left out)."""
+        query = select(*(column for column in jobs.c if column.name not in _HIDDEN)).order_by(jobs.c.id)
+        if ids is None:
+            with self._reading() as connection:
+                return [_job(row) for row in connection.execute(query)]
+        return [_job(row) for row in self._for_ids(query, jobs.c.id, ids)]
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state, zero included."""
+        with self._reading() as connection:
+            rows = connection.execute(select(jobs.c.state, func.count().label("number")).group_by(jobs.c.state)).all()
+        found: dict[str, int] = {row.state: row.number for row in rows}
+        return {state: found.get(state.value, 0) for state in JobState}
+
+    def submissions(self) -> list[Submission]:
+        """The newest first."""
+        with self._reading() as connection:
+            rows = connection.execute(select(submissions).order_by(submissions.c.id.desc()))
+            return [Submission(**row._mapping) for row in rows]
+
+    def submission(self, submission_id: int) -> Submission:
+        with self._reading() as connection:
+            row = connection.execute(select(submissions).where(submissions.c.id == submission_id)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"no submission {submission_id}", fix="see `bench status`, or leave --submission out")
+        return Submission(**row._mapping)
+
+    def submitted_jobs(self, submission_id: int) -> list[SubmittedJob]:
+        """One entry for each (label, seed) that the submission asked for; `state` is the job's present one."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(submission_jobs, jobs.c.key, jobs.c.state)
+                .join(jobs, jobs.c.id == submission_jobs.c.job_id)
+                .where(submission_jobs.c.submission_id == submission_id)
+                .order_by(submission_jobs.c.job_id, submission_jobs.c.label)
+            ).all()
+        return [
+            SubmittedJob(job_id=r.job_id, label=r.label, seed=r.seed, key=r.key, state=JobState(r.state), new=r.new)
+            for r in rows
+        ]
+
+    def attempts(self, job_ids: Iterable[int]) -> dict[int, list[Attempt]]:
+        """Every attempt of each job, oldest first."""
+        found: dict[int, list[Attempt]] = {job_id: [] for job_id in job_ids}
+        for row in self._for_ids(select(attempts).order_by(attempts.c.number), attempts.c.job_id, found):
+            found[row.job_id].append(Attempt(**row._mapping))
+        return found
+
+    def histories(self, job_ids: Iterable[int]) -> dict[int, list[EpochRecord]]:
+        """The epochs that led to each job's present state, in order.
+
+        A resumed attempt begins after the epochs of its checkpoint: those are taken from the attempts before it.
+        """
+        wanted = list(job_ids)
+        rows: dict[int, dict[int, EpochRecord]] = defaultdict(dict)
+        query = select(*(epochs.c[name] for name in _EPOCH_FIELDS), epochs.c.attempt_id, attempts.c.job_id)
+        query = query.join(attempts, attempts.c.id == epochs.c.attempt_id).order_by(epochs.c.epoch)
+        for row in self._for_ids(query, attempts.c.job_id, wanted):
+            values = row._mapping
+            rows[row.attempt_id][row.epoch] = EpochRecord(**{name: values[name] for name in _EPOCH_FIELDS})
+        return {job_id: _lineage(tries, rows) for job_id, tries in self.attempts(wanted).items()}
+
+    def results(self, job_ids: Iterable[int]) -> dict[int, Result]:
+        """Results of those jobs that are done."""
+        return {row.job_id: _result(row) for row in self._for_ids(select(results), results.c.job_id, job_ids)}
+
+    def predictions(self, job_id: int, weights: Weights) -> Predictions:
+        with self._reading() as connection:
+            same = (predictions.c.job_id == job_id, predictions.c.weights == weights.value)
+            row = connection.execute(select(predictions).where(*same)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"job {job_id} has no predictions", fix="wait until `bench status` shows it as done")
+        probabilities = np.frombuffer(zlib.decompress(row.probabilities), dtype="<f4")
+        return Predictions(
+            labels=np.frombuffer(zlib.decompress(row.labels), dtype="<i4").astype(np.int64),
+            probabilities=probabilities.reshape(row.images, row.classes),
+        )
+
+    def dataset(self, name: str, fingerprint: str | None = None) -> Dataset | None:
+        """What is known of the data set, the newest record first; None before a worker has loaded it."""
+        query = select(datasets).where(datasets.c.name == name).order_by(datasets.c.recorded_at.desc()).limit(1)
+        if fingerprint is not None:
+            query = query.where(datasets.c.fingerprint == fingerprint)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return Dataset(
+            name=row.name,
+            fingerprint=row.fingerprint,
+            classes=tuple(row.classes),
+            train_counts=tuple(row.counts["train"]),
+            val_counts=tuple(row.counts["val"]),
+            test_counts=tuple(row.counts["test"]),
+            samples=unpack_grid(row.samples),
+            augmentation=unpack_grid(row.augmentation),
+            notices=tuple(row.notices),
+        )
+
+    def workers(self, *, seen_within_s: float) -> list[Worker]:
+        """Workers that have not stopped and were heard of in the last seconds."""
+        alive = (workers.c.stopped_at.is_(None), workers.c.seen_at > self.clock - seen_within_s)
+        with self._reading() as connection:
+            rows = connection.execute(select(workers).where(*alive).order_by(workers.c.id))
+            return [Worker(**row._mapping) for row in rows]
+
+    def _for_ids(self, query: Any, column: Any, ids: Iterable[int]) -> Iterator[Row[Any]]:
+        wanted: Sequence[int] = sorted(set(ids))
+        with self._reading() as connection:
+            for start in range(0, len(wanted), _PART):
+                yield from connection.execute(query.where(column.in_(wanted[start : start + _PART]))).all()
+
+
+def _job(row: Row[Any]) -> Job:
+    values = dict(row._mapping)
+    values["state"] = JobState(values["state"])
+    values["cause"] = Cause(values["cause"]) if values["cause"] else None
+    return Job(**values)
+
+
+def _lineage(tries: Sequence[Attempt], rows: dict[int, dict[int, EpochRecord]]) -> list[EpochRecord]:
+    kept: dict[int, EpochRecord] = {}
+    most: float = float("inf")
+    for attempt in reversed(tries):
+        own = rows.get(attempt.id, {})
+        kept |= {epoch: record for epoch, record in own.items() if epoch <= most and epoch not in kept}
+        most = min(most, attempt.start_epoch)
+    return [kept[epoch] for epoch in sorted(kept)]
+
+
+def _result(row: Row[Any]) -> Result:
+    values = dict(row._mapping)
+    scores = {}
+    for weights in ("best", "last"):
+        own = {name: values.pop(f"{weights}_{name}") for name in Scores.__dataclass_fields__}
+        own["confusion"] = tuple(tuple(line) for line in own["confusion"])
+        scores[weights] = Scores(**own)
+    del values["job_id"], values["attempt_id"]
+    values["flops"] = int(values["flops"])
+    return Result(best=scores["best"], last=scores["last"], **values)

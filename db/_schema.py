@@ -1,0 +1,81 @@
+"""Which schema the code speaks, which one a database has, and the way from one to the other (Alembic)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, inspect, text
+
+from db._database import Database, make_private_file, make_private_folder
+from db.errors import StoreError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0001"
+_LOCK = 0x62656E6368  # "bench": one upgrade at a time on Postgres
+
+
+def current_revision(connection: Connection) -> str | None:
+    """None for a database that holds nothing of bench's yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def check(database: Database, *, create: bool) -> None:
+    """Raises StoreError unless the store has this version's schema; makes an empty one first when `create`."""
+    if database.dialect == "sqlite" and not Path(database.url.database or "").exists():
+        if not create:
+            raise StoreError(
+                f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`"
+            )
+        make_private_folder(database.url)
+        make_private_file(database.url)
+    with database._reading() as connection:
+        revision = current_revision(connection)
+    if revision is None and create:
+        upgrade(database)
+    elif revision is None:
+        raise StoreError(f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`")
+    elif revision < HEAD:
+        raise StoreError(
+            f"the store {database.name} has schema {revision}, this bench needs {HEAD}", fix="run `bench db upgrade`"
+        )
+    elif revision > HEAD:
+        raise StoreError(
+            f"the store {database.name} has schema {revision}, newer than this bench's {HEAD}",
+            fix="update bench on this machine to the version that wrote the store",
+        )
+
+
+def upgrade(database: Database) -> tuple[str | None, str]:
+    """To the newest schema, in one transaction; gives the revision before and after. Two at once are safe."""
+    from alembic import command
+
+    if database.dialect == "sqlite":
+        make_private_folder(database.url)
+        make_private_file(database.url)
+    with _locked(database) as connection:
+        before = current_revision(connection)
+        if before is None or before < HEAD:
+            command.upgrade(_alembic(connection), "head")
+    return before, HEAD if before is None else max(before, HEAD)
+
+
+@contextmanager
+def _locked(database: Database) -> Iterator[Connection]:
+    with database._writing(durable=True) as connection:
+        database._one_at_a_time(connection, _LOCK)
+        yield connection
+
+
+def _alembic(connection: Connection) -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,183 @@
+"""Writing what somebody asks for: submissions, cancellations, retries, priorities, doorbells sent."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, func, select, update
+
+from db._claims import log_event
+from db._database import SUBMIT_LOCK, Database
+from db.errors import NotFoundError
+from db.records import Cause, JobState, NewJob, NewSubmission, SubmittedJob
+from db.tables import jobs, submission_jobs, submissions
+
+_Item = TypeVar("_Item")
+_CHUNK = 500  # rows in one statement; SQLite takes 32,766 variables
+
+
+class Submissions(Database):
+    def submit(
+        self, submission: NewSubmission, new_jobs: Sequence[NewJob], *, priority: int = 0, actor: str = "submit"
+    ) -> tuple[int, list[SubmittedJob]]:
+        """Write the submission and those of its jobs that the store lacks, all or nothing.
+
+        `new_jobs` has one entry for each (label, seed); entries with one key are one job, named after the first.
+        Gives the submission's id and, in the same order, what became of each entry.
+        """
+        first_of: dict[str, NewJob] = {}
+        for job in new_jobs:
+            first_of.setdefault(job.key, job)
+        with self._writing(durable=True) as connection:
+            values = {"created_at": self.clock, **asdict(submission)}
+            self._one_at_a_time(connection, SUBMIT_LOCK)
+            inserted = connection.execute(submissions.insert().values(values).returning(submissions.c.id))
+            submission_id = inserted.scalar_one()
+            added = self._add_jobs(connection, list(first_of.values()), priority)
+            known = _by_key(connection, list(first_of))
+            answer = [
+                SubmittedJob(
+                    job_id=known[job.key][0],
+                    label=job.label,
+                    seed=job.seed,
+                    key=job.key,
+                    state=known[job.key][1],
+                    new=job.key in added,
+                )
+                for job in new_jobs
+            ]
+            rows = [
+                {"submission_id": submission_id, "label": a.label, "seed": a.seed, "job_id": a.job_id, "new": a.new}
+                for a in answer
+            ]
+            for part in _chunks(rows):
+                connection.execute(submission_jobs.insert().values(part))
+            log_event(connection, self.clock, None, actor, "submitted", submission=submission_id, new=len(added))
+        return submission_id, answer
+
+    def _add_jobs(self, connection: Connection, new_jobs: Sequence[NewJob], priority: int) -> set[str]:
+        added: set[str] = set()
+        for part in _chunks(new_jobs):
+            rows = [
+                {
+                    "key": job.key,
+                    "label": job.label,
+                    "seed": job.seed,
+                    "config": dict(job.config),
+                    "fingerprint": job.fingerprint,
+                    "state": JobState.QUEUED.value,
+                    "priority": priority,
+                    "attempt": 0,
+                    "losses": 0,
+                    "cancel_requested": False,
+                    "epoch": 0,
+                    "epochs": job.config["epochs"],
+                    "message": "",
+                    "available_at": self.clock,
+                    "created_at": self.clock,
+                }
+                for job in part
+            ]
+            statement = self._insert(jobs).values(rows).on_conflict_do_nothing(index_elements=["key"])
+            added.update(connection.execute(statement.returning(jobs.c.key)).scalars())
+        return added
+
+    def jobs_without_cost(self) -> list[tuple[int, dict[str, Any]]]:
+        """Id and config of the queued jobs whose training FLOPs nobody has counted yet."""
+        with self._reading() as connection:
+            wanted = select(jobs.c.id, jobs.c.config).where(jobs.c.state == JobState.QUEUED, jobs.c.cost.is_(None))
+            return [(row.id, row.config) for row in connection.execute(wanted)]
+
+    def set_costs(self, costs: dict[int, float]) -> None:
+        with self._writing() as connection:
+            for job_id, cost in sorted(costs.items()):
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(cost=cost))
+
+    def set_priority(self, job_ids: Iterable[int], priority: int) -> None:
+        with self._writing() as connection:
+            connection.execute(update(jobs).where(jobs.c.id.in_(list(job_ids))).values(priority=priority))
+
+    def cancel(self, job_ids: Iterable[int], *, actor: str = "cancel") -> tuple[list[int], list[int]]:
+        """Cancel queued jobs at once, ask running ones to stop; gives both lists. Ended jobs are left alone."""
+        wanted = sorted(set(job_ids))
+        with self._writing() as connection:
+            _check_all_known(connection, wanted)
+            waiting = connection.execute(
+                update(jobs)
+                .where(jobs.c.id.in_(wanted), jobs.c.state == JobState.QUEUED)
+                .values(state=JobState.CANCELLED.value, cause=Cause.CANCELLED.value, finished_at=self.clock)
+                .returning(jobs.c.id)
+            ).scalars()
+            cancelled = sorted(waiting)
+            running = connection.execute(
+                update(jobs)
+                .where(jobs.c.id.in_(wanted), jobs.c.state == JobState.RUNNING)
+                .values(cancel_requested=True)
+                .returning(jobs.c.id)
+            ).scalars()
+            asked = sorted(running)
+            for job_id in (*cancelled, *asked):
+                log_event(connection, self.clock, job_id, actor, "cancelled" if job_id in cancelled else "cancel asked")
+        return cancelled, asked
+
+    def retry(self, job_ids: Iterable[int], *, actor: str = "retry") -> list[int]:
+        """Queue failed and cancelled jobs again; gives those that were. Others are left alone."""
+        wanted = sorted(set(job_ids))
+        with self._writing() as connection:
+            _check_all_known(connection, wanted)
+            moved = connection.execute(
+                update(jobs)
+                .where(jobs.c.id.in_(wanted), jobs.c.state.in_([JobState.FAILED, JobState.CANCELLED]))
+                .values(
+                    state=JobState.QUEUED.value,
+                    cause=None,
+                    message="",
+                    losses=0,
+                    cancel_requested=False,
+                    available_at=self.clock,
+                    published_at=None,
+                    finished_at=None,
+                )
+                .returning(jobs.c.id)
+            ).scalars()
+            retried = sorted(moved)
+            for job_id in retried:
+                log_event(connection, self.clock, job_id, actor, "retried")
+        return retried
+
+    def unpublished(self) -> list[int]:
+        """Queued jobs for which no doorbell was sent since they were queued."""
+        with self._reading() as connection:
+            wanted = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.published_at.is_(None))
+            return list(connection.execute(wanted.order_by(jobs.c.id)).scalars())
+
+    def mark_published(self, job_ids: Sequence[int]) -> None:
+        with self._writing() as connection:
+            for part in _chunks(job_ids):
+                connection.execute(update(jobs).where(jobs.c.id.in_(part)).values(published_at=self.clock))
+
+    def claimable(self, limit: int) -> list[int]:
+        """Queued jobs whose time has come, the most urgent first."""
+        with self._reading() as connection:
+            wanted = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
+            return list(connection.execute(wanted.order_by(jobs.c.priority.desc(), jobs.c.id).limit(limit)).scalars())
+
+
+def _chunks(items: Sequence[_Item]) -> Iterable[list[_Item]]:
+    return (list(items[start : start + _CHUNK]) for start in range(0, len(items), _CHUNK))
+
+
+def _by_key(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[int, JobState]]:
+    found: dict[str, tuple[int, JobState]] = {}
+    for part in _chunks(keys):
+        for row in connection.execute(select(jobs.c.id, jobs.c.key, jobs.c.state).where(jobs.c.key.in_(part))):
+            found[row.key] = (row.id, JobState(row.state))
+    return found
+
+
+def _check_all_known(connection: Connection, job_ids: Sequence[int]) -> None:
+    known = connection.execute(select(func.count()).select_from(jobs).where(jobs.c.id.in_(job_ids))).scalar_one()
+    if known != len(job_ids):
+        found = set(connection.execute(select(jobs.c.id).where(jobs.c.id.in_(job_ids))).scalars())
+        missing = ", ".join(str(job_id) for job_id in job_ids if job_id not in found)
+        raise NotFoundError(f"no job {missing}", fix="see the ids in `bench status`")

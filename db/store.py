@@ -1,0 +1,73 @@
+"""The store: one method per fact, one transaction each. Opened by `open_store`."""
+
+from sqlalchemy import ColumnElement, update
+
+from db import _schema
+from db._claims import Claims
+from db._database import Database
+from db._pictures import pack_grid
+from db._reading import Reading
+from db._submissions import Submissions
+from db.records import Dataset
+from db.tables import datasets, workers
+
+
+class Store(Submissions, Claims, Reading):
+    def record_dataset(self, dataset: Dataset, *, split: str) -> None:
+        """Keep what a report shows of the data; `split` names the split that the counts are of."""
+        row = {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "split": split,
+            "recorded_at": self.clock,
+            "classes": list(dataset.classes),
+            "counts": {"train": dataset.train_counts, "val": dataset.val_counts, "test": dataset.test_counts},
+            "samples": pack_grid(dataset.samples),
+            "augmentation": pack_grid(dataset.augmentation),
+            "notices": list(dataset.notices),
+        }
+        with self._writing() as connection:
+            connection.execute(self._insert(datasets).values(row).on_conflict_do_nothing())
+
+    def has_dataset(self, name: str, fingerprint: str, *, split: str) -> bool:
+        same = (datasets.c.name == name, datasets.c.fingerprint == fingerprint, datasets.c.split == split)
+        with self._reading() as connection:
+            return (
+                connection.execute(datasets.select().where(*same).with_only_columns(datasets.c.name)).first()
+                is not None
+            )
+
+    def register_worker(self, worker_id: str, *, host: str, pid: int, slots: int, device: str) -> None:
+        row = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "device": device}
+        row |= {"started_at": self.clock, "seen_at": self.clock}
+        with self._writing() as connection:
+            connection.execute(workers.insert().values(row))
+
+    def worker_seen(self, worker_id: str, *, stopped: bool = False) -> None:
+        values = {"seen_at": self.clock} | ({"stopped_at": self.clock} if stopped else {})
+        with self._writing() as connection:
+            connection.execute(update(workers).where(workers.c.id == worker_id).values(values))
+
+
+def open_store(url: str, *, create: bool = False, clock: ColumnElement[float] | None = None) -> Store:
+    """The store at a SQLAlchemy URL; an empty database becomes a store when `create`.
+
+    Raises ConfigError for a URL that bench cannot use, StoreError when the database does not answer or has
+    another schema. `clock` replaces the database's clock in tests.
+    """
+    store = Store(url, clock=clock)
+    try:
+        _schema.check(store, create=create)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def upgrade_store(url: str) -> tuple[str | None, str]:
+    """Bring the database to this version's schema; gives the revision before (None: it was empty) and after."""
+    database = Database(url)
+    try:
+        return _schema.upgrade(database)
+    finally:
+        database.close()

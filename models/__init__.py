@@ -1,0 +1,43 @@
+"""The networks. Nothing here knows of queues or stores; torch is imported only when a network is built."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models._arguments import ARGUMENTS, AdvancedCnn, ResNet, SmallCnn
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARGUMENTS", "MODEL_NAMES", "AdvancedCnn", "Description", "ResNet", "SmallCnn", "build_model", "describe"]
+
+MODEL_NAMES = tuple(ARGUMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """`parameters` that are trained; `flops` of one image's forward pass (2 per multiply-add)."""
+
+    parameters: int
+    flops: int
+
+
+def build_model(name: str, *, classes: int, **arguments: Any) -> "nn.Module":
+    """The network `name` for `(N, 3, 32, 32)` floats in [0, 1], giving `(N, classes)` logits.
+
+    Raises ValueError for an unknown name or argument.
+    """
+    from models._networks import build
+
+    return build(name, classes=classes, arguments=arguments)
+
+
+def describe(name: str, *, classes: int, arguments: Mapping[str, Any]) -> Description:
+    """Parameters and FLOPs, counted on the meta device: no memory, no arithmetic.
+
+    Raises ValueError for an unknown name or argument.
+    """
+    from models._describe import count
+
+    parameters, flops = count(name, classes=classes, arguments=arguments)
+    return Description(parameters=parameters, flops=flops)

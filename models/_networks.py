@@ -1,0 +1,110 @@
+"""The built-in networks. In each the order is convolution, batch norm, ReLU, pooling, dropout.
+
+ReLU and max pooling commute, since both keep order; pooling first gives the same numbers and leaves ReLU a quarter
+of the work.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models._arguments import ARGUMENTS, AdvancedCnn, Arguments, ResNet, SmallCnn
+from models._dropout import MaskedDropout
+
+IMAGE_SIDE = 32
+
+
+def build(name: str, *, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
+    """Raises ValueError for an unknown name, an unknown argument or a value out of range."""
+    if name not in ARGUMENTS:
+        raise ValueError(f"unknown network {name!r}; choose one of {', '.join(ARGUMENTS)}")
+    if classes < 2:
+        raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
+    try:
+        checked: Arguments = ARGUMENTS[name](**{key: _frozen(value) for key, value in arguments.items()})
+    except TypeError as error:
+        raise ValueError(f"{name}: {error}") from error
+    if isinstance(checked, SmallCnn):
+        return small_cnn(checked, classes)
+    if isinstance(checked, AdvancedCnn):
+        return advanced_cnn(checked, classes)
+    return resnet(checked, classes)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def small_cnn(arguments: SmallCnn, classes: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    channels = 3
+    per_channel = arguments.dropout_kind == "channel"
+    for depth in arguments.conv_depths:
+        layers.append(nn.Conv2d(channels, depth, 3, padding=1))
+        layers += [nn.BatchNorm2d(depth)] if arguments.batch_norm else []
+        layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+        layers += [MaskedDropout(arguments.dropout, per_channel=per_channel)] if arguments.dropout else []
+        channels = depth
+    side = IMAGE_SIDE // 2 ** len(arguments.conv_depths)
+    layers += [nn.Flatten(), nn.Linear(channels * side * side, arguments.hidden_units)]
+    layers += [nn.BatchNorm1d(arguments.hidden_units)] if arguments.batch_norm else []
+    layers += [nn.ReLU(inplace=True)]
+    layers += [MaskedDropout(arguments.dropout, per_channel=False)] if arguments.dropout else []
+    return nn.Sequential(*layers, nn.Linear(arguments.hidden_units, classes))
+
+
+def advanced_cnn(arguments: AdvancedCnn, classes: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    channels = 3
+    for depth in arguments.block_depths:
+        layers += [nn.Conv2d(channels, depth, 3, padding=1), nn.BatchNorm2d(depth), nn.ReLU(inplace=True)]
+        layers += [nn.Conv2d(depth, depth, 3, padding=1), nn.BatchNorm2d(depth)]
+        layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+        layers += [MaskedDropout(arguments.conv_dropout, per_channel=True)] if arguments.conv_dropout else []
+        channels = depth
+    side = IMAGE_SIDE // 2 ** len(arguments.block_depths)
+    layers.append(nn.Flatten())
+    width = channels * side * side
+    for units in arguments.hidden_units:
+        layers += [nn.Linear(width, units), nn.BatchNorm1d(units), nn.ReLU(inplace=True)]
+        layers += [MaskedDropout(arguments.dense_dropout, per_channel=False)] if arguments.dense_dropout else []
+        width = units
+    return nn.Sequential(*layers, nn.Linear(width, classes))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut (He et al. 2016, "Deep Residual Learning", the basic block)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        return F.relu(self.body(images).add_(self.shortcut(images)), inplace=True)
+
+
+def resnet(arguments: ResNet, classes: int) -> nn.Module:
+    stem = arguments.stage_depths[0]
+    layers: list[nn.Module] = [nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)]
+    channels = stem
+    for stage, depth in enumerate(arguments.stage_depths):
+        for block in range(arguments.blocks):
+            layers.append(ResidualBlock(channels, depth, stride=2 if stage and not block else 1))
+            channels = depth
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return model

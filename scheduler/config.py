@@ -1,0 +1,113 @@
+"""A config: all that decides a job's result except its seed; validated once, then trusted and never changed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
+
+from models import ARGUMENTS, MODEL_NAMES
+
+ENGINE_REVISION = 1
+"""Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Flip(_Frozen):
+    """Mirrored left to right with this probability."""
+
+    name: Literal["flip"] = "flip"
+    probability: float = Field(0.5, gt=0, le=1)
+
+
+class Crop(_Frozen):
+    """Padded with zeros on every side, then cut back to size at a random place."""
+
+    name: Literal["crop"] = "crop"
+    padding: int = Field(4, ge=1, le=16)
+
+
+class Cutout(_Frozen):
+    """One square of zeros per image, wholly inside it."""
+
+    name: Literal["cutout"] = "cutout"
+    size: int = Field(8, ge=1, le=32)
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Augmentation = Annotated[Flip | Crop | Cutout, Field(discriminator="name"), BeforeValidator(_named)]
+
+
+class Config(_Frozen):
+    """Defaults are the built-in suite's protocol; `arguments` are those of the network, defaults filled in."""
+
+    dataset: str = Field("cifar100-20", min_length=1)
+    validation_fraction: float = Field(0.2, gt=0, lt=1)
+    split_seed: int = Field(42, ge=0, lt=2**32)
+    model: str = "small_cnn"
+    arguments: Mapping[str, Any] = Field(default_factory=dict, validate_default=True)
+    augmentation: tuple[Augmentation, ...] = ()
+    batch_size: int = Field(32, ge=2, le=65536)
+    epochs: int = Field(50, ge=1, le=100_000)
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    momentum: float = Field(0.0, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "plateau", "cosine"] = "plateau"
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    plateau_patience: int = Field(5, ge=0)
+    early_stopping_patience: int = Field(10, ge=0, description="epochs without a better validation loss; 0 = never")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    precision: Literal["float32"] = "float32"
+
+    @field_validator("model")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in MODEL_NAMES:
+            raise ValueError(f"choose one of {', '.join(MODEL_NAMES)}")
+        return name
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _of_the_model(cls, arguments: Any, info: ValidationInfo) -> dict[str, Any]:
+        name = info.data.get("model")
+        if name is None:
+            return {}
+        adapter: TypeAdapter[Any] = TypeAdapter(ARGUMENTS[name])
+        checked: dict[str, Any] = adapter.dump_python(
+            adapter.validate_json(json.dumps(arguments), strict=True), mode="json"
+        )
+        return checked
+
+    @field_validator("nesterov")
+    @classmethod
+    def _needs_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
+        if nesterov and not info.data.get("momentum"):
+            raise ValueError("needs momentum above 0")
+        return nesterov
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """From TOML or JSON values, strictly: no text for a number, no true for 1; else pydantic's ValidationError."""
+        return cls.model_validate_json(json.dumps(values, default=str), strict=True)
+
+    def canonical(self) -> dict[str, Any]:
+        """Plain values, the same for equal configs on any machine."""
+        return self.model_dump(mode="json")
+
+
+def job_key(config: Config, seed: int, *, fingerprint: str | None = None) -> str:
+    """Identity of the job: config, seed, data and engine; `fingerprint` only for a user's own files.
+
+    A published data set counts by its name, which the config holds.
+    """
+    text = json.dumps([config.canonical(), seed, fingerprint, ENGINE_REVISION], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,146 @@
+"""From what somebody asks for to the exact jobs, without writing anything."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from db.errors import ConfigError
+from db.records import NewJob, NewSubmission
+from scheduler.config import Config, job_key
+from scheduler.datasets import DatasetIdentity, identify, normalise
+from scheduler.suite import Suite
+
+FIRST_SEED = 42
+MAX_SEEDS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """One (label, seed); several labels may share a key, then they are one job."""
+
+    label: str
+    title: str
+    seed: int
+    key: str
+    config: Config
+    dataset: DatasetIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    suite: Suite
+    entries: tuple[PlannedJob, ...]
+    overrides: dict[str, Any]
+    scope: str
+    dataset: str
+    configs: dict[str, Config]  # of every label of the suite, overrides applied
+
+    def distinct(self) -> list[PlannedJob]:
+        """One entry for each key: the jobs as they run."""
+        first: dict[str, PlannedJob] = {}
+        for entry in self.entries:
+            first.setdefault(entry.key, entry)
+        return list(first.values())
+
+    def new_jobs(self) -> list[NewJob]:
+        return [
+            NewJob(
+                key=entry.key,
+                label=entry.label,
+                seed=entry.seed,
+                config=entry.config.canonical(),
+                fingerprint=entry.dataset.fingerprint,
+            )
+            for entry in self.entries
+        ]
+
+    def submission(self, *, command: str = "") -> NewSubmission:
+        """The suite as it is now; printed values come along only for its own data and protocol."""
+        suite = self.suite
+        return NewSubmission(
+            suite=suite.name,
+            title=suite.title,
+            text=suite.text,
+            scope=self.scope,
+            dataset=self.dataset,
+            overrides=self.overrides,
+            variants={
+                label: {"title": variant.title, "config": self.configs[label].canonical()}
+                for label, variant in suite.variants.items()
+            },
+            layout={"sweeps": suite.sweeps, "tables": suite.tables, "figures": suite.figures},
+            reference={} if self.overrides else suite.reference,
+            command=command,
+        )
+
+
+def seeds_of(*, number: int | None, listed: Sequence[int]) -> list[int]:
+    """`--seeds N` means 42 ... 42+N-1, `--seed S` the named ones, neither 42 alone."""
+    if number is not None and listed:
+        raise ConfigError("--seeds and --seed exclude each other", fix="give one of them")
+    if number is not None and not 1 <= number <= MAX_SEEDS:
+        raise ConfigError(f"--seeds must be 1 to {MAX_SEEDS}, not {number}", fix="give how many seeds to run")
+    if any(not 0 <= seed < 2**31 for seed in listed):
+        raise ConfigError("--seed must be 0 to 2147483647", fix="give another seed")
+    return list(dict.fromkeys(listed)) or [FIRST_SEED + offset for offset in range(number or 1)]
+
+
+def make_plan(
+    suite: Suite,
+    labels: Iterable[str],
+    seeds: Sequence[int],
+    *,
+    data_dir: Path,
+    dataset: str | None = None,
+    epochs: int | None = None,
+) -> Plan:
+    """Every (label, seed) with its config and key. Raises ConfigError or DataError; reads only."""
+    overrides: dict[str, Any] = {}
+    if dataset is not None and normalise(dataset) != normalise(suite.dataset):
+        overrides["dataset"] = normalise(dataset)
+    if epochs is not None and any(variant.config.epochs != epochs for variant in suite.variants.values()):
+        overrides["epochs"] = epochs
+    configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
+    identities = {name: identify(name, data_dir) for name in {configs[label].dataset for label in labels}}
+    entries = tuple(
+        PlannedJob(
+            label=label,
+            title=suite.variants[label].title,
+            seed=seed,
+            key=job_key(config, seed, fingerprint=identities[config.dataset].fingerprint),
+            config=config,
+            dataset=identities[config.dataset],
+        )
+        for seed in seeds
+        for label in labels
+        for config in (configs[label],)
+    )
+    data = sorted((name, identity.fingerprint or "") for name, identity in identities.items())
+    return Plan(
+        suite=suite,
+        entries=entries,
+        overrides=overrides,
+        scope=_digest([suite.name, data, overrides]),
+        dataset=overrides.get("dataset", normalise(suite.dataset)),
+        configs=configs,
+    )
+
+
+def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
+    values = config.canonical() | overrides
+    values["dataset"] = normalise(values["dataset"])
+    try:
+        return Config.parse(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"--{field}: {first['msg']}", fix=f"give another value for --{field}") from error
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

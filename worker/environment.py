@@ -1,0 +1,69 @@
+"""What a result was made with: code revision, packages, host and device."""
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("bench", "torch", "torchvision", "numpy", "scikit-learn", "celery", "SQLAlchemy")
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Plain values; `git` is None when bench does not run from a git checkout."""
+    import torch
+
+    cuda = torch.device(device).type == "cuda"
+    return {
+        "git": git_revision(Path(__file__).parent),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "host": platform.node(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "device_name": torch.cuda.get_device_name(device) if cuda else _cpu_name(),
+        "cuda": torch.version.cuda if cuda else None,
+        "cudnn": torch.backends.cudnn.version() if cuda else None,  # type: ignore[no-untyped-call] # torch has no types here
+        "threads": torch.get_num_threads(),
+    }
+
+
+@cache
+def git_revision(folder: Path) -> dict[str, Any] | None:
+    """Commit and whether tracked files differ from it."""
+    head = _git(folder, "rev-parse", "HEAD")
+    # an installed copy may lie inside a repository of somebody else's
+    if head is None or _git(folder, "ls-files", "--error-unmatch", str(Path(__file__).name)) is None:
+        return None
+    return {"revision": head, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

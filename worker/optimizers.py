@@ -1,0 +1,66 @@
+"""The optimizer and schedule of a config, from torch.optim."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from scheduler.config import Config
+
+
+def make_optimizer(config: Config, model: nn.Module) -> torch.optim.Optimizer:
+    # the fused kernels update all parameters in one pass, on CPU as on CUDA
+    parameters = list(model.parameters())
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=config.learning_rate,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+    return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+
+
+class Schedule:
+    """The learning rate from epoch to epoch; `step` is told each epoch's validation loss."""
+
+    def __init__(self, config: Config, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._plateau: lr_scheduler.ReduceLROnPlateau | None = None
+        self._cosine: lr_scheduler.CosineAnnealingLR | None = None
+        if config.schedule == "plateau":
+            self._plateau = lr_scheduler.ReduceLROnPlateau(
+                optimizer, factor=config.plateau_factor, patience=config.plateau_patience
+            )
+        elif config.schedule == "cosine":
+            # torch counts the first step as done and wants an optimizer step before the second: both hold here
+            self._cosine = lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs)
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def step(self, val_loss: float) -> None:
+        if self._plateau:
+            self._plateau.step(val_loss)
+        elif self._cosine:
+            self._cosine.step()
+
+    def state(self) -> dict[str, Any]:
+        """Plain values, enough for `restore`."""
+        own = self._plateau or self._cosine
+        groups = [
+            {key: float(group[key]) for key in ("lr", "initial_lr") if key in group}
+            for group in self._optimizer.param_groups
+        ]
+        return {"schedule": own.state_dict() if own else {}, "groups": groups}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        own = self._plateau or self._cosine
+        if own:
+            own.load_state_dict(state["schedule"])
+        for group, values in zip(self._optimizer.param_groups, state["groups"], strict=True):
+            group.update(values)

@@ -1,0 +1,82 @@
+"""All that a training needs to go on, bit for bit, from a step: tensors, and plain values that JSON can hold."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from db.records import EpochRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`tensors` under `model.`, `best.` and `optimizer.`; `state` holds the rest."""
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs that are done."""
+        return int(self.state["progress"]["epoch"])
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training is; within an epoch `step` batches are done and the sums are theirs."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    epoch_train_s: float = 0.0
+    train_s: float = 0.0
+    eval_s: float = 0.0
+    best: EpochRecord | None = None
+    last: EpochRecord | None = None
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in self.__slots__ if name not in ("best", "last", "best_weights")}
+        records = {
+            name: asdict(record) if record else None for name, record in (("best", self.best), ("last", self.last))
+        }
+        return values | records
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "Progress":
+        records = {name: EpochRecord(**values[name]) if values[name] else None for name in ("best", "last")}
+        return cls(**(values | records))
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What the optimizer keeps of each parameter, under its number and name."""
+    found = {}
+    for number, kept in optimizer.state_dict()["state"].items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor):
+                found[f"{number}.{name}"] = value
+    return found
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    kept: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, _, name = key.partition(".")
+        kept.setdefault(int(number), {})[name] = value.clone()
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": kept, "param_groups": groups})
+
+
+def prefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
