@@ -129,7 +129,7 @@ class Training:
         self.draws_dropout = torch.Generator(device)
         for module in self.model.modules():
             if hasattr(module, "generator"):
-                module.generator = self.draws_dropout
+                setattr(module, "generator", self.draws_dropout)  # noqa: B010 - torch types it as a tensor
         self.bounds = batch_bounds(len(self.labels), config.batch_size)
         self.saved_at = time.monotonic()
         if resume:
