@@ -1,0 +1,1 @@
+"""Words in, words out. The door is `cli.main:main`."""

@@ -1,0 +1,5 @@
+"""`python -m cli` is `bench`."""
+
+from cli.main import main
+
+main()

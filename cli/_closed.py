@@ -1,0 +1,109 @@
+"""A closed job: everything that is started here is stopped here."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import _options as options
+from cli._progress import Screen, render
+from cli.report import say_where
+from cli.submit import summary
+from db.errors import BrokerError
+from db.records import WAITING, JobState
+
+if TYPE_CHECKING:
+    from db.store import Store
+    from scheduler.planning import Plan
+    from scheduler.settings import Settings
+
+_STOP_S = 30.0  # what a worker may take to save its checkpoints
+
+
+def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | None, device: str, out: Path) -> int:
+    """Submit the plan, train it here, write the report into `out`; gives the exit code."""
+    from scheduler.broker import ensure_broker, stop_broker
+    from scheduler.queue import submit
+
+    store = options.opened(here)
+    started_broker = ensure_broker(here)
+    try:
+        done = submit(store, plan, priority=priority, command=options.command_line())
+        options.say(summary(done))
+        job_ids = {job.job_id for job in done.jobs}
+        code = _train(here, store, job_ids, slots=slots, device=device)
+        if code == 130:
+            options.say(f"Stopped; what was trained is kept. To go on: {options.command_line()}")
+            return code
+        say_where(store, out, submission=done.id)
+        return code
+    finally:
+        store.close()
+        if started_broker:
+            stop_broker(here)
+
+
+def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | None, device: str) -> int:
+    """Until each of the jobs has ended: 0 all done, 1 some not, 130 interrupted."""
+    if not _waiting(store, job_ids):
+        return _code(store, job_ids)
+    worker = _start_worker(here, slots=slots, device=device)
+    try:
+        with Screen(sys.stderr) as screen:
+            while _waiting(store, job_ids):
+                if worker.poll() is not None:
+                    raise BrokerError(
+                        f"the worker ended with exit code {worker.returncode}",
+                        fix=f"read {_log(here)}, then run it again",
+                    )
+                screen.show(render(store.jobs(job_ids), store.workers(seen_within_s=here.lease_s)))
+                time.sleep(1.0 if sys.stderr.isatty() else 5.0)
+            screen.show(render(store.jobs(job_ids), []))
+    except KeyboardInterrupt:
+        options.say("Stopping: each job saves a checkpoint. Ctrl-C again to stop at once.")
+        return 130
+    finally:
+        _stop_worker(worker)
+    return _code(store, job_ids)
+
+
+def _start_worker(here: "Settings", *, slots: int | None, device: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "cli", "worker", "--device", device]
+    command += ["--slots", str(slots)] if slots else []
+    here.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # the room of the package, not the current folder, where a user may have a cli/ of their own
+    root = str(Path(__file__).parent.parent)
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, **here.environment(), "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    with _log(here).open("ab") as log:
+        # a session of its own: a terminal's Ctrl-C reaches this process only, which then asks the worker to stop
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+
+
+def _log(here: "Settings") -> Path:
+    return here.logs / "worker.log"
+
+
+def _stop_worker(worker: "subprocess.Popen[bytes]") -> None:
+    """First politely, after 30 s or a second Ctrl-C at once; leases bring back what was cut off."""
+    if worker.poll() is None:
+        worker.send_signal(signal.SIGTERM)
+    try:
+        worker.wait(timeout=_STOP_S)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+
+def _waiting(store: "Store", job_ids: set[int]) -> bool:
+    return any(job.state in WAITING for job in store.jobs(job_ids))
+
+
+def _code(store: "Store", job_ids: set[int]) -> int:
+    jobs: list[Any] = store.jobs(job_ids)
+    return 0 if all(job.state is JobState.DONE for job in jobs) else 1

@@ -1,0 +1,90 @@
+"""The options that several commands share, and the way from them to a plan."""
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from db.errors import ConfigError
+
+if TYPE_CHECKING:
+    from db.store import Store
+    from scheduler.planning import Plan
+    from scheduler.settings import Settings
+
+All = Annotated[bool, typer.Option("--all", help="Every variant and every tuning config of the suite.")]
+Variants = Annotated[
+    list[str] | None, typer.Option("--variant", help="A variant, a sweep or one of its points; may be repeated.")
+]
+SuiteName = Annotated[str, typer.Option("--suite", help="A suite file, or the name of a built-in suite.")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(help="Instead of the suite's: cifar100-20, cifar100, cifar10, digits or folder:PATH."),
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", help="That many seeds: 42, 43, ...")]
+Seed = Annotated[list[int] | None, typer.Option("--seed", help="This seed; may be repeated.")]
+Epochs = Annotated[int | None, typer.Option(help="At most this many epochs for every config, instead of its own.")]
+Priority = Annotated[int, typer.Option(help="Higher goes first.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
+Slots = Annotated[int | None, typer.Option(min=1, max=1024, help="Jobs at once; default: one for each core, or card.")]
+Device = Annotated[str, typer.Option(envvar="BENCH_DEVICE", help="auto, cpu or cuda.")]
+
+
+def say(*words: object) -> None:
+    """Talk goes to stderr; stdout is for results."""
+    sys.stderr.write(" ".join(str(word) for word in words) + "\n")
+
+
+def put(text: str) -> None:
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def settings(**flags: Any) -> "Settings":
+    from scheduler.settings import load_settings
+
+    return load_settings(**flags)
+
+
+def opened(here: "Settings", *, create: bool = True) -> "Store":
+    from db import open_store
+
+    return open_store(here.database, create=create)
+
+
+def planned(
+    here: "Settings",
+    *,
+    everything: bool,
+    variants: Iterable[str] | None,
+    suite: str,
+    dataset: str | None,
+    seeds: int | None,
+    seed: Iterable[int] | None,
+    epochs: int | None,
+) -> "Plan":
+    """The plan that the shared options ask for. Raises ConfigError, DataError or NotFoundError."""
+    from scheduler.planning import make_plan, seeds_of
+    from scheduler.suite import load_suite
+
+    found = load_suite(suite)
+    names = list(variants or ())
+    if everything == bool(names):
+        what = "--all and --variant exclude each other" if everything else "nothing is selected"
+        choices = ", ".join((*found.variants, *found.sweeps))
+        raise ConfigError(what, fix=f"give --all, or --variant with one of: {choices}")
+    if epochs is not None and epochs < 1:
+        raise ConfigError(f"--epochs must be at least 1, not {epochs}", fix="give how many epochs to train at most")
+    labels = list(found.variants) if everything else found.select(names)
+    return make_plan(
+        found,
+        labels,
+        seeds_of(number=seeds, listed=list(seed or ())),
+        data_dir=here.data,
+        dataset=dataset,
+        epochs=epochs,
+    )
+
+
+def command_line() -> str:
+    return " ".join(["bench", *sys.argv[1:]])

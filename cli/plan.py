@@ -1,0 +1,68 @@
+"""`bench plan`: what a submit would add, and what it would find."""
+
+import json
+from typing import Any
+
+from cli import _options as options
+from cli._tables import table
+
+
+def plan(
+    everything: options.All = False,
+    variant: options.Variants = None,
+    suite: options.SuiteName = "report",
+    dataset: options.Dataset = None,
+    seeds: options.Seeds = None,
+    seed: options.Seed = None,
+    epochs: options.Epochs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show the exact jobs, their networks' sizes and what is there already; changes nothing."""
+    here = options.settings()
+    found = options.planned(
+        here,
+        everything=everything,
+        variants=variant,
+        suite=suite,
+        dataset=dataset,
+        seeds=seeds,
+        seed=seed,
+        epochs=epochs,
+    )
+    rows = _rows(here, found)
+    if as_json:
+        options.put(json.dumps({"jobs": rows}, indent=2))
+        return
+    shown = [[r["variant"], r["seed"], f"{r['parameters']:,}", f"{r['flops'] / 1e6:,.1f}", r["state"]] for r in rows]
+    options.put(table(["variant", "seed", "parameters", "MFLOP/image", "state"], shown, right={1, 2, 3}))
+    new = sum(row["state"] == "new" for row in rows)
+    options.say(f"{len(rows)} jobs: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
+
+
+def _rows(here: Any, found: Any) -> list[dict[str, Any]]:
+    from pathlib import Path
+
+    from models import describe
+
+    states: dict[str, str] = {}
+    if not here.database.startswith("sqlite") or Path(here.database.removeprefix("sqlite:///")).exists():
+        store = options.opened(here)
+        states = {job.key: str(job.state) for job in store.jobs()}
+        store.close()
+    sizes = {}
+    rows = []
+    for job in found.distinct():
+        network = (job.config.model, json.dumps(job.config.arguments), job.dataset.classes)
+        if network not in sizes:
+            sizes[network] = describe(job.config.model, classes=job.dataset.classes, arguments=job.config.arguments)
+        rows.append(
+            {
+                "variant": job.label,
+                "key": job.key,
+                "seed": job.seed,
+                "parameters": sizes[network].parameters,
+                "flops": sizes[network].flops,
+                "state": states.get(job.key, "new"),
+            }
+        )
+    return rows

@@ -1,0 +1,36 @@
+"""`bench report`: tables and figures from the store, nothing else."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import _options as options
+
+if TYPE_CHECKING:
+    from db.store import Store
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="The folder that the report is written into.")] = Path("report"),
+    submission: Annotated[int | None, typer.Option(help="Report this submission instead of the newest one.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write report.html, report.md, tables/ and figures/; prints the comparison table."""
+    store = options.opened(options.settings())
+    if as_json:
+        from report import write_report
+
+        options.put(json.dumps(write_report(store, out, submission_id=submission).json, indent=2))
+        return
+    say_where(store, out, submission=submission)
+
+
+def say_where(store: "Store", out: Path, *, submission: int | None) -> None:
+    """Write the report, print its comparison table, and say where the page is."""
+    from report import write_report
+
+    written = write_report(store, out, submission_id=submission)
+    options.put(written.text)
+    options.put(f"\nReport: {written.html}")

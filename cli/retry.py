@@ -1,0 +1,35 @@
+"""`bench retry`: queue again what failed or was cancelled."""
+
+from typing import Annotated
+
+import typer
+
+from cli import _options as options
+from db.errors import ConfigError
+
+
+def retry(
+    job: Annotated[list[int] | None, typer.Argument(help="Ids from `bench status`.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
+    cancelled: Annotated[bool, typer.Option("--cancelled", help="All that were cancelled.")] = False,
+    cause: Annotated[str | None, typer.Option(help="Only those with this cause, oom say.")] = None,
+) -> None:
+    """Queue failed or cancelled jobs again; each goes on from its last checkpoint."""
+    from db.records import Cause, JobState
+    from scheduler.app import doorbells
+    from scheduler.broker import ensure_broker
+    from scheduler.queue import ring
+
+    if bool(job) == (failed or cancelled):
+        raise ConfigError("say which jobs", fix="give ids, or --failed, or --cancelled")
+    if cause is not None and cause not in list(Cause):
+        raise ConfigError(f"unknown cause {cause!r}", fix=f"choose one of {', '.join(Cause)}")
+    here = options.settings()
+    store = options.opened(here)
+    states = {state for state, wanted in ((JobState.FAILED, failed), (JobState.CANCELLED, cancelled)) if wanted}
+    ids = job or [one.id for one in store.jobs() if one.state in states and cause in (None, one.cause)]
+    moved = store.retry(ids)
+    options.put(f"{len(moved)} jobs queued again.")
+    if moved:
+        ensure_broker(here)
+        ring(store, doorbells(here))

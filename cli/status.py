@@ -1,0 +1,79 @@
+"""`bench status`: counts, and a line for each job."""
+
+import json
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from cli import _options as options
+from cli._progress import job_dict, render
+
+
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Until nothing waits or runs; Ctrl-C leaves the jobs.")
+    ] = False,
+    submission: Annotated[int | None, typer.Option(help="Only the jobs of this submission.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what waits, runs and is done; looks after the queue on the way."""
+    here = options.settings()
+    store = options.opened(here)
+    if as_json:
+        _reconcile(here, store)
+        options.put(json.dumps(_as_dict(store, submission), indent=2))
+        return
+    if not watch:
+        _reconcile(here, store)
+        options.put(render(_jobs(store, submission), store.workers(seen_within_s=here.lease_s)))
+        return
+    _watch(here, store, submission)
+
+
+def _watch(here: Any, store: Any, submission: int | None) -> None:
+    from cli._progress import Screen
+    from db.records import WAITING
+
+    every_s = 2.0 if sys.stdout.isatty() else 30.0
+    try:
+        with Screen(sys.stdout) as screen:
+            while True:
+                _reconcile(here, store)
+                jobs = _jobs(store, submission)
+                screen.show(render(jobs, store.workers(seen_within_s=here.lease_s)))
+                if not any(job.state in WAITING for job in jobs):
+                    return
+                time.sleep(every_s)
+    except KeyboardInterrupt:
+        options.say("The jobs go on. `bench status` looks again, `bench cancel` stops them.")
+        raise typer.Exit(130) from None
+
+
+def _reconcile(here: Any, store: Any) -> None:
+    from db.records import JobState
+
+    counts = store.counts()
+    # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
+    if counts[JobState.QUEUED]:
+        from scheduler.app import doorbells
+        from scheduler.broker import is_up
+        from scheduler.queue import look_around
+
+        if not here.embedded_broker or is_up(here):
+            look_around(store, doorbells(here), actor="status")
+    store.reconcile(actor="status")
+
+
+def _jobs(store: Any, submission: int | None) -> list[Any]:
+    if submission is None:
+        return list(store.jobs())
+    store.submission(submission)
+    return list(store.jobs({job.job_id for job in store.submitted_jobs(submission)}))
+
+
+def _as_dict(store: Any, submission: int | None) -> dict[str, Any]:
+    jobs = _jobs(store, submission)
+    counts = {str(state): sum(job.state is state for job in jobs) for state in store.counts()}
+    return {"counts": counts, "jobs": [job_dict(job) for job in jobs]}
