@@ -55,9 +55,7 @@ def render(jobs: Sequence[Any], workers: Sequence[Any]) -> str:
     ]
     head = ["job", "variant", "seed", "state", "epoch", "val acc.", "time left"]
     lines.append(table(head, rows, right={0, 2, 4, 5, 6}))
-    for job in jobs:
-        if str(job.state) == "failed":
-            lines.append(f"job {job.id} failed ({job.cause}): {job.message}")
+    lines += [f"job {job.id} failed ({job.cause}): {job.message}" for job in jobs if str(job.state) == "failed"]
     if "queued" in states and not workers:
         lines.append("Nobody works: start `bench worker`.")
     return "\n".join(lines)

@@ -140,20 +140,19 @@ def _postgres_engine(url: URL) -> Engine:
     )
 
 
-def make_private_folder(url: URL) -> None:
-    """The folder of a SQLite file, readable by its owner only when it is made here."""
-    folder = Path(url.database or "").parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot make the folder {folder}: {error.strerror}", fix="set BENCH_HOME to a folder of yours"
-        ) from error
-
-
 def make_private_file(url: URL) -> None:
+    """An empty SQLite file and its folder, for their owner only; one that is there is not touched.
+
+    Opening and closing it once more would drop the locks that SQLite holds on it in this process.
+    """
     path = Path(url.database or "")
+    if path.exists():
+        return
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, stat.S_IRUSR | stat.S_IWUSR))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR))
+    except FileExistsError:
+        return  # somebody else was quicker
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}", fix="set BENCH_HOME to a folder of yours") from error
+        fix = "set BENCH_HOME to a folder of yours"
+        raise StoreError(f"cannot write {path}: {error.strerror}", fix=fix) from error

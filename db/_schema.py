@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from db._database import Database, make_private_file, make_private_folder
+from db._database import Database, make_private_file
 from db.errors import StoreError
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def check(database: Database, *, create: bool) -> None:
             raise StoreError(
                 f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`"
             )
-        make_private_folder(database.url)
         make_private_file(database.url)
     with database._reading() as connection:
         revision = current_revision(connection)
@@ -56,7 +55,6 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     from alembic import command
 
     if database.dialect == "sqlite":
-        make_private_folder(database.url)
         make_private_file(database.url)
     with _locked(database) as connection:
         before = current_revision(connection)

@@ -19,7 +19,7 @@ def choose_device(wanted: str) -> str:
 
 
 def count_cuda() -> int:
-    """Cards that NVML shows and CUDA_VISIBLE_DEVICES leaves; torch may start CUDA when asked, which no fork survives."""
+    """Cards that NVML shows and CUDA_VISIBLE_DEVICES leaves; asking torch may start CUDA, which no fork survives."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
         return 0

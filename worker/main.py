@@ -79,13 +79,14 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
 
 
 def _add_task(app: Celery, child: Child) -> None:
-    @app.task(name=TASK)
-    def work(job_id: int) -> None:
+    def work(job_id: object) -> None:
         if not isinstance(job_id, int):
-            log.error("a message that is not a job id was thrown away: %r", job_id)
+            log.error("a message that is not a job id was thrown away: %.100r", job_id)
             return
         log.debug("doorbell for job %d", job_id)
         child.work()
+
+    app.task(name=TASK)(work)
 
 
 class Keeper:

@@ -65,13 +65,19 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     kept: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        kept.setdefault(int(number), {})[name] = value.clone()
+        # in the layout of its parameter: the fused kernels walk both side by side
+        layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
+        kept.setdefault(int(number), {})[name] = value.clone(memory_format=layout)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": kept, "param_groups": groups})
 
 
 def prefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {f"{prefix}{name}": value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+    """Copies on the CPU in the plain layout, which is all that a file holds."""
+    return {
+        f"{prefix}{name}": value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
 
 
 def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

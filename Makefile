@@ -1,0 +1,54 @@
+# Everything runs in .venv, which is made when first needed. `make help` lists the targets.
+PYTHON ?= python3
+# The index URL that pytorch.org's selector shows for CPU gives a PyTorch of a few hundred MB; empty: the default build.
+TORCH_INDEX ?=
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH_NEEDED := $(PYTHON) -c 'import tomllib as t; print(*[d for d in t.load(open("pyproject.toml", "rb"))["project"]["dependencies"] if d.startswith("torch")])'
+RUN_STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-test
+
+.DEFAULT_GOAL := help
+.PHONY: demo test test-long check clean help
+
+demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
+	$(BIN)/bench demo
+
+test: $(TEST_STAMP) ## every test but the long ones; brings its own servers
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(TEST_STAMP) ## the tests that take minutes each
+	$(BIN)/python -m pytest -m long
+
+check: $(TEST_STAMP) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove caches, builds and the demo's folder; .venv and .bench stay
+	rm -rf bench-demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
+
+# A stamp is written last, so an install that failed is taken up again by the next call.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: bench needs Python 3.11 or newer and '$(PYTHON)' is not; fix: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: '$(PYTHON)' cannot make virtual environments; fix: install its venv package (Debian: python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(if $(TORCH_INDEX),$(PIP) install --index-url "$(TORCH_INDEX)" $$($(TORCH_NEEDED)))
+	$(PIP) install --editable "$(1)"
+endef
+
+$(RUN_STAMP): pyproject.toml
+	$(call install,.)
+	@touch $@
+
+$(TEST_STAMP): pyproject.toml
+	$(call install,.[test])
+	@touch $(RUN_STAMP) $@

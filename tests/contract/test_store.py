@@ -1,0 +1,215 @@
+"""One set of promises, kept by the store on SQLite and on Postgres."""
+
+import pytest
+from records import EPOCH, new_job, predictions, result, submission
+from sqlalchemy import Double, bindparam
+
+from db import open_store, upgrade_store
+from db.errors import LostError, NotFoundError, StoreError
+from db.records import MOVES, Cause, JobState, Weights
+
+HOUR = 3600.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.sql = bindparam("clock", callable_=lambda: self.now, type_=Double)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(store_url, clock):
+    opened = open_store(store_url, create=True, clock=clock.sql)
+    yield opened
+    opened.close()
+
+
+def add(store, *seeds, priority=0):
+    _, jobs = store.submit(submission(), [new_job(seed) for seed in seeds], priority=priority)
+    return [job.job_id for job in jobs]
+
+
+def claim(store, owner="w1"):
+    return store.claim_next(owner, lease_s=60)
+
+
+def test_submitting_twice_is_submitting_once(store):
+    first, second = (
+        store.submit(submission(), [new_job(1), new_job(2)]),
+        store.submit(submission(), [new_job(2), new_job(1)]),
+    )
+    assert [job.new for job in first[1]] == [True, True]
+    assert [job.new for job in second[1]] == [False, False]
+    assert len(store.jobs()) == 2
+    assert len(store.submissions()) == 2
+
+
+def test_two_labels_of_one_key_are_one_job(store):
+    _, jobs = store.submit(submission(), [new_job(1), new_job(1, label="alias")])
+    assert jobs[0].job_id == jobs[1].job_id
+    assert [job.label for job in store.jobs()] == ["baseline"]
+    assert {job.label for job in store.submitted_jobs(1)} == {"baseline", "alias"}
+
+
+def test_a_higher_priority_then_a_longer_training_goes_first(store):
+    low, long = add(store, 1, 2)
+    (urgent,) = add(store, 3, priority=5)
+    store.set_costs({low: 1.0, long: 2.0, urgent: 0.5})
+    assert [claim(store).job_id for _ in range(3)] == [urgent, long, low]
+    assert claim(store) is None
+
+
+def test_a_lost_job_is_claimed_again_as_a_new_attempt(store, clock):
+    add(store, 1)
+    assert claim(store).attempt == 1
+    assert claim(store) is None
+    clock.now += 61
+    assert claim(store, "w2").attempt == 2
+    assert store.attempts([1])[1][0].outcome == Cause.WORKER_LOST
+
+
+def test_a_heartbeat_keeps_a_job(store, clock):
+    add(store, 1)
+    held = claim(store)
+    clock.now += 59
+    assert store.heartbeat(held, lease_s=60).owned
+    clock.now += 59
+    assert store.reconcile().requeued == ()
+    clock.now += 2
+    assert store.reconcile().requeued == (held.job_id,)
+    assert not store.heartbeat(held, lease_s=60).owned
+
+
+def test_a_frozen_worker_that_wakes_up_changes_nothing(store, clock):
+    add(store, 1)
+    frozen = claim(store)
+    clock.now += 61
+    held = claim(store, "w2")
+    for write in (
+        lambda: store.record_epoch(frozen, EPOCH),
+        lambda: store.finish(frozen, result(), {}),
+        lambda: store.fail(frozen, Cause.CODE, "late"),
+        lambda: store.start_attempt(frozen, log="x"),
+    ):
+        with pytest.raises(LostError):
+            write()
+    store.finish(held, result(0.7), predictions())
+    assert store.results([1])[1].best.test_accuracy == 0.7
+    assert store.histories([1]) == {1: []}
+
+
+def test_finishing_twice_is_finishing_once(store):
+    add(store, 1)
+    held = claim(store)
+    store.finish(held, result(), predictions())
+    store.finish(held, result(0.1), predictions())
+    assert store.results([1])[1] == result()
+
+
+def test_what_was_written_is_what_is_read(store):
+    add(store, 1)
+    held = claim(store)
+    store.start_attempt(held, log="a.log")
+    store.record_epoch(held, EPOCH)
+    store.record_epoch(held, EPOCH)
+    store.finish(held, result(), predictions())
+    assert store.histories([1]) == {1: [EPOCH]}
+    assert store.results([1]) == {1: result()}
+    read = store.predictions(1, Weights.LAST)
+    assert (read.labels == predictions()[Weights.LAST].labels).all()
+    assert (read.probabilities == predictions()[Weights.LAST].probabilities).all()
+
+
+def test_a_resumed_attempt_keeps_the_history_before_it(store):
+    add(store, 1)
+    first = claim(store)
+    for epoch in (1, 2, 3):
+        store.record_epoch(first, EPOCH.__class__(**{**vars_of(EPOCH), "epoch": epoch, "val_loss": 1.0}))
+    store.fail(first, Cause.PREEMPTED, "stop", retry_after_s=0)
+    second = claim(store)
+    store.start_attempt(second, log="", start_epoch=2)
+    store.record_epoch(second, EPOCH.__class__(**{**vars_of(EPOCH), "epoch": 3, "val_loss": 3.0}))
+    assert [(r.epoch, r.val_loss) for r in store.histories([1])[1]] == [(1, 1.0), (2, 1.0), (3, 3.0)]
+
+
+def vars_of(record):
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def test_a_job_that_kills_its_workers_is_given_up(store, clock):
+    add(store, 1)
+    for _ in range(3):
+        assert claim(store) is not None
+        clock.now += 61
+    assert claim(store) is None
+    (job,) = store.jobs()
+    assert (job.state, job.cause, job.attempt) == (JobState.FAILED, Cause.WORKER_LOST, 3)
+
+
+def test_a_failed_job_waits_for_its_delay(store, clock):
+    add(store, 1)
+    assert store.fail(claim(store), Cause.OOM, "full", retry_after_s=30) is JobState.QUEUED
+    assert claim(store) is None
+    clock.now += 31
+    assert claim(store).attempt == 2
+
+
+def test_cancelling_ends_waiting_jobs_and_asks_running_ones(store):
+    running, waiting = add(store, 1, 2)
+    held = claim(store)
+    assert store.cancel([running, waiting]) == ([waiting], [running])
+    assert store.heartbeat(held, lease_s=60).cancel_requested
+    assert store.fail(held, Cause.CANCELLED, "asked") is JobState.CANCELLED
+    assert store.retry([running, waiting]) == [running, waiting]
+
+
+def test_a_done_job_never_moves_again(store):
+    (job,) = add(store, 1)
+    store.finish(claim(store), result(), predictions())
+    assert store.cancel([job]) == ([], [])
+    assert store.retry([job]) == []
+    assert store.reconcile().requeued == ()
+    assert store.jobs()[0].state is JobState.DONE
+    assert MOVES[JobState.DONE] == frozenset()
+
+
+def test_an_unknown_job_is_named(store):
+    add(store, 1)
+    with pytest.raises(NotFoundError, match="no job 99"):
+        store.cancel([1, 99])
+    assert store.jobs()[0].state is JobState.QUEUED
+
+
+def test_doorbells_that_were_not_sent_are_remembered(store):
+    jobs = add(store, 1, 2)
+    assert store.unpublished() == jobs
+    store.mark_published(jobs[:1])
+    assert store.unpublished() == jobs[1:]
+
+
+def test_another_schema_is_refused_with_the_command_that_mends_it(store_url):
+    upgrade_store(store_url)
+    store = open_store(store_url)
+    with store._writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    store.close()
+    with pytest.raises(StoreError) as caught:
+        open_store(store_url, create=True)
+    assert caught.value.fix == "run `bench db upgrade`"
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(store_url):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from db.tables import metadata
+
+    store = open_store(store_url, create=True)
+    with store._reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    store.close()
