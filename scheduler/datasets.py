@@ -1,82 +1,247 @@
-"""Which data sets there are, and what identifies one: known without loading an image."""
+"""Which data sets there are and what identifies one, without loading an image: enough for planning and submitting.
+
+A published set is identified by its name. An image folder, `PATH/{train,test}/<class>/<image>`, is identified by a
+fingerprint: the sha256 of its images' paths and contents. An image folder of a published set's name in the data folder
+counts as the published set while it holds as many images of as many classes, and as a user's own data otherwise.
+"""
 
 import hashlib
+import math
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from db.errors import ConfigError, DataError
 
-PUBLISHED = {"cifar100-20": 20, "cifar100": 100, "cifar10": 10, "digits": 10}
-"""Names and class counts of the data sets that are the same everywhere."""
-
 FOLDER = "folder:"
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
-_LAYOUT = "lay it out as train/<class>/*.png and test/<class>/*.png, with the same classes in both"
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm"})
+PARTS = ("train", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Size of a published set, all classes alike: images per class in the training and in the test set."""
+
+    classes: int
+    train: int
+    test: int
+
+
+CIFAR = {
+    "cifar100-20": Published(20, 500, 100),
+    "cifar100": Published(100, 500, 100),
+    "cifar10": Published(10, 5000, 1000),
+}
+DIGITS = "digits"
+DIGITS_CLASSES, DIGITS_IMAGES = 10, (1437, 360)
+DATASET_NAMES = (*CIFAR, DIGITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetIdentity:
-    """`fingerprint` is None for a published set, which its name identifies."""
+    """`fingerprint` is None for a published set; `images` are those of the training and of the test set."""
 
     name: str
     classes: int
-    fingerprint: str | None = None
+    fingerprint: str | None
+    images: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """`path` is relative to the image folder, with slashes; `label` the index of its class."""
+
+    path: str
+    label: int
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFolder:
+    """What lies in an image folder, in the order of classes and file names."""
+
+    root: Path
+    classes: tuple[str, ...]
+    train: tuple[ImageFile, ...]
+    test: tuple[ImageFile, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[ImageFile, ...]:
+        return self.train + self.test
+
+    def is_whole(self, published: Published) -> bool:
+        """Whether it holds as many images of each class as the published set does."""
+        train, test = (class_counts(files, len(self.classes)) for files in (self.train, self.test))
+        classes = published.classes
+        return train == [published.train] * classes and test == [published.test] * classes
 
 
 def normalise(dataset: str) -> str:
-    """The name as a config keeps it: a folder's path made absolute."""
-    if not dataset.startswith(FOLDER):
-        return dataset
-    return FOLDER + str(Path(dataset.removeprefix(FOLDER)).expanduser().resolve())
+    """The name as a config holds it: of a folder the absolute path. Raises ConfigError for an unknown name."""
+    name = dataset.strip()
+    if name.startswith(FOLDER):
+        path = name.removeprefix(FOLDER)
+        if not path:
+            raise ConfigError(f"{FOLDER} needs a path", fix=f"write {FOLDER}PATH, e.g. {FOLDER}./pets")
+        # not resolved: behind a link, another host may have another real path
+        return FOLDER + os.path.abspath(Path(path).expanduser())  # noqa: PTH100
+    if name not in DATASET_NAMES:
+        choices = f"choose one of {', '.join(DATASET_NAMES)}, or {FOLDER}PATH for an image folder of your own"
+        raise ConfigError(f"unknown data set {dataset!r}", fix=choices)
+    return name
 
 
-def identify(dataset: str, data_dir: Path) -> DatasetIdentity:
-    """What submit needs to know. Raises ConfigError for an unknown name, DataError for a folder that does not fit."""
-    if dataset.startswith(FOLDER):
-        root = Path(normalise(dataset).removeprefix(FOLDER))
-        classes = image_folder_classes(root)
-        return DatasetIdentity(name=normalise(dataset), classes=len(classes), fingerprint=folder_fingerprint(root))
-    if dataset not in PUBLISHED:
-        raise ConfigError(
-            f"unknown data set {dataset!r}",
-            fix=f"choose one of {', '.join(PUBLISHED)}, or folder:PATH for a folder of yours",
+def identify(dataset: str, data_dir: Path, *, validation_fraction: float = 0.2) -> DatasetIdentity:
+    """Name, number of classes and fingerprint; reads files only of image folders, writes nothing.
+
+    Raises ConfigError for an unknown name, DataError for an image folder that cannot be trained on.
+    """
+    name = normalise(dataset)
+    if name == DIGITS:
+        return DatasetIdentity(name=name, classes=DIGITS_CLASSES, fingerprint=None, images=DIGITS_IMAGES)
+    root = folder_of(name, data_dir)
+    published = CIFAR.get(name)
+    if root is None and published is not None:
+        images = (published.classes * published.train, published.classes * published.test)
+        return DatasetIdentity(name=name, classes=published.classes, fingerprint=None, images=images)
+    folder = scan(root or data_dir)
+    check_split(folder, validation_fraction)
+    return DatasetIdentity(
+        name=name,
+        classes=len(folder.classes),
+        fingerprint=None if published and folder.is_whole(published) else fingerprint_of(folder),
+        images=(len(folder.train), len(folder.test)),
+    )
+
+
+def folder_of(name: str, data_dir: Path) -> Path | None:
+    """The image folder of a normalised name: a user's own, or the copy of a published set; None without one."""
+    if name.startswith(FOLDER):
+        return Path(name.removeprefix(FOLDER))
+    copy = data_dir / name
+    return copy if copy.is_dir() else None
+
+
+def scan(root: Path) -> ImageFolder:
+    """List an image folder without opening an image. Raises DataError naming what is missing and where."""
+    if not root.is_dir():
+        fix = f"create {root}/train/<class>/ and {root}/test/<class>/ with images, or name another folder"
+        raise DataError(f"there is no image folder {root}", fix=fix)
+    for part in PARTS:
+        if not (root / part).is_dir():
+            raise DataError(f"{root} has no folder {part}/", fix=f"put images into {root}/{part}/<class>/")
+    try:
+        return _scan(root)
+    except OSError as error:
+        raise DataError(f"cannot read {root}: {error}", fix="make the folder readable for this user") from error
+
+
+def class_counts(files: Iterable[ImageFile], classes: int) -> list[int]:
+    """How many files each class has."""
+    counts = [0] * classes
+    for file in files:
+        counts[file.label] += 1
+    return counts
+
+
+def check_split(folder: ImageFolder, validation_fraction: float) -> None:
+    """Raise DataError when the training images are too few for a stratified validation part."""
+    counts = class_counts(folder.train, len(folder.classes))
+    if min(counts) < 2:
+        place = folder.root / "train" / folder.classes[counts.index(min(counts))]
+        raise DataError(f"{place} has a single image: too few to split", fix="add an image of that class")
+    validation = math.ceil(validation_fraction * len(folder.train))
+    if min(validation, len(folder.train) - validation) < len(counts):
+        raise DataError(
+            f"{folder.root}/train has {len(folder.train)} images of {len(counts)} classes: too few to split with "
+            f"validation_fraction {validation_fraction:g}",
+            fix="add images, so that each class can have one in the training and one in the validation part",
         )
-    return DatasetIdentity(name=dataset, classes=PUBLISHED[dataset])
 
 
-def image_folder_classes(root: Path) -> tuple[str, ...]:
-    """The class names of an image folder, sorted. Raises DataError that names what is missing."""
-    found = {}
-    for part in ("train", "test"):
-        folder = root / part
-        if not folder.is_dir():
-            raise DataError(f"the image folder {root} has no folder {part}/", fix=_LAYOUT)
-        found[part] = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
-        for name in found[part]:
-            if not image_files(folder / name):
-                raise DataError(
-                    f"the class folder {folder / name} holds no image", fix="add images or remove the folder"
-                )
-    odd = sorted(set(found["train"]) ^ set(found["test"]))
-    if odd:
-        raise DataError(f"only one of train/ and test/ in {root} has the class {odd[0]!r}", fix=_LAYOUT)
-    if len(found["train"]) < 2:
-        raise DataError(f"the image folder {root} has {len(found['train'])} class, a comparison needs 2", fix=_LAYOUT)
-    return found["train"]
+def fingerprint_of(folder: ImageFolder) -> str:
+    """sha256 of the images' paths and contents; reads every file. Raises DataError naming an unreadable one."""
+    # threads would make it slower: these are many small files
+    return combined((file, hashlib.sha256(read_bytes(folder.root / file.path)).digest()) for file in folder.files)
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The images of one class, sorted by name; hidden files and other kinds are passed over."""
-    entries = sorted(folder.iterdir(), key=lambda path: path.name)
-    return [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")]
+def combined(digests: Iterable[tuple[ImageFile, bytes]]) -> str:
+    """The fingerprint of a folder from each of its files, in order, with the sha256 of its contents."""
+    whole = hashlib.sha256()
+    for file, digest in digests:
+        # a path cannot hold a NUL, so no two lists of files give the same bytes
+        whole.update(file.path.encode() + b"\0" + digest)
+    return whole.hexdigest()
 
 
-def folder_fingerprint(root: Path) -> str:
-    """sha256 over relative name and content of every image of the folder, in a fixed order."""
-    digest = hashlib.sha256()
-    for part in ("train", "test"):
-        for name in sorted(entry.name for entry in (root / part).iterdir() if entry.is_dir()):
-            for path in image_files(root / part / name):
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
-                digest.update(f"{part}/{name}/{path.name}\0{content}\n".encode())
-    return digest.hexdigest()
+def read_bytes(path: Path) -> bytes:
+    """The file's contents. Raises DataError naming the file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", fix="mend or remove that file") from error
+
+
+def _scan(root: Path) -> ImageFolder:
+    classes = _class_names(root)
+    ignored: list[str] = []
+    train, test = (
+        tuple(file for label, name in enumerate(classes) for file in _class_files(root, part, name, label, ignored))
+        for part in PARTS
+    )
+    return ImageFolder(root=root, classes=classes, train=train, test=test, ignored=tuple(ignored))
+
+
+def _class_names(root: Path) -> tuple[str, ...]:
+    train, test = ({entry.name for entry in _visible(root / part) if entry.is_dir()} for part in PARTS)
+    for here, there, extra in (("train", "test", train - test), ("test", "train", test - train)):
+        if extra:
+            shown = ", ".join(sorted(map(repr, extra))[:5])
+            raise DataError(
+                f"{root}: classes in {here}/ that {there}/ does not have: {shown}",
+                fix=f"give {root}/train and {root}/test the same class folders",
+            )
+    for name in train:
+        if not name.isprintable():
+            raise DataError(f"{root}: a class name that is no printable text: {name!a}", fix="rename the folders")
+    if len(train) < 2:
+        raise DataError(f"{root}/train has too few class folders: {len(train)}", fix="at least 2 classes are needed")
+    return tuple(sorted(train))
+
+
+def _class_files(root: Path, part: str, name: str, label: int, ignored: list[str]) -> list[ImageFile]:
+    files = []
+    for entry in sorted(_visible(root / part / name), key=lambda entry: entry.name):
+        path = f"{part}/{name}/{entry.name}"
+        if not _is_text(path):
+            raise DataError(f"{root}: a file name that is no valid text: {path!a}", fix="rename the file")
+        if entry.is_dir() or os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
+            ignored.append(path)
+            continue
+        status = _status(entry, root / path)
+        files.append(ImageFile(path, label, status.st_size, status.st_mtime_ns))
+    if not files:
+        place = root / part / name
+        fix = f"add images ({' '.join(sorted(IMAGE_SUFFIXES))}), or remove the class from train/ and test/"
+        raise DataError(f"the class {place} has no image", fix=fix)
+    return files
+
+
+def _status(entry: "os.DirEntry[str]", path: Path) -> os.stat_result:
+    try:
+        return entry.stat()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", fix="mend or remove that file") from error
+
+
+def _is_text(name: str) -> bool:
+    # bytes that are not UTF-8 arrive as lone surrogates
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _visible(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith("."))

@@ -40,6 +40,13 @@ class Plan:
     dataset: str
     configs: dict[str, Config]  # of every label of the suite, overrides applied
 
+    @property
+    def as_printed(self) -> bool:
+        """Whether data and protocol are the suite's own: only then printed values may stand beside ours."""
+        # a copy with other files than the published set has a fingerprint
+        own = all(e.dataset.fingerprint is None for e in self.entries if not e.dataset.name.startswith("folder:"))
+        return own and not self.overrides
+
     def distinct(self) -> list[PlannedJob]:
         """One entry for each key: the jobs as they run."""
         first: dict[str, PlannedJob] = {}
@@ -74,7 +81,7 @@ class Plan:
                 for label, variant in suite.variants.items()
             },
             layout={"sweeps": suite.sweeps, "tables": suite.tables, "figures": suite.figures},
-            reference={} if self.overrides else suite.reference,
+            reference=suite.reference if self.as_printed else {},
             command=command,
         )
 
@@ -106,7 +113,8 @@ def make_plan(
     if epochs is not None and any(variant.config.epochs != epochs for variant in suite.variants.values()):
         overrides["epochs"] = epochs
     configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
-    identities = {name: identify(name, data_dir) for name in {configs[label].dataset for label in labels}}
+    wanted = {(configs[label].dataset, configs[label].validation_fraction) for label in labels}
+    identities = {name: identify(name, data_dir, validation_fraction=fraction) for name, fraction in sorted(wanted)}
     entries = tuple(
         PlannedJob(
             label=label,

@@ -71,12 +71,12 @@ def postgres_database(url: Callable[[str], str]) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex}"
     admin = url("postgres").replace("+psycopg", "", 1)
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name}")
     try:
         yield url(name)
     finally:
         with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

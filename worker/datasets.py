@@ -1,19 +1,19 @@
-"""From a config to its splits: found, decoded once, checked, split."""
+"""The data of one job, by name: loaded, checked against what was submitted, and split."""
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from db.errors import DataError
 from scheduler.config import Config
-from scheduler.datasets import FOLDER, folder_fingerprint
-from worker.arrays import Arrays, cached
-from worker.image_folder import manifest, read_image_folder
-from worker.published import read_cifar, read_digits
+from scheduler.datasets import CIFAR, DIGITS, ImageFolder, Published, folder_of, normalise, scan
+from worker.array_cache import Arrays, Source, cached
 from worker.splits import Part, Splits
+
+Notify = Callable[[str], object]
 
 
 def load_splits(
@@ -22,50 +22,111 @@ def load_splits(
     data_dir: Path,
     cache_dir: Path,
     fingerprint: str | None = None,
-    notify: Callable[[str], object] = lambda notice: None,
+    notify: Notify = lambda notice: None,
 ) -> Splits:
-    """The training, validation and test part that the config asks for.
+    """Training, validation and test part of the config's data set, with what a reader should know of it as notices.
 
-    `fingerprint` is that of a user's own files at submit: DataError when they have changed since. DataError too for
-    data that is missing, damaged or too small to split.
+    `fingerprint` is the one that was submitted: None for a published set, or to take a user's folder as it is.
+    Writes into `cache_dir`, and into `data_dir` only what it downloads. Raises DataError.
     """
-    arrays, found = _find(config.dataset, data_dir, cache_dir, fingerprint)
+    name = normalise(config.dataset)
+    arrays, content = _load(name, data_dir, cache_dir, notify)
+    _check_submitted(name, arrays, fingerprint)
     for notice in arrays.notices:
-        notify(notice)
-    train, val = split_rows(arrays.train_labels, config.validation_fraction, config.split_seed)
+        notify(f"{name}: {notice}")
+    train, val = stratified(arrays.train, fraction=config.validation_fraction, seed=config.split_seed)
     return Splits(
-        name=config.dataset,
-        fingerprint=found,
+        name=name,
+        fingerprint=content,
         classes=arrays.classes,
-        train=Part(arrays.train_images[train], arrays.train_labels[train]),
-        val=Part(arrays.train_images[val], arrays.train_labels[val]),
-        test=Part(arrays.test_images, arrays.test_labels),
+        train=train,
+        val=val,
+        test=arrays.test,
         notices=arrays.notices,
     )
 
 
-def split_rows(labels: NDArray[np.int64], fraction: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Rows of the training and of the validation part: scikit-learn's stratified split. Raises DataError."""
+def stratified(part: Part, *, fraction: float, seed: int) -> tuple[Part, Part]:
+    """Training and validation part, the classes in the same proportion in both: scikit-learn's `train_test_split`.
+
+    Raises DataError when the images are too few for that.
+    """
     from sklearn.model_selection import train_test_split
 
     try:
-        train, val = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed, stratify=labels)
+        train, val = train_test_split(
+            np.arange(len(part.labels)), test_size=fraction, random_state=seed, stratify=part.labels
+        )
     except ValueError as error:
-        raise DataError(f"the training images cannot be split: {error}", fix="add images to every class") from error
-    return train, val
+        fix = "add images, or change validation_fraction in the suite"
+        raise DataError(f"the training images are too few to split: {error}", fix=fix) from error
+    if len(np.unique(part.labels[train])) < len(np.unique(part.labels)):
+        message = f"with validation_fraction {fraction:g} a class has no training image left"
+        raise DataError(message, fix="add images of the small classes, or lower validation_fraction in the suite")
+    return _rows(part, train), _rows(part, val)
 
 
-def _find(dataset: str, data_dir: Path, cache_dir: Path, fingerprint: str | None) -> tuple[Arrays, str]:
-    if dataset.startswith(FOLDER):
-        root = Path(dataset.removeprefix(FOLDER))
-        # the manifest comes first: files that change while they are read are noticed next time
-        seen = manifest(root)
-        if fingerprint is not None and folder_fingerprint(root) != fingerprint:
-            raise DataError(f"the images in {root} have changed since the job was submitted", fix="submit again")
-        return cached(cache_dir, dataset, seen, lambda: read_image_folder(root))
-    own = data_dir / dataset
-    if own.is_dir():
-        return cached(cache_dir, f"{dataset} in {own}", manifest(own), lambda: read_image_folder(own))
-    if dataset == "digits":
-        return cached(cache_dir, dataset, "scikit-learn", read_digits)
-    return cached(cache_dir, f"{dataset} of torchvision", "published", lambda: read_cifar(dataset, data_dir))
+def _rows(part: Part, rows: "np.typing.NDArray[np.intp]") -> Part:
+    return Part(images=part.images[rows], labels=part.labels[rows])
+
+
+def _load(name: str, data_dir: Path, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
+    if name == DIGITS:
+        from worker.digits import read_digits
+
+        return cached(Source(name=name, place="scikit-learn", manifest=()), cache_dir, read_digits, notify)
+    root = folder_of(name, data_dir)
+    if root is not None:
+        return _load_folder(name, root, cache_dir, notify)
+    from worker.published import fetch, read_published
+
+    source = fetch(name, data_dir, cache_dir, notify)
+    return cached(source, cache_dir, lambda: _in_content_order(read_published(name, data_dir)), notify)
+
+
+def _load_folder(name: str, root: Path, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
+    folder = scan(root)
+    published = CIFAR.get(name)
+    manifest = [(file.path, file.size, file.mtime_ns) for file in folder.files]
+
+    def read() -> Arrays:
+        from worker.image_folder import read_folder
+
+        notify(f"reading {len(folder.files):,} images from {root}")
+        arrays = read_folder(folder)
+        return _as_published(arrays, name, folder, published) if published else arrays
+
+    return cached(Source(name=name, place=str(root), manifest=manifest), cache_dir, read, notify)
+
+
+def _as_published(arrays: Arrays, name: str, folder: ImageFolder, published: Published) -> Arrays:
+    if folder.is_whole(published):
+        return _in_content_order(replace(arrays, files_fingerprint=None))
+    notice = (
+        f"not the whole {name}: {len(folder.classes)} classes, {len(folder.train):,} training and "
+        f"{len(folder.test):,} test images in {folder.root}"
+    )
+    return replace(arrays, notices=(notice, *arrays.notices))
+
+
+def _in_content_order(arrays: Arrays) -> Arrays:
+    """By class, then by the sha256 of the pixels: a published set is the same whatever copy it came from.
+
+    Its name alone is in a job's key, so the split and the order of the test set must not depend on how a copy names
+    or orders its images.
+    """
+    return replace(arrays, train=_sorted(arrays.train), test=_sorted(arrays.test))
+
+
+def _sorted(part: Part) -> Part:
+    digests = [hashlib.sha256(image.tobytes()).digest() for image in part.images]
+    labels = part.labels.tolist()
+    order = sorted(range(len(labels)), key=lambda index: (labels[index], digests[index]))
+    return _rows(part, np.array(order, np.intp))
+
+
+def _check_submitted(name: str, arrays: Arrays, fingerprint: str | None) -> None:
+    incomplete = fingerprint is None and name in CIFAR and arrays.files_fingerprint is not None
+    if incomplete or fingerprint not in (None, arrays.files_fingerprint):
+        message = f"the images of {name} here are not those that were submitted: they changed, or this is another copy"
+        raise DataError(message, fix="run `bench submit` again: changed images are new data, and so new jobs")

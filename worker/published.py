@@ -1,130 +1,172 @@
-"""The published data sets: CIFAR through torchvision, digits from scikit-learn.
+"""CIFAR through torchvision: downloaded once, checked by its published md5 sums, never half there.
 
-CIFAR's archives hold pickles, as their authors published them. torchvision unpickles them only after their md5 sums
-have matched the ones in its source, which is why that is accepted here and nowhere else.
+CIFAR's files are pickles, and torchvision unpickles them. That is accepted here, and only here: they are read only when
+the md5 sum of every file is the one that torchvision's release carries, so their bytes are known before they are
+opened. Nothing that users, queue, store or checkpoints supply is ever unpickled.
 """
 
-import contextlib
-import fcntl
+import http.client
+import shutil
+import socket
+import tarfile
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.errors import DataError
-from worker.arrays import SIDE, Arrays
+from scheduler.datasets import CIFAR
+from worker.array_cache import Arrays, Source, locked
+from worker.splits import Part
 
-_TWENTY = 20
-_SPLIT_SEED = 42  # of digits' own test split
-
-
-def read_digits() -> Arrays:
-    """scikit-learn's handwritten digits, 8 x 8 grey in 17 steps, enlarged to 32 x 32 RGB; a fifth is the test set."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    found = load_digits()
-    grey = np.rint(found.images * (255 / 16)).astype(np.uint8)
-    large = np.kron(grey, np.ones((1, SIDE // 8, SIDE // 8), dtype=np.uint8))
-    images = np.repeat(large[:, None], 3, axis=1)
-    labels = found.target.astype(np.int64)
-    train, test = train_test_split(np.arange(len(labels)), test_size=0.2, random_state=_SPLIT_SEED, stratify=labels)
-    return Arrays(
-        classes=tuple(str(digit) for digit in range(10)),
-        train_images=images[train],
-        train_labels=labels[train],
-        test_images=images[test],
-        test_labels=labels[test],
-    )
+_SILENCE_S = 60.0
+_ABANDONED_S = 24 * 3600.0
 
 
-def read_cifar(name: str, data_dir: Path) -> Arrays:
-    """CIFAR-10 or CIFAR-100, or the first 20 fine classes of the latter; downloaded when it is not there.
+def fetch(name: str, data_dir: Path, cache_dir: Path, notify: Callable[[str], object]) -> Source:
+    """Make sure that `data_dir` holds torchvision's files of the set `name`: its own, or downloaded now.
 
-    Raises DataError with the ways out when there is neither a copy nor a network, or when an archive is damaged.
+    Of several processes one downloads and the others wait. Raises DataError naming a damaged file, or the three ways
+    out when there is neither a copy nor a network.
     """
+    kind = _torchvision_class(name)
+    folder = data_dir / kind.base_folder
+    with locked(cache_dir / f"{kind.base_folder}.download"):
+        if not folder.exists():
+            _unpack(name, kind, data_dir, notify)
+    manifest = []
+    for file, _ in _checksums(kind):
+        if not (folder / file).is_file():
+            raise _damaged(folder / file)
+        status = (folder / file).stat()
+        manifest.append((file, status.st_size, status.st_mtime_ns))
+    return Source(name=name, place=str(folder), manifest=manifest)
+
+
+def read_published(name: str, data_dir: Path) -> Arrays:
+    """The set from torchvision's files in `data_dir`. Raises DataError naming a file with another md5 sum."""
+    kind = _torchvision_class(name)
+    _check(kind, data_dir)
+    train, test = kind(data_dir, train=True), kind(data_dir, train=False)
+    classes = tuple(sorted(train.classes)[: CIFAR[name].classes])
+    label_of = {train.class_to_idx[label]: index for index, label in enumerate(classes)}
+    return Arrays(classes=classes, train=_part(train, label_of), test=_part(test, label_of))
+
+
+def _torchvision_class(name: str) -> Any:
     from torchvision import datasets
 
-    kind = datasets.CIFAR10 if name == "cifar10" else datasets.CIFAR100
-    with _only_one(data_dir, kind.base_folder):
-        train, test = _open(kind, name, data_dir)
-    arrays = _arrays(tuple(train.classes), train, test)
-    if name == "cifar100-20":
-        first = sorted(range(len(arrays.classes)), key=lambda label: arrays.classes[label])[:_TWENTY]
-        return only_classes(arrays, first)
-    return arrays
+    return datasets.CIFAR10 if name == "cifar10" else datasets.CIFAR100
 
 
-def _open(kind: Any, name: str, data_dir: Path) -> tuple[Any, Any]:
-    """torchvision checks every file's md5; what is absent or damaged is fetched anew."""
-    with contextlib.suppress(RuntimeError):
-        return _parts(kind, data_dir)
+def _part(data: Any, label_of: dict[int, int]) -> Part:
+    labels = np.array([label_of.get(target, -1) for target in data.targets], np.int64)
+    images: NDArray[np.uint8] = data.data[labels >= 0].transpose(0, 3, 1, 2)
+    return Part(images=np.ascontiguousarray(images), labels=labels[labels >= 0])
+
+
+def _checksums(kind: Any) -> list[tuple[str, str]]:
+    return [*map(tuple, kind.train_list), *map(tuple, kind.test_list), (kind.meta["filename"], kind.meta["md5"])]
+
+
+def _check(kind: Any, root: Path) -> None:
+    from torchvision.datasets.utils import check_integrity
+
+    for file, md5 in _checksums(kind):
+        path = root / kind.base_folder / file
+        if not check_integrity(path, md5):
+            raise _damaged(path)
+
+
+def _damaged(path: Path) -> DataError:
+    fix = f"delete the folder {path.parent} and run again; it is then downloaded anew"
+    return DataError(f"{path} is missing, cut short or altered: its md5 sum is not the published one", fix=fix)
+
+
+def _unpack(name: str, kind: Any, data_dir: Path, notify: Callable[[str], object]) -> None:
+    with _aside(data_dir, kind.base_folder) as aside:
+        archive = _own_archive(kind, data_dir) or _download(name, kind, data_dir, aside, notify)
+        (aside / kind.base_folder).mkdir()
+        with tarfile.open(archive) as tar:
+            # only the known files, under their own names, whatever else an archive may hold
+            for file, _ in _checksums(kind):
+                member = tar.extractfile(f"{kind.base_folder}/{file}")
+                if member is None:
+                    raise _damaged(data_dir / kind.base_folder / file)
+                with (aside / kind.base_folder / file).open("wb") as target:
+                    shutil.copyfileobj(member, target)
+        _check(kind, aside)
+        try:
+            (aside / kind.base_folder).rename(data_dir / kind.base_folder)
+        except OSError:
+            # somebody else, on another host perhaps, was quicker
+            _check(kind, data_dir)
+
+
+def _own_archive(kind: Any, data_dir: Path) -> Path | None:
+    from torchvision.datasets.utils import check_integrity
+
+    archive: Path = data_dir / kind.filename
+    if not archive.exists():
+        return None
+    if not check_integrity(archive, kind.tgz_md5):
+        message = f"{archive} is cut short or altered: its md5 sum is not the published one"
+        raise DataError(message, fix=f"delete {archive} and run again; it is then downloaded anew")
+    return archive
+
+
+def _download(name: str, kind: Any, data_dir: Path, aside: Path, notify: Callable[[str], object]) -> Path:
+    from torchvision.datasets.utils import download_url
+
+    notify(f"downloading {name} into {data_dir}")
     try:
-        _download(kind, data_dir)
-        return _parts(kind, data_dir)
-    except (OSError, RuntimeError, EOFError) as error:
+        with _impatient():
+            download_url(kind.url, str(aside), kind.filename, kind.tgz_md5)
+    except (OSError, http.client.HTTPException) as error:
         raise DataError(
-            f"there is no whole copy of {name} in {data_dir}, and it could not be downloaded: {error}",
-            fix=(
-                f"connect to the network and run it again, or put an image folder at {data_dir / name} "
-                "(train/<class>/*.png, test/<class>/*.png), or use --dataset digits"
-            ),
+            f"{name} is not in {data_dir} and cannot be downloaded: {error}", fix=_ways_out(name, data_dir)
         ) from error
+    except RuntimeError as error:  # torchvision's word for another md5 sum
+        message = f"the download of {kind.filename} came cut short or altered: its md5 sum is not the published one"
+        raise DataError(message, fix=_ways_out(name, data_dir)) from error
+    archive: Path = aside / kind.filename
+    return archive
 
 
-def _parts(kind: Any, root: Path) -> tuple[Any, Any]:
-    return kind(str(root), train=True, download=False), kind(str(root), train=False, download=False)
-
-
-def _download(kind: Any, data_dir: Path) -> None:
-    """Into a folder aside, moved when it is whole, so that nothing half-written is ever found."""
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as aside:
-        kind(aside, train=True, download=True)
-        target = data_dir / kind.base_folder
-        if target.exists():
-            target.rename(Path(aside) / "damaged")
-        (Path(aside) / kind.base_folder).rename(target)
+def _ways_out(name: str, data_dir: Path) -> str:
+    return (
+        f"connect to the network once and run again, or put an image folder at {data_dir / name} "
+        "(train/<class>/*.png and test/<class>/*.png), or use --dataset digits, which needs no network"
+    )
 
 
 @contextmanager
-def _only_one(data_dir: Path, folder: str) -> Iterator[None]:
-    """Two workers that both miss the data set: one downloads, the other waits. A copy that is there needs no lock."""
-    if (data_dir / folder).is_dir():
-        yield
-        return
+def _aside(data_dir: Path, name: str) -> Iterator[Path]:
+    """A folder on the same disk that is gone afterwards, however that comes."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / f".{folder}.lock").open("w")
+        for old in data_dir.glob(f".{name}.*.partial"):  # left by a killed process
+            if time.time() - old.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(old, ignore_errors=True)
+        folder = tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{name}.", suffix=".partial")
     except OSError as error:
-        fix = "set BENCH_DATA_DIR to a folder of yours"
-        raise DataError(f"cannot write to {data_dir}: {error.strerror}", fix=fix) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        message = f"cannot write into the data folder {data_dir}: {error.strerror}"
+        raise DataError(message, fix="make it writable, or set BENCH_DATA_DIR to a folder that is") from error
+    with folder:
+        yield Path(folder.name)
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Connections opened inside give up after a minute of silence; urllib alone would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SILENCE_S)
+    try:
         yield
-
-
-def _arrays(classes: tuple[str, ...], train: Any, test: Any) -> Arrays:
-    return Arrays(
-        classes=classes,
-        train_images=np.ascontiguousarray(train.data.transpose(0, 3, 1, 2)),
-        train_labels=np.array(train.targets, dtype=np.int64),
-        test_images=np.ascontiguousarray(test.data.transpose(0, 3, 1, 2)),
-        test_labels=np.array(test.targets, dtype=np.int64),
-    )
-
-
-def only_classes(arrays: Arrays, labels: list[int]) -> Arrays:
-    """Those classes alone, relabelled 0, 1, 2 ... in the order given."""
-    new = np.full(len(arrays.classes), -1, dtype=np.int64)
-    new[labels] = np.arange(len(labels))
-    train, test = new[arrays.train_labels] >= 0, new[arrays.test_labels] >= 0
-    return Arrays(
-        classes=tuple(arrays.classes[label] for label in labels),
-        train_images=arrays.train_images[train],
-        train_labels=new[arrays.train_labels[train]],
-        test_images=arrays.test_images[test],
-        test_labels=new[arrays.test_labels[test]],
-    )
+    finally:
+        socket.setdefaulttimeout(before)

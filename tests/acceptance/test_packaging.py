@@ -1,0 +1,95 @@
+"""A wheel, installed without the repository in sight, works whole: suites, migrations, templates, broker."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("cli", "db", "models", "report", "scheduler", "worker")
+NOT_CODE = {".toml", ".mako", ".j2", ".html", ".css", ".js", ".json", ".typed"}
+Bench = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
+    (built,) = folder.glob("bench-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    _pip("install", "--no-deps", "--no-index", "--target", str(folder), str(wheel))
+    return folder
+
+
+@pytest.fixture
+def bench(installed: Path, tmp_path: Path, bench_home: Path) -> Bench:
+    """`bench …` from the installed wheel, in an empty folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        done = _run([sys.executable, "-m", "cli", *arguments], cwd=elsewhere, PYTHONPATH=str(installed))
+        assert done.returncode == 0, f"{done.args}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return call
+
+
+def test_the_wheel_holds_the_six_rooms_with_all_their_files_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    kept = {path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in NOT_CODE | {".py"}}
+    assert packed == {str(path.relative_to(ROOT)) for path in kept}
+
+
+def test_every_room_comes_from_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    probe = f"import importlib; print(*(importlib.import_module(room).__file__ for room in {ROOMS!r}), sep='\\n')"
+    done = _run([sys.executable, "-c", probe], cwd=tmp_path, PYTHONPATH=str(installed))
+    assert done.stdout.split() == [str(installed / room / "__init__.py") for room in ROOMS]
+
+
+def test_the_installed_wheel_has_the_console_script_and_the_licence(installed: Path) -> None:
+    (metadata,) = installed.glob("bench-*.dist-info")
+    assert "bench = cli.main:main" in (metadata / "entry_points.txt").read_text()
+    assert list(metadata.rglob("LICENSE"))
+
+
+def test_the_installed_wheel_helps_and_plans_the_built_in_suite(bench: Bench) -> None:
+    assert "submit" in bench("--help").stdout
+    jobs = json.loads(bench("plan", "--all", "--dataset", "digits", "--json").stdout)["jobs"]
+    assert len(jobs) == 12
+    assert len({job["key"] for job in jobs}) == 12
+
+
+def test_the_installed_wheel_trains_and_reports(bench: Bench, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    bench("run", "--variant", "baseline", "--dataset", "digits", "--epochs", "1", "--out", str(out))
+    assert "baseline" in (out / "report.html").read_text()
+
+
+def _pip(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    done = _run(command, cwd=ROOT.parent)
+    assert done.returncode == 0, done.stderr
+
+
+def _run(command: list[str], *, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
