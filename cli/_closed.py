@@ -51,6 +51,7 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
     if not _waiting(store, job_ids):
         return _code(store, job_ids)
     worker = _start_worker(here, slots=slots, device=device)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the worker must not outlive this process
     try:
         with Screen(sys.stderr) as screen:
             while _waiting(store, job_ids):
@@ -81,7 +82,13 @@ def _start_worker(here: "Settings", *, slots: int | None, device: str) -> "subpr
     with _log(here).open("ab") as log:
         # a session of its own: a terminal's Ctrl-C reaches this process only, which then asks the worker to stop
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            # the pipe is never written to: its end tells the worker that this process is gone, killed even
+            [*command, "--while-stdin"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
         )
 
 

@@ -87,7 +87,7 @@ def _train(store: Store, claim: Claim, slot: Slot, beat: Heartbeat, outbox: Outb
     split = f"{config.validation_fraction}/{config.split_seed}"
     if not store.has_dataset(splits.name, splits.fingerprint, split=split):
         store.record_dataset(dataset_record(splits), split=split)
-    checkpoints = Checkpoints(f"{settings.artifacts}/checkpoints/{claim.key}", key=claim.key)
+    checkpoints = Checkpoints(f"{settings.artifacts}/checkpoints/{claim.key}", key=claim.key, data=splits.fingerprint)
     snapshot, warning = checkpoints.load()
     if warning:
         log.warning("%s", warning)

@@ -20,11 +20,11 @@ _SUFFIX = ".safetensors"
 
 
 class Checkpoints:
-    """The checkpoints of one job in a folder of its own; `key` and the engine's revision must match to be used."""
+    """The checkpoints of one job in a folder of its own; job, data and engine must match for one to be used."""
 
-    def __init__(self, url: str, *, key: str) -> None:
+    def __init__(self, url: str, *, key: str, data: str = "") -> None:
         self._files, self._folder = fsspec.core.url_to_fs(url)
-        self._head = {"key": key, "engine": ENGINE_REVISION}
+        self._head = {"key": key, "data": data, "engine": ENGINE_REVISION}
         self._number = 0
 
     def save(self, snapshot: Snapshot) -> None:
