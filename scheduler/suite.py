@@ -242,7 +242,7 @@ def _config_error(where: str, place: str, error: ValidationError) -> ConfigError
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        allowed = _allowed(first["loc"])
+        allowed = _allowed(first["loc"], config=bool(place))
         return ConfigError(
             f"{where}: {place + ' ' if place else ''}{field}: no such field",
             fix=f"choose among {allowed}" if allowed else "",
@@ -252,11 +252,15 @@ def _config_error(where: str, place: str, error: ValidationError) -> ConfigError
     return ConfigError(f"{where}: {place + ' ' if place else ''}{field}: {message}{shown}", fix=f"correct {field}")
 
 
-def _allowed(place: tuple[int | str, ...]) -> str:
-    if place[0] == "arguments":
-        return "the network's own arguments, see docs/suites.md"
-    known: Mapping[str, Any] = SuiteFile.model_fields if place[0] in SuiteFile.model_fields else Config.model_fields
-    return ", ".join(name for name in known if name != place[0])
+def _allowed(path: tuple[int | str, ...], *, config: bool) -> str:
+    if len(path) == 1:
+        return ", ".join(Config.model_fields if config else SuiteFile.model_fields)
+    tables: dict[str, type[BaseModel]] = {"suite": SuiteHead, "sweeps": SweepTable, "tables": ReportTable}
+    tables |= {"figures": ReportFigure, "reference": ReferenceTable}
+    if config and path[0] == "arguments":
+        return "the arguments of that network, which `bench plan` would otherwise fill in with their defaults"
+    found = None if config else tables.get(str(path[0]))
+    return ", ".join(field.alias or name for name, field in found.model_fields.items()) if found else "its fields"
 
 
 def _check_mentions(
