@@ -130,7 +130,7 @@ def _history(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
 
 def _histories(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     figure, panels = _new(8, 3.4, 1, 2)
-    palette = colours(list(scope.variants))
+    palette = colours(scope.submission.variants)
     for panel, what in zip(panels, ("loss", "accuracy"), strict=True):
         for label in wanted["variants"]:
             variant, own = scope.variant(label), [row for row in rows if row["variant"] == label]
@@ -146,7 +146,7 @@ def _histories(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
 def _metrics(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     figure, panels = _new(9, 5, 2, 2)
     last = [row for row in rows if row["weights"] == "last"]
-    palette = colours(list(scope.variants))
+    palette = colours(scope.submission.variants)
     for panel, name in zip(panels, ("train_loss", "val_loss", "train_accuracy", "val_accuracy"), strict=True):
         _bars(panel, scope, last, name, f"{name}_sd", palette)
         part, what = name.split("_")
@@ -179,7 +179,7 @@ def _name_places(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def _accuracy_bars(axes: "Axes", scope: Scope, rows: Rows, names: Sequence[str]) -> None:
-    palette = colours(list(scope.variants))
+    palette = colours(scope.submission.variants)
     printed = []
     for place, row in enumerate(rows):
         value = row["test_accuracy"]
@@ -221,7 +221,7 @@ def _tuning(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
 
 def _complexity(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     figure, (left, right) = _new(9.5, 4, 1, 2)
-    palette = colours(list(scope.variants))
+    palette = colours(scope.submission.variants)
     _accuracy_bars(left, scope, rows, [scope.variant(row["variant"]).title for row in rows])
     known = [row for row in rows if row["test_accuracy"] is not None]
     for row in known:

@@ -1,6 +1,7 @@
 """Colours, sizes and names that every figure shares."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,9 +24,13 @@ TRAIN, VALIDATION, TEST = "#0072B2", "#E69F00", "#009E73"
 PRINTED: dict[str, Any] = {"marker": "D", "color": "black", "markersize": 5, "linestyle": "none", "label": "printed"}
 
 
-def colours(labels: Sequence[str]) -> dict[str, str]:
-    """One colour for each label of the suite, the same in all figures; they repeat after twelve."""
-    return {label: COLOURS[number % len(COLOURS)] for number, label in enumerate(labels)}
+def colours(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """One colour for each config, the same in all figures and under each of its labels; they repeat after 12."""
+    configs = list(dict.fromkeys(json.dumps(described["config"], sort_keys=True) for described in variants.values()))
+    return {
+        label: COLOURS[configs.index(json.dumps(described["config"], sort_keys=True)) % len(COLOURS)]
+        for label, described in variants.items()
+    }
 
 
 def short(text: str, most: int = 24) -> str:

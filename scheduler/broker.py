@@ -10,9 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from db.errors import BrokerError
 from scheduler.settings import Settings
+
+if TYPE_CHECKING:
+    import redis
 
 _START_S = 10.0
 
@@ -23,7 +27,7 @@ def is_up(settings: Settings) -> bool:
         return False
     import redis
 
-    client = redis.Redis(unix_socket_path=str(settings.socket), socket_timeout=2)
+    client = _client(settings)
     try:
         return bool(client.ping())
     except redis.RedisError:
@@ -53,7 +57,7 @@ def stop_broker(settings: Settings) -> bool:
     import redis
 
     pid = _pid(settings)
-    client = redis.Redis(unix_socket_path=str(settings.socket), socket_timeout=5)
+    client = _client(settings)
     try:
         client.shutdown()
     except redis.RedisError as error:
@@ -62,6 +66,15 @@ def stop_broker(settings: Settings) -> bool:
         client.close()
     _wait_gone(pid)
     return True
+
+
+def _client(settings: Settings) -> "redis.Redis":
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    # the default retries for seconds what fails for good: a server that has gone
+    return redis.Redis(unix_socket_path=str(settings.socket), socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
 
 def _start(settings: Settings) -> None:
@@ -91,13 +104,13 @@ def _start(settings: Settings) -> None:
 def _start_guard(settings: Settings) -> None:
     """Ends the server after an hour without a worker and without a message; lives and dies with it."""
     guard = Path(__file__).with_name("_guard.py")
-    subprocess.Popen(
+    # the script forks and this call returns at once, so that nobody here has a child to wait for
+    subprocess.run(
         [sys.executable, "-I", str(guard), str(settings.socket), "bench"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        close_fds=True,
+        check=True,
         cwd="/",
     )
 

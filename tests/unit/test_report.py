@@ -15,6 +15,7 @@ from report.figures import draw
 from report.scope import read_scope
 from report.statistics import over_seeds, summarise, wilson
 from report.tables import build_tables
+from report.theme import colours
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,12 @@ def test_a_shared_job_counts_under_each_of_its_labels(scope):
     assert rows["(32, 64)"]["test_accuracy"] == pytest.approx(
         sum(r.best.test_accuracy for r in scope.variant("baseline").done) / 3
     )
+
+
+def test_a_config_has_one_colour_under_each_of_its_labels(scope):
+    palette = colours(scope.submission.variants)
+    assert palette["baseline"] == palette["conv_depths=32x64"] == palette["hidden_units=128"]
+    assert len(set(palette.values())) == 12
 
 
 def test_the_class_distribution_draws_the_counts(scope):
