@@ -174,7 +174,7 @@ def _tuning(scope: Scope, wanted: dict[str, Any]) -> Table:
     sweep = scope.submission.layout["sweeps"][wanted["sweep"]]
     points = [(scope.variant(label), title) for label, title in sweep["points"].items()]
     ranked = [(sum(r.best.val_accuracy for r in v.done) / len(v.done), v.label) for v, _ in points if v.done]
-    chosen = max(ranked)[1] if len(ranked) == len(points) else None
+    chosen = max(ranked, key=lambda pair: pair[0])[1] if len(ranked) == len(points) else None
     titles = {variant.label: title for variant, title in points}
     columns: list[tuple[str, Callable[[VariantData], str]]] = [
         (sweep["title"], lambda v: titles[v.label]),
@@ -197,8 +197,10 @@ def _tuning(scope: Scope, wanted: dict[str, Any]) -> Table:
 
 
 def _cost(scope: Scope) -> Table:
+    sweeps = scope.submission.layout.get("sweeps", {}).values()
+    points = {label: f"{sweep['title']}: {title}" for sweep in sweeps for label, title in sweep["points"].items()}
     columns: list[tuple[str, Callable[[VariantData], str]]] = [
-        ("Variant", lambda v: v.title),
+        ("Variant", lambda v: points.get(v.label, v.title)),
         ("n", lambda v: str(len(v.done))),
         ("MFLOP/image", lambda v: f"{v.done[0].flops / 1e6:,.1f}" if v.done else "–"),
         ("Epochs", lambda v: _cell([float(r.epochs) for r in v.done], lambda x: f"{x:.1f}")),

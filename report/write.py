@@ -156,8 +156,16 @@ def headline(scope: Scope) -> str:
     return f"{seeds[0]} to {seeds[-1]} seeds each." if seeds[0] != seeds[-1] else f"{seeds[0]} seeds each."
 
 
+def subtitle(scope: Scope) -> str:
+    """Which data these are, and what was changed from the suite as it is written."""
+    changed = {name: value for name, value in scope.submission.overrides.items() if name != "dataset"}
+    words = [f"Data: {scope.submission.dataset}"]
+    words += [f"{name} = {value} instead of the suite's own" for name, value in changed.items()]
+    return "; ".join(words) + "."
+
+
 def _markdown(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
-    parts = [f"# {_plain(scope.submission.title)}", "", headline(scope), ""]
+    parts = [f"# {_plain(scope.submission.title)}", "", subtitle(scope), "", headline(scope), ""]
     missing = not_submitted(scope)
     parts += [f"Not submitted: {', '.join(missing)}.", ""] if missing else []
     if scope.dataset:
@@ -182,6 +190,7 @@ def _page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> st
     return environment.get_template("report.html.j2").render(
         scope=scope,
         headline=headline(scope),
+        subtitle=subtitle(scope),
         tables=[main, *(table for table in tables if table is not main)],
         figures=[(figure, base64.b64encode(figure.png).decode()) for figure in figures],
         missing=not_submitted(scope),

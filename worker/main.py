@@ -11,7 +11,7 @@ from celery import Celery, signals
 from celery.worker import state as worker_state
 
 from db.errors import BenchError, BrokerError, StoreError
-from db.records import JobState
+from db.records import WAITING
 from db.store import Store
 from scheduler.app import QUEUE, TASK, doorbells, make_app
 from scheduler.broker import ensure_broker
@@ -126,10 +126,6 @@ class Keeper:
             worker_state.should_stop = 0
 
     def _nothing_left(self) -> bool:
-        """No job waits and none of ours runs; what other workers run is theirs until their lease is over."""
-        if self._store.counts()[JobState.QUEUED]:
-            return False
-        return not any(
-            job.state is JobState.RUNNING and (job.owner or "").startswith(f"{self._worker_id}/")
-            for job in self._store.jobs()
-        )
+        """No job waits and none runs: one that another worker holds comes back to the queue when that worker dies."""
+        counts = self._store.counts()
+        return not any(counts[state] for state in WAITING)
