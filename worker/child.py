@@ -36,6 +36,7 @@ class Child:
             return
         try:
             store = self._opened()
+            self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             count_costs(store)
             owner = f"{self.worker_id}/{os.getpid()}"
             claim = store.claim_next(owner, lease_s=self.settings.lease_s)
@@ -44,7 +45,6 @@ class Child:
             return
         if claim is None:
             return
-        self._prepare_torch()
         slot = Slot(device=self.device, settings=self.settings, stopping=self.pipe.stopping.is_set)
         run_attempt(store, claim, slot)
 
