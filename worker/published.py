@@ -91,21 +91,29 @@ def _damaged(path: Path) -> DataError:
 def _unpack(name: str, kind: Any, data_dir: Path, notify: Callable[[str], object]) -> None:
     with _aside(data_dir, kind.base_folder) as aside:
         archive = _own_archive(kind, data_dir) or _download(name, kind, data_dir, aside, notify)
-        (aside / kind.base_folder).mkdir()
-        with tarfile.open(archive) as tar:
-            # only the known files, under their own names, whatever else an archive may hold
-            for file, _ in _checksums(kind):
-                member = tar.extractfile(f"{kind.base_folder}/{file}")
-                if member is None:
-                    raise _damaged(data_dir / kind.base_folder / file)
-                with (aside / kind.base_folder / file).open("wb") as target:
-                    shutil.copyfileobj(member, target)
+        try:
+            _extract(kind, archive, aside / kind.base_folder)
+        except OSError as error:
+            message = f"cannot unpack {archive.name} in {data_dir}: {error.strerror or error}"
+            raise DataError(message, fix="make room there, or set BENCH_DATA_DIR to a folder that has it") from error
         _check(kind, aside)
         try:
             (aside / kind.base_folder).rename(data_dir / kind.base_folder)
         except OSError:
             # somebody else, on another host perhaps, was quicker
             _check(kind, data_dir)
+
+
+def _extract(kind: Any, archive: Path, folder: Path) -> None:
+    folder.mkdir()
+    with tarfile.open(archive) as tar:
+        # only the known files, under their own names, whatever else an archive may hold
+        for file, _ in _checksums(kind):
+            member = tar.extractfile(f"{kind.base_folder}/{file}")
+            if member is None:
+                raise _damaged(folder / file)
+            with (folder / file).open("wb") as target:
+                shutil.copyfileobj(member, target)
 
 
 def _own_archive(kind: Any, data_dir: Path) -> Path | None:

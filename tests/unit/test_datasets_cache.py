@@ -77,6 +77,17 @@ def test_a_damaged_copy_is_made_again(damage, reads, tmp_path):
     assert copy.read_bytes() == whole
 
 
+def test_a_whole_copy_with_other_contents_is_made_again(reads, tmp_path):
+    before = load(tmp_path).fingerprint
+    (copy,) = (tmp_path / "cache").glob("*.npz")
+    with np.load(copy) as stored:
+        arrays = {name: stored[name].copy() for name in stored.files}
+    arrays["train_labels"][0] = (arrays["train_labels"][0] + 1) % 10
+    np.savez(copy, **arrays)
+    assert load(tmp_path).fingerprint == before
+    assert reads == ["read", "read"]
+
+
 def test_processes_that_load_at_once_agree_and_leave_one_copy(tmp_path):
     command = [sys.executable, "-c", LOAD, str(tmp_path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import pickle
+import resource
 import socket
 import tarfile
 import threading
@@ -155,6 +156,20 @@ def test_a_truncated_archive_is_named_and_left_alone(archive, offline, tmp_path)
     (tmp_path / "data" / archive.name).write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(DataError, match=archive.name):
         load(tmp_path)
+    assert left_in(tmp_path / "data") == [archive.name]
+
+
+def test_a_disk_without_room_to_unpack_is_named_and_left_as_it_was(archive, offline, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / archive.name).write_bytes(archive.read_bytes())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # a real write that fails, without a full disk
+    try:
+        with pytest.raises(DataError, match="cannot unpack") as caught:
+            load(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "BENCH_DATA_DIR" in caught.value.fix
     assert left_in(tmp_path / "data") == [archive.name]
 
 
