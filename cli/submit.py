@@ -1,6 +1,11 @@
 """`bench submit`: write the jobs, then ring for them."""
 
+from typing import TYPE_CHECKING
+
 from cli import _options as options
+
+if TYPE_CHECKING:
+    from scheduler.queue import Submitted
 
 
 def submit(
@@ -38,12 +43,10 @@ def submit(
     options.say("Next: `bench worker` on each machine that trains, `bench status --watch` to follow.")
 
 
-def summary(done: object) -> str:
+def summary(done: "Submitted") -> str:
     """One line: how many were added, how many were there, and what to do about those that ended badly."""
     from db.records import WAITING, JobState
-    from scheduler.queue import Submitted
 
-    assert isinstance(done, Submitted)  # noqa: S101 - imported late, so that help need not wait for it
     parts = [f"Submission {done.id}: {done.count(new=True)} jobs added"]
     for name, states in (("done", [JobState.DONE]), ("waiting or running", [*WAITING])):
         number = done.count(*states, new=False)

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, up
 from db._database import Database
 from db.errors import LostError
 from db.records import Beat, Cause, Claim, EpochRecord, JobState, Predictions, Reconciled, Result, Weights
-from db.tables import artifacts, attempts, epochs, events, jobs, predictions, results
+from db.tables import attempts, epochs, events, jobs, predictions, results
 
 MAX_LOSSES = 3  # a job that took this many workers with it is not given another one
 
@@ -90,16 +90,6 @@ class Claims(Database):
             _fence(connection, claim, progress)
             row = asdict(record) | {"attempt_id": claim.attempt_id, "recorded_at": self.clock}
             connection.execute(self._insert(epochs).values(row).on_conflict_do_nothing())
-
-    def record_artifact(self, claim: Claim, *, kind: str, url: str, sha256: str, size: int) -> None:
-        with self._writing() as connection:
-            _fence(connection, claim, {"owner": claim.owner})
-            values = {"attempt_id": claim.attempt_id, "kind": kind, "url": url, "sha256": sha256, "bytes": size}
-            statement = self._insert(artifacts).values(values)
-            changed = {"sha256": sha256, "bytes": size}
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["attempt_id", "kind", "url"], set_=changed)
-            )
 
     def finish(self, claim: Claim, result: Result, seen: Mapping[Weights, Predictions]) -> None:
         """Result, predictions and state in one transaction; saying it twice is saying it once."""

@@ -93,10 +93,6 @@ class Submissions(Database):
             for job_id, cost in sorted(costs.items()):
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(cost=cost))
 
-    def set_priority(self, job_ids: Iterable[int], priority: int) -> None:
-        with self._writing() as connection:
-            connection.execute(update(jobs).where(jobs.c.id.in_(list(job_ids))).values(priority=priority))
-
     def cancel(self, job_ids: Iterable[int], *, actor: str = "cancel") -> tuple[list[int], list[int]]:
         """Cancel queued jobs at once, ask running ones to stop; gives both lists. Ended jobs are left alone."""
         wanted = sorted(set(job_ids))

@@ -5,7 +5,7 @@ moments aware UTC (`_at`). Epochs are counted from 1.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -272,12 +272,3 @@ class Reconciled:
 
     requeued: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    job_id: int | None
-    at: datetime
-    actor: str
-    what: str
-    details: Mapping[str, Any] = field(default_factory=dict)

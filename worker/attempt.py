@@ -70,7 +70,7 @@ def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
             return _end(outbox, lambda: store.fail(claim, cause, message, traceback=trace, retry_after_s=retry))
 
 
-def _train(store: Store, claim: Claim, slot: Slot, beat: Heartbeat, outbox: Outbox, path: Path) -> JobState | None:
+def _train(store: Store, claim: Claim, slot: Slot, beat: Heartbeat, outbox: Outbox, path: Path) -> JobState:
     import torch
 
     from worker.checkpoints import Checkpoints
@@ -85,13 +85,15 @@ def _train(store: Store, claim: Claim, slot: Slot, beat: Heartbeat, outbox: Outb
         config, data_dir=settings.data, cache_dir=settings.cache, fingerprint=claim.fingerprint, notify=log.warning
     )
     split = f"{config.validation_fraction}/{config.split_seed}"
-    if not store.has_dataset(splits.name, splits.fingerprint, split=split):
-        store.record_dataset(dataset_record(splits), split=split)
+    if not outbox.insist(lambda: store.has_dataset(splits.name, splits.fingerprint, split=split)):
+        shown = dataset_record(splits)
+        outbox.insist(lambda: store.record_dataset(shown, split=split))
     checkpoints = Checkpoints(f"{settings.artifacts}/checkpoints/{claim.key}", key=claim.key, data=splits.fingerprint)
     snapshot, warning = checkpoints.load()
     if warning:
         log.warning("%s", warning)
-    store.start_attempt(claim, log=str(path), start_epoch=snapshot.epoch if snapshot else 0, message=warning or "")
+    start_epoch = snapshot.epoch if snapshot else 0
+    outbox.insist(lambda: store.start_attempt(claim, log=str(path), start_epoch=start_epoch, message=warning))
 
     def should_stop() -> bool:
         return slot.stopping() or beat.cancelled.is_set() or beat.lost.is_set()
@@ -104,12 +106,13 @@ def _train(store: Store, claim: Claim, slot: Slot, beat: Heartbeat, outbox: Outb
     hooks = Hooks(should_stop=should_stop, on_epoch=on_epoch, save=checkpoints.save, checkpoint_s=settings.checkpoint_s)
     outcome = train(config, claim.seed, splits, device=torch.device(slot.device), hooks=hooks, resume=snapshot)
     result = _result(outcome, config, slot.device, splits.fingerprint, environment(slot.device))
-    state = _end(outbox, lambda: store.finish(claim, result, outcome.predictions))
-    checkpoints.clear()
+    outbox.flush()
+    outbox.insist(lambda: store.finish(claim, result, outcome.predictions))
+    checkpoints.clear()  # only now: until the store has taken the result they may be another attempt's
     log.info(
         "done: test_accuracy %.4f (best weights), %.4f (last)", outcome.best.test_accuracy, outcome.last.test_accuracy
     )
-    return state or JobState.DONE
+    return JobState.DONE
 
 
 def _result(outcome: "Outcome", config: Config, device: str, fingerprint: str, made_with: dict[str, object]) -> Result:
@@ -152,8 +155,8 @@ def classify(error: Exception, beat: Heartbeat, slot: Slot) -> tuple[Cause, str]
     return Cause.CODE, f"{type(error).__name__}: {first}"
 
 
-def _end(outbox: Outbox, write: Callable[[], JobState | None]) -> JobState | None:
-    """The last word of an attempt, after its history; a store that is away is waited for, a lost lease is final."""
+def _end(outbox: Outbox, write: Callable[[], JobState]) -> JobState | None:
+    """The last word of a failed attempt, after its history; a store that is away is waited for."""
     try:
         outbox.flush()
         return outbox.insist(write)

@@ -1,0 +1,63 @@
+"""How an attempt ends when the store has taken its job away, or is away itself."""
+
+import pytest
+
+from db import open_store
+from db.errors import StoreError
+from db.records import JobState
+from scheduler.planning import make_plan
+from scheduler.queue import submit
+from scheduler.settings import load_settings
+from scheduler.suite import load_suite
+from worker.attempt import Slot, run_attempt
+
+
+@pytest.fixture
+def here(bench_home, monkeypatch):
+    # no heartbeat comes within a test: only the writes themselves can tell that the job is gone
+    for name, value in {"LEASE_S": "600", "HEARTBEAT_S": "30"}.items():
+        monkeypatch.setenv(f"BENCH_{name}", value)
+    return load_settings()
+
+
+@pytest.fixture
+def store(here):
+    opened = open_store(here.database, create=True)
+    suite = load_suite()
+    submit(opened, make_plan(suite, ["baseline"], [42], data_dir=here.data, dataset="digits", epochs=1))
+    yield opened
+    opened.close()
+
+
+def test_an_attempt_that_lost_its_job_leaves_the_new_owners_checkpoints(store, here):
+    claim = store.claim_next("slow", lease_s=0)
+    theirs = here.folder / "artifacts" / "checkpoints" / claim.key / "theirs"
+
+    def steal_after_the_last_epoch():
+        if store.jobs()[0].epoch == 1 and not theirs.exists():
+            assert store.claim_next("quick", lease_s=600).attempt == 2
+            theirs.parent.mkdir(parents=True, exist_ok=True)
+            theirs.write_text("")
+        return False
+
+    assert run_attempt(store, claim, Slot(device="cpu", settings=here, stopping=steal_after_the_last_epoch)) is None
+    assert theirs.exists()
+    (job,) = store.jobs()
+    assert (job.state, job.owner) == (JobState.RUNNING, "quick")
+    assert "done:" not in (here.logs / "job-1-attempt-1.log").read_text()
+
+
+def test_a_store_that_is_away_when_an_attempt_starts_costs_no_job(store, here, monkeypatch):
+    claim = store.claim_next("w", lease_s=600)
+    real, tries = store.start_attempt, []
+
+    def away_once(*words, **names):
+        tries.append(words)
+        if len(tries) == 1:
+            raise StoreError("away")
+        real(*words, **names)
+
+    monkeypatch.setattr(store, "start_attempt", away_once)
+    patient = here.model_copy(update={"heartbeat_s": 0.05})
+    assert run_attempt(store, claim, Slot(device="cpu", settings=patient)) is JobState.DONE
+    assert len(tries) == 2
