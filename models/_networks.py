@@ -74,6 +74,24 @@ def advanced_cnn(arguments: AdvancedCnn, classes: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(width, classes))
 
 
+_ONEDNN_BLOCK = 16
+"""Below so many input channels oneDNN's backward pass of a strided 1x1 convolution in channels_last writes past its
+memory (uxlfoundation/oneDNN issue 6035): wrong gradients or a crash. The limit is 8 with AVX2, 16 with AVX-512.
+"""
+
+
+class Subsample(nn.Module):
+    """Every `stride`-th row and column: before a 1x1 convolution the same function as a stride within it."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / stride, W / stride)."""
+        return images[:, :, :: self.stride, :: self.stride]
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut (He et al. 2016, "Deep Residual Learning", the basic block)."""
 
@@ -88,7 +106,10 @@ class ResidualBlock(nn.Module):
         )
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            narrow = stride != 1 and inputs < _ONEDNN_BLOCK
+            layers: list[nn.Module] = [Subsample(stride)] if narrow else []
+            layers.append(nn.Conv2d(inputs, outputs, 1, 1 if narrow else stride, bias=False))
+            self.shortcut = nn.Sequential(*layers, nn.BatchNorm2d(outputs))
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
