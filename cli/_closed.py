@@ -12,7 +12,7 @@ from cli import _options as options
 from cli._progress import Screen, render
 from cli.report import say_where
 from cli.submit import summary
-from db.errors import BrokerError
+from db.errors import BenchError
 from db.records import WAITING, JobState
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
+_MOST_RESTARTS = 3  # of a worker that was killed, or that ended because it got no work though jobs wait
 _STOP_S = 30.0  # what a worker may take to save its checkpoints
 
 
@@ -43,7 +44,7 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
     finally:
         store.close()
         if started_broker:
-            stop_broker(here)
+            stop_broker(here, if_unused=True)
 
 
 def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | None, device: str) -> int:
@@ -51,15 +52,20 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
     if not _waiting(store, job_ids):
         return _code(store, job_ids)
     worker = _start_worker(here, slots=slots, device=device)
+    restarts = 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the worker must not outlive this process
     try:
         with Screen(sys.stderr) as screen:
             while _waiting(store, job_ids):
                 if worker.poll() is not None:
-                    raise BrokerError(
-                        f"the worker ended with exit code {worker.returncode}",
-                        fix=f"read {_log(here)}, then run it again",
-                    )
+                    for_good = worker.returncode not in (os.EX_TEMPFAIL, -signal.SIGKILL)
+                    if for_good or restarts == _MOST_RESTARTS:
+                        raise BenchError(
+                            f"the worker ended with exit code {worker.returncode}",
+                            fix=f"read {_log(here)}, then run it again",
+                        )
+                    restarts += 1
+                    worker = _start_worker(here, slots=slots, device=device)
                 screen.show(render(store.jobs(job_ids), store.workers(seen_within_s=here.lease_s)))
                 time.sleep(1.0 if sys.stderr.isatty() else 5.0)
             screen.show(render(store.jobs(job_ids), []))

@@ -4,32 +4,55 @@ Lease times are the database's clock only.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
 
 from db._database import Database
 from db.errors import LostError
-from db.records import Beat, Cause, Claim, EpochRecord, JobState, Predictions, Reconciled, Result, Weights
-from db.tables import attempts, epochs, events, jobs, predictions, results
+from db.policy import RETRIES
+from db.records import (
+    Artifact,
+    Beat,
+    Cause,
+    Claim,
+    EpochRecord,
+    Held,
+    JobState,
+    Predictions,
+    Reconciled,
+    Result,
+    Weights,
+)
+from db.tables import URGENCY, artifacts, attempts, epochs, events, jobs, predictions, results
 
-MAX_LOSSES = 3  # a job that took this many workers with it is not given another one
+_CLAIM_COLUMNS = tuple(
+    jobs.c[name] for name in ("id", "attempt", "key", "label", "seed", "config", "fingerprint", "timeout_s")
+)
 
 
 class Claims(Database):
-    def claim_next(self, owner: str, *, lease_s: float) -> Claim | None:
+    def claim_next(self, owner: str, *, lease_s: float, place: str = "") -> Claim | None:
         """Open the next attempt of the most urgent job whose time has come; None when there is none.
 
         Higher priority first, then the longest training, then the oldest. Expired leases are taken back first.
+        `place` is the device on which the job will run: one that must be alone waits until nothing else runs there,
+        and while it runs nothing else is given to that place.
         """
-        urgency = (jobs.c.priority.desc(), func.coalesce(jobs.c.cost, 0.0).desc(), jobs.c.id)
         claimable = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
-        wanted = claimable.order_by(*urgency).limit(1).with_for_update(skip_locked=True).scalar_subquery()
         with self._writing() as connection:
             self._take_back(connection, owner)
+            self._one_at_a_time(connection, zlib.crc32(place.encode()))
+            neighbours = select(jobs.c.alone).where(jobs.c.state == JobState.RUNNING, jobs.c.place == place)
+            beside = connection.execute(neighbours).scalars().all()
+            if any(beside):
+                return None
+            if beside:
+                claimable = claimable.where(jobs.c.alone.is_(False))
+            wanted = claimable.order_by(*URGENCY).limit(1).with_for_update(skip_locked=True).scalar_subquery()
             row = connection.execute(
                 update(jobs)
                 .where(jobs.c.id == wanted, jobs.c.state == JobState.QUEUED)
@@ -37,33 +60,34 @@ class Claims(Database):
                     state=JobState.RUNNING.value,
                     attempt=jobs.c.attempt + 1,
                     owner=owner,
+                    place=place,
                     lease_until=self.clock + lease_s,
                     started_at=self.clock,
                     cause=None,
                     message="",
                 )
-                .returning(
-                    *(jobs.c[name] for name in ("id", "attempt", "key", "label", "seed", "config", "fingerprint"))
-                )
+                .returning(*_CLAIM_COLUMNS)
             ).one_or_none()
             if row is None:
                 return None
             opened = {"job_id": row.id, "number": row.attempt, "owner": owner, "started_at": self.clock}
-            empty = {"message": "", "traceback": "", "log": "", "start_epoch": 0}
+            empty = {"message": "", "traceback": "", "log": "", "start_epoch": 0, "start_step": 0}
             inserted = connection.execute(insert(attempts).values(opened | empty).returning(attempts.c.id))
             attempt_id = inserted.scalar_one()
             log_event(connection, self.clock, row.id, owner, "claimed", attempt=row.attempt)
-        return Claim(
-            job_id=row.id,
-            attempt=row.attempt,
-            attempt_id=attempt_id,
-            owner=owner,
-            key=row.key,
-            label=row.label,
-            seed=row.seed,
-            config=row.config,
-            fingerprint=row.fingerprint,
+        return _claim(row, attempt_id, owner)
+
+    def held(self, worker_id: str) -> list[Held]:
+        """The open attempts of a worker's children, and for how long each has run by the database's clock."""
+        query = (
+            select(*_CLAIM_COLUMNS, jobs.c.owner, attempts.c.id.label("attempt_id"))
+            .add_columns((self.clock - jobs.c.started_at).label("running_s"))
+            .join(attempts, and_(attempts.c.job_id == jobs.c.id, attempts.c.number == jobs.c.attempt))
+            .where(jobs.c.state == JobState.RUNNING, jobs.c.owner.startswith(f"{worker_id}/", autoescape=True))
         )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return [Held(claim=_claim(row, row.attempt_id, row.owner), running_s=row.running_s) for row in rows]
 
     def heartbeat(self, claim: Claim, *, lease_s: float) -> Beat:
         """Renew the lease. Not owned: another attempt was opened or the job has ended; this one must stop."""
@@ -76,23 +100,52 @@ class Claims(Database):
             ).scalar_one_or_none()
         return Beat(owned=cancel is not None, cancel_requested=bool(cancel))
 
-    def start_attempt(self, claim: Claim, *, log: str, start_epoch: int = 0, message: str = "") -> None:
-        """Note where the attempt logs to, how many epochs a checkpoint gave it, and what it has to say about that."""
+    def start_attempt(
+        self,
+        claim: Claim,
+        *,
+        log: str,
+        reached: Sequence[EpochRecord] = (),
+        start_step: int = 0,
+        message: str = "",
+    ) -> None:
+        """Note where the attempt logs to, what a checkpoint gave it, and what it has to say about that.
+
+        A checkpoint gives whole epochs, `reached`, and steps of the next one. Rows of those epochs that the attempts
+        before could not write any more, the store being away, are written now. An attempt that begins further than
+        every one before it clears the count of those that ended badly.
+        """
+        start_epoch = reached[-1].epoch if reached else 0
+        starts = select(attempts.c.start_epoch, attempts.c.start_step)
+        before = starts.where(attempts.c.job_id == claim.job_id, attempts.c.number < claim.attempt)
         with self._writing() as connection:
-            _fence(connection, claim, {"epoch": start_epoch})
+            begun = [(row.start_epoch, row.start_step) for row in connection.execute(before)]
+            further = (start_epoch, start_step) > max(begun, default=(0, 0))
+            counted = {"counted_from": claim.attempt - 1} if further else {}
+            _fence(connection, claim, {"epoch": start_epoch} | counted)
             own = update(attempts).where(attempts.c.id == claim.attempt_id)
-            connection.execute(own.values(log=log, start_epoch=start_epoch, message=message))
+            connection.execute(own.values(log=log, start_epoch=start_epoch, start_step=start_step, message=message))
+            written = select(epochs.c.epoch).join(attempts, attempts.c.id == epochs.c.attempt_id)
+            known = set(connection.execute(written.where(attempts.c.job_id == claim.job_id)).scalars())
+            for record in reached:
+                if record.epoch not in known:
+                    self._add_epoch(connection, claim, record)
 
     def record_epoch(self, claim: Claim, record: EpochRecord) -> None:
         """One row of history and the job's progress; a row that is there already stays as it is."""
         with self._writing() as connection:
             progress = {"epoch": record.epoch, "val_accuracy": record.val_accuracy, "epoch_s": record.epoch_s}
             _fence(connection, claim, progress)
-            row = asdict(record) | {"attempt_id": claim.attempt_id, "recorded_at": self.clock}
-            connection.execute(self._insert(epochs).values(row).on_conflict_do_nothing())
+            self._add_epoch(connection, claim, record)
 
-    def finish(self, claim: Claim, result: Result, seen: Mapping[Weights, Predictions]) -> None:
-        """Result, predictions and state in one transaction; saying it twice is saying it once."""
+    def _add_epoch(self, connection: Connection, claim: Claim, record: EpochRecord) -> None:
+        row = asdict(record) | {"attempt_id": claim.attempt_id, "recorded_at": self.clock}
+        connection.execute(self._insert(epochs).values(row).on_conflict_do_nothing())
+
+    def finish(
+        self, claim: Claim, result: Result, seen: Mapping[Weights, Predictions], *, kept: Sequence[Artifact] = ()
+    ) -> None:
+        """Result, predictions, kept files and state in one transaction; saying it twice is saying it once."""
         with self._writing(durable=True) as connection:
             done = {
                 "state": JobState.DONE.value,
@@ -108,31 +161,17 @@ class Claims(Database):
             connection.execute(insert(results).values(_result_row(claim, result)))
             for weights, prediction in seen.items():
                 connection.execute(insert(predictions).values(_prediction_row(claim, weights, prediction)))
+            for artifact in kept:
+                connection.execute(insert(artifacts).values(attempt_id=claim.attempt_id, **asdict(artifact)))
             log_event(connection, self.clock, claim.job_id, claim.owner, "done", attempt=claim.attempt)
 
-    def fail(
-        self,
-        claim: Claim,
-        cause: Cause,
-        message: str,
-        *,
-        traceback: str = "",
-        retry_after_s: float | None = None,
-    ) -> JobState:
-        """End the attempt without a result: queued again after `retry_after_s`, else failed (or cancelled)."""
-        if retry_after_s is not None:
-            state = JobState.QUEUED
-            values: dict[str, Any] = {"available_at": self.clock + retry_after_s, "published_at": None}
-        else:
-            state = JobState.CANCELLED if cause is Cause.CANCELLED else JobState.FAILED
-            values = {"finished_at": self.clock}
-        values |= {"state": state.value, "cause": cause.value, "message": message, "lease_until": None, "owner": None}
+    def fail(self, claim: Claim, cause: Cause, message: str, *, traceback: str = "", actor: str = "") -> JobState:
+        """End the attempt without a result: queued again as `db.policy` says of the cause, else failed or cancelled."""
         with self._writing(durable=True) as connection:
-            if _move(connection, claim, values | {"cancel_requested": False}) == 0:
+            row = connection.execute(select(*_ENDING_COLUMNS).where(_held(claim)).with_for_update()).one_or_none()
+            if row is None:
                 raise _lost(claim)
-            self._end_attempt(connection, claim.attempt_id, cause.value, message, traceback)
-            log_event(connection, self.clock, claim.job_id, claim.owner, str(cause), attempt=claim.attempt, to=state)
-        return state
+            return self._end_badly(connection, row, cause, message, traceback, actor or claim.owner)
 
     def reconcile(self, *, actor: str = "reconcile") -> Reconciled:
         """Take back what dead workers held; whoever looks may call it, any number at once."""
@@ -146,27 +185,45 @@ class Claims(Database):
         return and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < self.clock)
 
     def _take_back(self, connection: Connection, actor: str) -> Reconciled:
-        """Running jobs whose lease is over: queued again, cancelled when that was asked, failed after MAX_LOSSES."""
-        columns = (jobs.c.id, jobs.c.attempt, jobs.c.losses, jobs.c.cancel_requested, jobs.c.owner)
-        lost = connection.execute(select(*columns).where(self._expired()).with_for_update(skip_locked=True)).all()
+        """Running jobs whose lease is over are the jobs of lost workers."""
+        lost = connection.execute(
+            select(*_ENDING_COLUMNS).where(self._expired()).with_for_update(skip_locked=True)
+        ).all()
         moved: dict[JobState, list[int]] = {JobState.QUEUED: [], JobState.FAILED: [], JobState.CANCELLED: []}
         for row in lost:
             message = f"worker {row.owner} stopped answering"
-            state = JobState.QUEUED
-            values: dict[str, Any] = {"available_at": self.clock, "published_at": None}
-            if row.cancel_requested:
-                state, values = JobState.CANCELLED, {"finished_at": self.clock}
-            elif row.losses + 1 >= MAX_LOSSES:
-                state, values = JobState.FAILED, {"finished_at": self.clock}
-                message = f"{row.losses + 1} workers in a row stopped answering while they ran this job"
-            values |= {"losses": row.losses + 1, "lease_until": None, "owner": None, "cancel_requested": False}
-            values |= {"state": state.value, "cause": Cause.WORKER_LOST.value, "message": message}
-            connection.execute(update(jobs).where(jobs.c.id == row.id, jobs.c.attempt == row.attempt).values(values))
-            own = select(attempts.c.id).where(attempts.c.job_id == row.id, attempts.c.number == row.attempt)
-            self._end_attempt(connection, own.scalar_subquery(), Cause.WORKER_LOST.value, message, "")
-            log_event(connection, self.clock, row.id, actor, "lease expired", attempt=row.attempt, to=state)
-            moved[state].append(row.id)
+            moved[self._end_badly(connection, row, Cause.WORKER_LOST, message, "", actor)].append(row.id)
         return Reconciled(requeued=tuple(moved[JobState.QUEUED]), failed=tuple(moved[JobState.FAILED]))
+
+    def _end_badly(
+        self, connection: Connection, row: Row[Any], cause: Cause, message: str, traceback: str, actor: str
+    ) -> JobState:
+        """The one way out of an attempt without a result; `row` is the locked job, still running."""
+        state = JobState.FAILED
+        values: dict[str, Any] = {"finished_at": self.clock}
+        retry = RETRIES.get(cause)
+        if cause is Cause.CANCELLED or (retry and row.cancel_requested):
+            state = JobState.CANCELLED
+        elif retry:
+            before = self._ended_so(connection, row, cause)
+            if retry.most is None or before < retry.most:
+                state = JobState.QUEUED
+                values = {"available_at": self.clock + retry.delay_s, "published_at": None}
+                values |= {"alone": True} if retry.alone else {}
+            else:
+                message = f"{message}; {before + 1} attempts ended this way, so it is not tried again"
+        values |= {"state": state.value, "cause": cause.value, "message": message, "cancel_requested": False}
+        values |= {"lease_until": None, "owner": None}
+        connection.execute(update(jobs).where(jobs.c.id == row.id, jobs.c.attempt == row.attempt).values(values))
+        own = select(attempts.c.id).where(attempts.c.job_id == row.id, attempts.c.number == row.attempt)
+        self._end_attempt(connection, own.scalar_subquery(), cause.value, message, traceback)
+        log_event(connection, self.clock, row.id, actor, str(cause), attempt=row.attempt, to=state)
+        return state
+
+    def _ended_so(self, connection: Connection, row: Row[Any], cause: Cause) -> int:
+        """How many attempts before this one ended by the same cause, since they are counted."""
+        query = select(func.count()).where(attempts.c.job_id == row.id, attempts.c.number > row.counted_from)
+        return int(connection.execute(query.where(attempts.c.outcome == cause.value)).scalar_one())
 
     def _end_attempt(self, connection: Connection, attempt_id: Any, outcome: str, message: str, traceback: str) -> None:
         # what the attempt noted at its start, a damaged checkpoint say, stays in front
@@ -180,6 +237,24 @@ def log_event(
 ) -> None:
     values = {"job_id": job_id, "at": clock, "actor": actor, "what": what, "details": details}
     connection.execute(insert(events).values(values))
+
+
+_ENDING_COLUMNS = tuple(jobs.c[name] for name in ("id", "attempt", "counted_from", "cancel_requested", "owner"))
+
+
+def _claim(row: Row[Any], attempt_id: int, owner: str) -> Claim:
+    return Claim(
+        job_id=row.id,
+        attempt=row.attempt,
+        attempt_id=attempt_id,
+        owner=owner,
+        key=row.key,
+        label=row.label,
+        seed=row.seed,
+        config=row.config,
+        fingerprint=row.fingerprint,
+        timeout_s=row.timeout_s,
+    )
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ class Database:
         self.dialect = self.url.get_backend_name()
         self.clock: ColumnElement[Any] = clock if clock is not None else sql(CLOCKS[self.dialect], Double)
         self._insert = INSERTS[self.dialect]
+        self._look = threading.local()
         self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.url)
 
     @property
@@ -55,15 +57,31 @@ class Database:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        """A consistent look at the store."""
+        """A consistent look at the store: one moment of it, whatever others write meanwhile."""
+        shared: Connection | None = getattr(self._look, "connection", None)
+        if shared is not None:
+            yield shared
+            return
         with self._transaction("read") as connection:
             yield connection
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """All that this thread reads inside the block is the store as it was at one moment."""
+        with self._reading() as connection:
+            before, self._look.connection = getattr(self._look, "connection", None), connection
+            try:
+                yield
+            finally:
+                self._look.connection = before
 
     @contextmanager
     def _transaction(self, mode: str, *, durable: bool = False) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
-                options = {"bench_mode": mode, "bench_durable": durable}
+                options: dict[str, Any] = {"bench_mode": mode, "bench_durable": durable}
+                if mode == "read" and self.dialect == "postgresql":
+                    options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
                 with connection.execution_options(**options).begin():
                     yield connection
         except exc.DBAPIError as error:
@@ -101,8 +119,10 @@ URL_FIX = "use sqlite:////absolute/path/bench.db or postgresql+psycopg://USER:PA
 
 
 def is_outage(error: exc.DBAPIError) -> bool:
-    """Whether the database is away, locked or full, rather than bench's SQL being wrong."""
-    return isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated
+    """Whether the database is away, locked, full or none at all, rather than bench's SQL being wrong."""
+    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
+        return True
+    return type(error) is exc.DatabaseError  # "file is not a database", "disk image is malformed"
 
 
 def _first_line(error: exc.DBAPIError) -> str:
@@ -131,12 +151,16 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
+# a host that is cut off refuses nothing: without these a write would wait for it for hours, and training with it
+_PROMPT = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
+
 def _postgres_engine(url: URL) -> Engine:
     return create_engine(
         url,
         pool_pre_ping=True,
         pool_size=2,  # the loop and its heartbeat
-        connect_args={"connect_timeout": 5, "application_name": "bench"},
+        connect_args={"connect_timeout": 5, "application_name": "bench", **_PROMPT},
     )
 
 

@@ -12,6 +12,7 @@ from db._database import Database
 from db._pictures import unpack_grid
 from db.errors import NotFoundError
 from db.records import (
+    Artifact,
     Attempt,
     Cause,
     Dataset,
@@ -26,11 +27,22 @@ from db.records import (
     Weights,
     Worker,
 )
-from db.tables import attempts, datasets, epochs, jobs, predictions, results, submission_jobs, submissions, workers
+from db.tables import (
+    artifacts,
+    attempts,
+    datasets,
+    epochs,
+    jobs,
+    predictions,
+    results,
+    submission_jobs,
+    submissions,
+    workers,
+)
 
 _PART = 500  # ids in one IN list
 _EPOCH_FIELDS = tuple(EpochRecord.__dataclass_fields__)
-_HIDDEN = {"available_at", "published_at", "losses", "lease_until"}
+_HIDDEN = {"available_at", "published_at", "train_flops", "counted_from", "alone", "place", "timeout_s", "lease_until"}
 
 
 class Reading(Database):
@@ -81,6 +93,14 @@ class Reading(Database):
         found: dict[int, list[Attempt]] = {job_id: [] for job_id in job_ids}
         for row in self._for_ids(select(attempts).order_by(attempts.c.number), attempts.c.job_id, found):
             found[row.job_id].append(Attempt(**row._mapping))
+        return found
+
+    def artifacts(self, job_ids: Iterable[int]) -> dict[int, list[Artifact]]:
+        """The files that each job's attempts left for good."""
+        found: dict[int, list[Artifact]] = {job_id: [] for job_id in job_ids}
+        query = select(artifacts, attempts.c.job_id).join(attempts, attempts.c.id == artifacts.c.attempt_id)
+        for row in self._for_ids(query.order_by(artifacts.c.id), attempts.c.job_id, found):
+            found[row.job_id].append(Artifact(kind=row.kind, url=row.url, sha256=row.sha256, bytes=row.bytes))
         return found
 
     def histories(self, job_ids: Iterable[int]) -> dict[int, list[EpochRecord]]:

@@ -13,7 +13,7 @@ from db.errors import StoreError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 _LOCK = 0x62656E6368  # "bench": one upgrade at a time on Postgres
 
 
@@ -43,7 +43,12 @@ def check(database: Database, *, create: bool) -> None:
         raise StoreError(
             f"the store {database.name} has schema {revision}, this bench needs {HEAD}", fix="run `bench db upgrade`"
         )
-    elif revision > HEAD:
+    else:
+        _refuse_newer(database, revision)
+
+
+def _refuse_newer(database: Database, revision: str) -> None:
+    if revision > HEAD:
         raise StoreError(
             f"the store {database.name} has schema {revision}, newer than this bench's {HEAD}",
             fix="update bench on this machine to the version that wrote the store",
@@ -58,9 +63,11 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         make_private_file(database.url)
     with _locked(database) as connection:
         before = current_revision(connection)
-        if before is None or before < HEAD:
+        if before is not None:
+            _refuse_newer(database, before)
+        if before != HEAD:
             command.upgrade(_alembic(connection), "head")
-    return before, HEAD if before is None else max(before, HEAD)
+    return before, HEAD
 
 
 @contextmanager

@@ -4,14 +4,17 @@ Accuracies are fractions, losses mean cross-entropy in nats, durations seconds (
 moments aware UTC (`_at`). Epochs are counted from 1.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class JobState(StrEnum):
@@ -57,13 +60,14 @@ class Weights(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """One (config, seed) to be queued. `label` is the variant's name in its suite, `cost` training FLOPs or None."""
+    """One (config, seed) to be queued. `label` is the variant's name in its suite."""
 
     key: str
     label: str
     seed: int
     config: Mapping[str, Any]
     fingerprint: str | None = None
+    timeout_s: float | None = None  # that one attempt may take, from its claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +127,6 @@ class Job:
     epochs: int
     val_accuracy: float | None
     epoch_s: float | None
-    cost: float | None
     cause: Cause | None
     message: str
     owner: str | None
@@ -146,6 +149,25 @@ class Claim:
     seed: int
     config: Mapping[str, Any]
     fingerprint: str | None
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An attempt that is open, and for how long it has run by the database's clock."""
+
+    claim: Claim
+    running_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that an attempt left for good, a kept checkpoint say."""
+
+    kind: str
+    url: str
+    sha256: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +183,7 @@ class Attempt:
     traceback: str
     log: str  # path or URL of its log file
     start_epoch: int  # 0 for a fresh start, else the epochs that a checkpoint gave it
+    start_step: int  # and the batches of the epoch after them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

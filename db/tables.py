@@ -87,12 +87,15 @@ jobs = Table(
     Column("fingerprint", String(64)),
     Column("state", String(16), nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("cost", Double),  # training FLOPs at most; the longest job goes first among equals
+    Column("train_flops", Double, nullable=False),  # at most; the longest goes first among equals
     Column("available_at", Moment, nullable=False),
     Column("published_at", Moment),
     Column("attempt", Integer, nullable=False),  # how many attempts were opened
-    Column("losses", Integer, nullable=False),  # how many of them took their worker with them
+    Column("counted_from", Integer, nullable=False),  # attempts after this one count against a cause's limit
+    Column("alone", Boolean, nullable=False),  # whether it must run without neighbours on its device
     Column("owner", Text),
+    Column("place", Text),  # the device where it runs or last ran: host/device
+    Column("timeout_s", Double),
     Column("lease_until", Moment),
     Column("cancel_requested", Boolean, nullable=False),
     Column("epoch", Integer, nullable=False),
@@ -104,9 +107,16 @@ jobs = Table(
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),
     Column("finished_at", Moment),
-    Index("ix_jobs_urgency", "state", "priority", "id"),
     Index("ix_jobs_lease", "state", "lease_until"),
 )
+
+NOT_COUNTED = -1.0
+"""`train_flops` of a job whose network nobody has counted yet."""
+
+URGENCY = (jobs.c.priority.desc(), jobs.c.train_flops.desc(), jobs.c.id)
+"""Who goes first; the index has the same order, so that a claim reads one row however many wait."""
+
+Index("ix_jobs_urgency", jobs.c.state, *URGENCY)
 
 submission_jobs = Table(
     "submission_jobs",
@@ -133,6 +143,7 @@ attempts = Table(
     Column("traceback", Text, nullable=False),
     Column("log", Text, nullable=False),
     Column("start_epoch", Integer, nullable=False),
+    Column("start_step", Integer, nullable=False),  # batches of the next epoch that a checkpoint gave it
     UniqueConstraint("job_id", "number"),
 )
 

@@ -69,6 +69,11 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
 
     A label means the config that the newest of them gives it. Raises NotFoundError for an empty store.
     """
+    with store.one_moment():
+        return _read_scope(store, submission_id)
+
+
+def _read_scope(store: Store, submission_id: int | None) -> Scope:
     if submission_id is not None:
         chosen = store.submission(submission_id)
     else:
@@ -93,7 +98,7 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
             title=described["title"],
             jobs=tuple(own),
             results={job.id: results[job.id] for job in own if job.id in results},
-            histories={job.id: histories[job.id] for job in own if histories[job.id]},
+            histories={job.id: histories[job.id] for job in own if job.id in results},
         )
     prints = {result.fingerprint for result in results.values()}
     dataset = store.dataset(chosen.dataset, prints.pop() if len(prints) == 1 else None)

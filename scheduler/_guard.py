@@ -10,6 +10,7 @@ from redis.retry import Retry
 
 _LOOK_EVERY_S = 1.0
 _PATIENCE_S = 3600.0
+NAME = "guard"
 
 
 def watch(path: str, queue: str, *, patience_s: float = _PATIENCE_S, every_s: float = _LOOK_EVERY_S) -> None:
@@ -20,6 +21,7 @@ def watch(path: str, queue: str, *, patience_s: float = _PATIENCE_S, every_s: fl
     )
     used_at = time.monotonic()
     try:
+        client.client_setname(NAME)
         while True:
             if len(client.client_list()) > 1 or client.llen(queue):
                 used_at = time.monotonic()

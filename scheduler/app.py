@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import ChannelError, KombuError
 from kombu.utils.url import maybe_sanitize_url
 
 from db.errors import BrokerError
@@ -60,7 +60,7 @@ def doorbells(settings: Settings) -> Doorbells:
 
 
 def _send(app: Celery, settings: Settings, job_ids: Sequence[int]) -> None:
-    with _translated(settings), app.connection_for_write() as connection:
+    with _translated(app, settings), app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=2, interval_start=0.1, interval_step=0.2)
         with app.amqp.Producer(connection) as producer:
             for job_id in job_ids:
@@ -68,7 +68,7 @@ def _send(app: Celery, settings: Settings, job_ids: Sequence[int]) -> None:
 
 
 def _depth(app: Celery, settings: Settings) -> int | None:
-    with _translated(settings), app.connection_for_read() as connection:
+    with _translated(app, settings), app.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, interval_start=0.1)
         try:
             count: int = connection.default_channel.queue_declare(queue=QUEUE, passive=True).message_count
@@ -78,10 +78,12 @@ def _depth(app: Celery, settings: Settings) -> int | None:
 
 
 @contextmanager
-def _translated(settings: Settings) -> Iterator[None]:
+def _translated(app: Celery, settings: Settings) -> Iterator[None]:
+    transport = app.connection_for_write()
     try:
         yield
-    except (OperationalError, OSError) as error:
+    # a server that goes away between two words shows itself in its own library's errors
+    except (KombuError, OSError, *transport.connection_errors, *transport.channel_errors) as error:
         raise BrokerError(
             f"the broker {maybe_sanitize_url(settings.broker)} does not answer: {error}", fix=fix_for(settings)
         ) from error

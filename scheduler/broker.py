@@ -50,8 +50,8 @@ def ensure_broker(settings: Settings) -> bool:
     return True
 
 
-def stop_broker(settings: Settings) -> bool:
-    """Stop the embedded server; False when none answered. Queued jobs stay in the store."""
+def stop_broker(settings: Settings, *, if_unused: bool = False) -> bool:
+    """Stop the embedded server; False when none answered, or others use it. Queued jobs stay in the store."""
     if not settings.embedded_broker or not is_up(settings):
         return False
     import redis
@@ -59,6 +59,8 @@ def stop_broker(settings: Settings) -> bool:
     pid = _pid(settings)
     client = _client(settings)
     try:
+        if if_unused and _others(client):
+            return False
         client.shutdown()
     except redis.RedisError as error:
         raise BrokerError(f"the embedded broker did not stop: {error}", fix="run `bench down` again") from error
@@ -66,6 +68,14 @@ def stop_broker(settings: Settings) -> bool:
         client.close()
     _wait_gone(pid)
     return True
+
+
+def _others(client: "redis.Redis") -> bool:
+    """Whether somebody but this call and the server's guard is connected."""
+    from scheduler._guard import NAME
+
+    own = client.client_id()
+    return any(one["name"] != NAME and int(one["id"]) != own for one in client.client_list())
 
 
 def _client(settings: Settings) -> "redis.Redis":
@@ -88,15 +98,19 @@ def _start(settings: Settings) -> None:
         *("--maxmemory-policy", "noeviction", "--daemonize", "yes"),
         *("--pidfile", str(folder / "pid"), "--logfile", str(folder / "log")),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_START_S)
-    deadline = time.monotonic() + _START_S
-    while done.returncode == 0 and time.monotonic() < deadline:
-        if is_up(settings):
-            _start_guard(settings)
-            return
-        time.sleep(0.02)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_START_S)
+        said = (done.stderr or done.stdout).strip()[-200:]
+        deadline = time.monotonic() + _START_S
+        while done.returncode == 0 and time.monotonic() < deadline:
+            if is_up(settings):
+                _start_guard(settings)
+                return
+            time.sleep(0.02)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(error)
     raise BrokerError(
-        f"the embedded broker {binary} did not start: {(done.stderr or done.stdout).strip()[-200:]}",
+        f"the embedded broker {binary} did not start: {said}",
         fix=f"read {folder / 'log'}, or set BENCH_BROKER_URL to a Redis or Valkey of yours",
     )
 
@@ -135,7 +149,13 @@ def _binary() -> str:
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     _private(settings.folder)
-    with (settings.folder / "broker.lock").open("w") as lock:
+    path = settings.folder / "broker.lock"
+    try:
+        lock = path.open("w")
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror}"
+        raise BrokerError(message, fix="make BENCH_HOME writable, or set it to a folder of yours") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -67,6 +67,7 @@ class Config(_Frozen):
     early_stopping_patience: int = Field(10, ge=0, description="epochs without a better validation loss; 0 = never")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     precision: Literal["float32"] = "float32"
+    timeout_s: float | None = Field(None, gt=0, description="seconds that one attempt may take, from its claim")
 
     @field_validator("model")
     @classmethod
@@ -100,8 +101,8 @@ class Config(_Frozen):
         return cls.model_validate_json(json.dumps(values, default=str), strict=True)
 
     def canonical(self) -> dict[str, Any]:
-        """Plain values, the same for equal configs on any machine."""
-        return self.model_dump(mode="json")
+        """Plain values, the same for equal configs on any machine; `timeout_s` is left out, no number depends on it."""
+        return self.model_dump(mode="json", exclude={"timeout_s"})
 
 
 def job_key(config: Config, seed: int, *, fingerprint: str | None = None) -> str:

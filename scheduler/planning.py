@@ -62,6 +62,7 @@ class Plan:
                 seed=entry.seed,
                 config=entry.config.canonical(),
                 fingerprint=entry.dataset.fingerprint,
+                timeout_s=entry.config.timeout_s,
             )
             for entry in self.entries
         ]
@@ -140,7 +141,7 @@ def make_plan(
 
 
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
-    values = config.canonical() | overrides
+    values = config.canonical() | {"timeout_s": config.timeout_s} | overrides
     values["dataset"] = normalise(values["dataset"])
     try:
         return Config.parse(values)

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(60, gt=0)
     heartbeat_s: float = Field(5, gt=0)
     checkpoint_s: float = Field(30, ge=0)
+    keep_checkpoints: bool = False
 
     @classmethod
     def settings_customise_sources(
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
             "BENCH_LEASE_S": str(self.lease_s),
             "BENCH_HEARTBEAT_S": str(self.heartbeat_s),
             "BENCH_CHECKPOINT_S": str(self.checkpoint_s),
+            "BENCH_KEEP_CHECKPOINTS": str(self.keep_checkpoints).lower(),
         }
 
 

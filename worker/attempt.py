@@ -1,6 +1,7 @@
 """One attempt from claim to end: data, checkpoint, training, result, or a cause why there is none."""
 
 import logging
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.errors import BenchError, DataError, LostError, TrainingError
+from db.errors import BenchError, DataError, LostError, StoreError, TrainingError
 from db.records import Cause, Claim, EpochRecord, JobState, Result
 from db.store import Store
 from scheduler.config import Config
@@ -17,22 +18,41 @@ from worker.heartbeat import Heartbeat
 from worker.outbox import Outbox
 
 if TYPE_CHECKING:
+    from worker.checkpoints import Checkpoints
     from worker.engine import Outcome
+    from worker.snapshot import Snapshot
+    from worker.splits import Splits
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S: dict[Cause, float | None] = {
-    Cause.OOM: 30.0,  # once more, when its neighbours may have gone
-    Cause.PREEMPTED: 0.0,
-    Cause.WORKER_LOST: 0.0,
-    Cause.DIVERGED: None,  # the same numbers again would diverge again
-    Cause.TIMEOUT: None,
-    Cause.CANCELLED: None,
-    Cause.DATA: None,
-    Cause.CODE: None,
-}
-"""By cause, after how many seconds the job is queued again; None: never by itself."""
-MOST_ATTEMPTS = {Cause.OOM: 2}
+_ORDERLY = frozenset({Cause.PREEMPTED, Cause.CANCELLED, Cause.TIMEOUT})  # asked for, so there is nothing to trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruptions:
+    """What may end an attempt before its training does; asked before every step."""
+
+    beat: Heartbeat
+    stopping: Callable[[], bool]
+    timeout_s: float | None
+    since: float  # by time.monotonic
+
+    def any(self) -> bool:
+        self.beat.ensure_alive()
+        return self.stopping() or self.beat.cancelled.is_set() or self.beat.lost.is_set() or self.timed_out()
+
+    def timed_out(self) -> bool:
+        return self.timeout_s is not None and time.monotonic() - self.since > self.timeout_s
+
+    def cause(self) -> tuple[Cause, str]:
+        """Why training was stopped. Raises LostError when the job is no longer ours."""
+        if self.beat.lost.is_set():
+            raise LostError("another attempt was opened, or the job has ended")
+        if self.beat.cancelled.is_set():
+            return Cause.CANCELLED, "cancelled while it ran"
+        if self.timed_out():
+            return Cause.TIMEOUT, f"it took longer than its timeout_s of {self.timeout_s:g} s"
+        return Cause.PREEMPTED, "the worker was asked to stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,74 +65,133 @@ class Slot:
 
 
 def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
-    """Train the claimed job and record how it ended; None when the attempt was no longer ours.
+    """Train the claimed job and record how it ended; None when that was not ours to say, or could not be said.
 
-    Never raises for what belongs to the job; a store that is away is waited for.
+    Never raises for what belongs to the job. A store that is away is waited for, until the worker is asked to stop:
+    then the lease brings the job back, and its checkpoint what was trained.
     """
     settings = slot.settings
     path = settings.logs / f"job-{claim.job_id}-attempt-{claim.attempt}.log"
     beat = Heartbeat(store, claim, lease_s=settings.lease_s, every_s=settings.heartbeat_s)
-    outbox = Outbox(every_s=settings.heartbeat_s)
+    outbox = Outbox(every_s=settings.heartbeat_s, stopping=slot.stopping)
     with _log_file(path, claim), beat:
         log.info(
             "job %d attempt %d: %s, seed %d, on %s", claim.job_id, claim.attempt, claim.label, claim.seed, slot.device
         )
+        run = _Run(store, claim, slot, beat, outbox)
         try:
-            return _train(store, claim, slot, beat, outbox, path)
+            return run.to_the_end(path)
         except LostError as error:
             log.warning("%s; its result is not ours to write", error)
-            return None
+            run.clear_after_others()
+        except StoreError as error:
+            log.warning("stopped while the store is away; the lease will bring the job back: %s", error)
         except Exception as error:  # whatever a network or a data set may raise ends its job, never its worker
-            cause, message = classify(error, beat, slot)
-            trace = "" if cause in (Cause.PREEMPTED, Cause.CANCELLED) else traceback.format_exc()
-            log.log(logging.ERROR if trace else logging.INFO, "ended: %s: %s\n%s", cause, message, trace)
-            retry = RETRY_AFTER_S[cause] if claim.attempt < MOST_ATTEMPTS.get(cause, 1_000_000) else None
-            return _end(outbox, lambda: store.fail(claim, cause, message, traceback=trace, retry_after_s=retry))
+            return run.end_badly(error)
+    return None
 
 
-def _train(store: Store, claim: Claim, slot: Slot, beat: Heartbeat, outbox: Outbox, path: Path) -> JobState:
-    import torch
+class _Run:
+    """One attempt while it runs."""
 
-    from worker.checkpoints import Checkpoints
-    from worker.dataset_record import dataset_record
-    from worker.datasets import load_splits
-    from worker.engine import Hooks, train
-    from worker.environment import environment
+    def __init__(self, store: Store, claim: Claim, slot: Slot, beat: Heartbeat, outbox: Outbox) -> None:
+        self.store, self.claim, self.slot, self.beat, self.outbox = store, claim, slot, beat, outbox
+        self.checkpoints: Checkpoints | None = None
+        self.interruptions = Interruptions(
+            beat=beat, stopping=slot.stopping, timeout_s=claim.timeout_s, since=time.monotonic()
+        )
 
-    settings = slot.settings
-    config = Config.parse(claim.config)
-    splits = load_splits(
-        config, data_dir=settings.data, cache_dir=settings.cache, fingerprint=claim.fingerprint, notify=log.warning
-    )
-    split = f"{config.validation_fraction}/{config.split_seed}"
-    if not outbox.insist(lambda: store.has_dataset(splits.name, splits.fingerprint, split=split)):
-        shown = dataset_record(splits)
-        outbox.insist(lambda: store.record_dataset(shown, split=split))
-    checkpoints = Checkpoints(f"{settings.artifacts}/checkpoints/{claim.key}", key=claim.key, data=splits.fingerprint)
-    snapshot, warning = checkpoints.load()
-    if warning:
-        log.warning("%s", warning)
-    start_epoch = snapshot.epoch if snapshot else 0
-    outbox.insist(lambda: store.start_attempt(claim, log=str(path), start_epoch=start_epoch, message=warning))
+    def to_the_end(self, path: Path) -> JobState:
+        import torch
 
-    def should_stop() -> bool:
-        return slot.stopping() or beat.cancelled.is_set() or beat.lost.is_set()
+        from worker.checkpoints import Checkpoints
+        from worker.engine import Hooks, train
+        from worker.environment import environment
 
-    def on_epoch(record: EpochRecord) -> None:
-        beat.ensure_alive()
+        store, claim, slot, settings = self.store, self.claim, self.slot, self.slot.settings
+        config = Config.parse(claim.config)
+        splits = self.load_data(config)
+        folder = f"{settings.artifacts}/checkpoints/{claim.key}"
+        self.checkpoints = Checkpoints(folder, key=claim.key, data=splits.fingerprint, attempt=claim.attempt)
+        snapshot, warning = self.checkpoints.load()
+        if warning:
+            log.warning("%s", warning)
+        reached, start_step = (snapshot.history(), snapshot.step) if snapshot else ([], 0)
+        self.outbox.insist(
+            lambda: store.start_attempt(claim, log=str(path), reached=reached, start_step=start_step, message=warning)
+        )
+        hooks = Hooks(
+            should_stop=self.interruptions.any,
+            on_epoch=self.on_epoch,
+            save=self.save,
+            checkpoint_s=settings.checkpoint_s,
+            save_at_end=settings.keep_checkpoints,
+        )
+        outcome = train(config, claim.seed, splits, device=torch.device(slot.device), hooks=hooks, resume=snapshot)
+        result = _result(outcome, config, slot.device, splits.fingerprint, environment(slot.device))
+        kept = self.checkpoints.keep() if settings.keep_checkpoints else []
+        self.outbox.flush()
+        self.outbox.insist(lambda: store.finish(claim, result, outcome.predictions, kept=kept))
+        if not kept:
+            self.checkpoints.clear()  # only now: until the store has taken the result they may be another attempt's
+        best, last = outcome.best.test_accuracy, outcome.last.test_accuracy
+        log.info("done: test_accuracy %.4f (best weights), %.4f (last)", best, last)
+        return JobState.DONE
+
+    def load_data(self, config: Config) -> "Splits":
+        """The splits, and a record of them in the store for the report, once for each data set."""
+        from worker.dataset_record import dataset_record
+        from worker.datasets import load_splits
+
+        data_dir, cache_dir = self.slot.settings.data, self.slot.settings.cache
+        splits = load_splits(
+            config, data_dir=data_dir, cache_dir=cache_dir, fingerprint=self.claim.fingerprint, notify=log.warning
+        )
+        split = f"{config.validation_fraction}/{config.split_seed}"
+        known = self.outbox.insist(lambda: self.store.has_dataset(splits.name, splits.fingerprint, split=split))
+        if not known:
+            shown = dataset_record(splits)
+            self.outbox.insist(lambda: self.store.record_dataset(shown, split=split))
+        return splits
+
+    def on_epoch(self, record: EpochRecord) -> None:
         log.info("epoch %d: val_accuracy %.4f val_loss %.4f", record.epoch, record.val_accuracy, record.val_loss)
-        outbox.add(lambda: store.record_epoch(claim, record))
+        self.outbox.add(lambda: self.store.record_epoch(self.claim, record))
 
-    hooks = Hooks(should_stop=should_stop, on_epoch=on_epoch, save=checkpoints.save, checkpoint_s=settings.checkpoint_s)
-    outcome = train(config, claim.seed, splits, device=torch.device(slot.device), hooks=hooks, resume=snapshot)
-    result = _result(outcome, config, slot.device, splits.fingerprint, environment(slot.device))
-    outbox.flush()
-    outbox.insist(lambda: store.finish(claim, result, outcome.predictions))
-    checkpoints.clear()  # only now: until the store has taken the result they may be another attempt's
-    log.info(
-        "done: test_accuracy %.4f (best weights), %.4f (last)", outcome.best.test_accuracy, outcome.last.test_accuracy
-    )
-    return JobState.DONE
+    def save(self, snapshot: "Snapshot") -> None:
+        """A checkpoint, unless the job is another attempt's by now; one that fails costs no training."""
+        if self.checkpoints is None or self.beat.lost.is_set():
+            return
+        try:
+            self.checkpoints.save(snapshot)
+        except Exception as error:  # a full disk, an object store that is away: each library has errors of its own
+            log.warning("no checkpoint was written, training goes on: %s: %s", type(error).__name__, error)
+
+    def end_badly(self, error: Exception) -> JobState | None:
+        """Tell the store why there is no result."""
+        try:
+            cause, message = classify(error, self.interruptions)
+            trace = "" if cause in _ORDERLY else traceback.format_exc()
+            log.log(logging.ERROR if trace else logging.INFO, "ended: %s: %s\n%s", cause, message, trace)
+            self.outbox.flush()
+            return self.outbox.insist(lambda: self.store.fail(self.claim, cause, message, traceback=trace))
+        except LostError as lost:
+            log.warning("%s; nothing was written", lost)
+            self.clear_after_others()
+        except StoreError as away:
+            log.warning("stopped while the store is away; the lease will bring the job back: %s", away)
+        return None
+
+    def clear_after_others(self) -> None:
+        """What a frozen attempt wrote after another one had finished the job would stay for ever."""
+        if self.checkpoints is None:
+            return
+        try:
+            (job,) = self.store.jobs([self.claim.job_id])
+        except StoreError:
+            return
+        if job.state is JobState.DONE and not self.slot.settings.keep_checkpoints:
+            self.checkpoints.clear()
 
 
 def _result(outcome: "Outcome", config: Config, device: str, fingerprint: str, made_with: dict[str, object]) -> Result:
@@ -133,36 +212,19 @@ def _result(outcome: "Outcome", config: Config, device: str, fingerprint: str, m
     )
 
 
-def classify(error: Exception, beat: Heartbeat, slot: Slot) -> tuple[Cause, str]:
-    """Why the attempt ended, and in one line what to tell."""
+def classify(error: Exception, interruptions: Interruptions) -> tuple[Cause, str]:
+    """Why the attempt ended, and in one line what to tell. Raises LostError when the job is no longer ours."""
     from worker.engine import Stopped
 
     if isinstance(error, Stopped):
-        if beat.lost.is_set():
-            raise LostError("another attempt was opened, or the job has ended") from error
-        if beat.cancelled.is_set():
-            return Cause.CANCELLED, "cancelled while it ran"
-        return Cause.PREEMPTED, "the worker was asked to stop"
+        return interruptions.cause()
     first = (str(error).strip().splitlines() or [""])[0]
-    if isinstance(error, DataError):
-        return Cause.DATA, f"{error}{f' ({error.fix})' if error.fix else ''}"
-    if isinstance(error, TrainingError):
-        return Cause(error.cause), str(error)
     if isinstance(error, BenchError):
-        return Cause.CODE, str(error)
+        cause = error.cause if isinstance(error, TrainingError) else "data" if isinstance(error, DataError) else "code"
+        return Cause(cause), f"{error} ({error.fix})" if error.fix else str(error)
     if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate memory" in first.lower():
-        return Cause.OOM, first
+        return Cause.OOM, first or "out of memory"
     return Cause.CODE, f"{type(error).__name__}: {first}"
-
-
-def _end(outbox: Outbox, write: Callable[[], JobState]) -> JobState | None:
-    """The last word of a failed attempt, after its history; a store that is away is waited for."""
-    try:
-        outbox.flush()
-        return outbox.insist(write)
-    except LostError as error:
-        log.warning("%s; nothing was written", error)
-        return None
 
 
 @contextmanager

@@ -5,6 +5,8 @@ The newest two are kept. A damaged one is passed over for the one before; nothin
 
 import json
 import os
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +14,37 @@ import fsspec
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from db.records import Artifact
 from scheduler.config import ENGINE_REVISION
 from worker.snapshot import Snapshot
 
 _KEPT = 2
 _SUFFIX = ".safetensors"
+_PARTIAL = ".partial"
+_FORMAT = 2  # raised whenever what a snapshot holds changes
 
 
 class Checkpoints:
-    """The checkpoints of one job in a folder of its own; job, data and engine must match for one to be used."""
+    """The checkpoints of one job in a folder of its own; job, data and engine must match for one to be used.
 
-    def __init__(self, url: str, *, key: str, data: str = "") -> None:
+    Names begin with the attempt that wrote them. One that was frozen, and writes after another attempt has gone on,
+    sorts before that one's and removes none of them.
+    """
+
+    def __init__(self, url: str, *, key: str, data: str = "", attempt: int = 1) -> None:
         self._files, self._folder = fsspec.core.url_to_fs(url)
-        self._head = {"key": key, "data": data, "engine": ENGINE_REVISION}
-        self._number = 0
+        self._head = {"key": key, "data": data, "engine": ENGINE_REVISION, "format": _FORMAT}
+        self._attempt, self._number = attempt, 0
 
     def save(self, snapshot: Snapshot) -> None:
         """Replace the oldest of those kept; until this one is safe the others stay."""
         content = save_tensors(snapshot.tensors, metadata={"bench": json.dumps(self._head | {"state": snapshot.state})})
-        present = self._present()
-        self._number = max([self._number, *(_number(name) for name in present)]) + 1
+        self._number += 1
         self._files.makedirs(self._folder, exist_ok=True)
-        self._put(f"{self._folder}/{self._number:08d}{_SUFFIX}", content)
-        for name in present[: max(0, len(present) + 1 - _KEPT)]:
-            self._files.rm_file(name)
+        self._put(f"{self._folder}/{self._attempt:06d}-{self._number:08d}{_SUFFIX}", content)
+        present = [name for name in self._present() if _attempt(name) <= self._attempt]
+        self._remove(present[:-_KEPT])
+        self._remove(self._left_over())
 
     def load(self) -> tuple[Snapshot | None, str]:
         """The newest usable snapshot, and in words which ones were passed over and why (empty: none)."""
@@ -51,41 +60,76 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove them all."""
-        if self._files.exists(self._folder):
+        with suppress(FileNotFoundError):  # never made, or another attempt was quicker
             self._files.rm(self._folder, recursive=True)
+
+    def keep(self) -> list[Artifact]:
+        """Remove all but the newest, and say where that one is."""
+        present = self._present()
+        self._remove([*present[:-1], *self._left_over()])
+        return [self._artifact(name) for name in present[-1:]]
+
+    def _artifact(self, name: str) -> Artifact:
+        content = self._files.cat_file(name)
+        url = str(self._files.unstrip_protocol(name))
+        return Artifact(kind="checkpoint", url=url, sha256=sha256(content).hexdigest(), bytes=len(content))
+
+    def _remove(self, names: list[str]) -> None:
+        for name in names:
+            with suppress(FileNotFoundError):  # an attempt that was frozen and woke up may clear the same folder
+                self._files.rm_file(name)
+
+    def _left_over(self) -> list[str]:
+        """What attempts before this one left behind when they were killed while they wrote."""
+        return [name for name in self._names() if name.endswith(_PARTIAL) and _attempt(name) < self._attempt]
 
     def _read(self, name: str) -> Snapshot:
         content = self._files.cat_file(name)
         length = int.from_bytes(content[:8], "little")
         head: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["bench"])
         for field, wanted in self._head.items():
-            if head[field] != wanted:
-                raise ValueError(f"its {field} is {head[field]!r}, not {wanted!r}")
+            if head.get(field) != wanted:
+                raise ValueError(f"its {field} is {head.get(field)!r}, not {wanted!r}")
         return Snapshot(load_tensors(content), head["state"])
 
     def _present(self) -> list[str]:
         """Paths of the checkpoints, oldest first; what was not written to its end has another suffix."""
-        if not self._files.exists(self._folder):
+        return sorted(name for name in self._names() if name.endswith(_SUFFIX))
+
+    def _names(self) -> list[str]:
+        self._files.invalidate_cache(self._folder)  # another host may have written since
+        try:
+            return [str(name) for name in self._files.ls(self._folder, detail=False)]
+        except FileNotFoundError:
             return []
-        names = [str(name) for name in self._files.ls(self._folder, detail=False)]
-        return sorted(name for name in names if name.endswith(_SUFFIX))
 
     def _put(self, path: str, content: bytes) -> None:
         if not _is_local(self._files):
             self._files.pipe_file(path, content)  # object stores show a file only when it is whole
             return
-        partial = f"{path}.{os.getpid()}.partial"
+        partial = f"{path}{_PARTIAL}"  # under the attempt's own name, so no other process writes it
         with open(partial, "wb") as file:  # noqa: PTH123 - as fsspec names it
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)  # noqa: PTH105
+        _sync_folder(os.path.dirname(path))  # noqa: PTH120
+
+
+def _sync_folder(folder: str) -> None:
+    """Until its folder is written too, a power cut may bring the old name back."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_local(files: Any) -> bool:
     return "file" in (files.protocol if isinstance(files.protocol, tuple | list) else (files.protocol,))
 
 
-def _number(name: str) -> int:
-    stem = Path(name).name.removesuffix(_SUFFIX)
-    return int(stem) if stem.isdigit() else 0
+def _attempt(name: str) -> int:
+    """The attempt that wrote it; 0 for a name that is not ours."""
+    first = Path(name).name.partition("-")[0]
+    return int(first) if first.isdigit() else 0

@@ -1,16 +1,28 @@
-"""What a pool child does: answer doorbells, one attempt at a time, with torch and the data kept between jobs."""
+"""What a pool child does: answer doorbells, one attempt at a time; torch and the device are paid once."""
 
 import logging
 import os
+import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from billiard import current_process
 
 from db.errors import StoreError
+from db.records import Cause, JobState
 from db.store import Store
 from scheduler.settings import Settings
 from worker.attempt import Slot, run_attempt
+from worker.devices import visible_cards
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
+
+_RECYCLED = 0x9B  # the pool's own word for a child that may be replaced without a complaint
+_GROWTH_MIB = 1024.0  # a child that holds so much more than after its first job is replaced
+_BROKEN = frozenset({Cause.OOM, Cause.CODE})  # what may leave memory taken, or a CUDA context that fails ever after
 
 
 @dataclass(slots=True)
@@ -21,14 +33,22 @@ class Child:
     worker_id: str
     device: str
     pipe: StopPipe
+    cards: int = 0
+    place: str = ""
     store: Store | None = None
+    first_mib: float = 0.0
 
     def start(self) -> None:
         """Once in each new child process."""
         self.pipe.listen()
         # before torch is loaded: one thread for each slot, so that numbers and speed do not depend on neighbours
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-        self.store = None
+        self.place = f"{socket.gethostname()}/{self.device}"
+        if self.cards > 1:
+            card = visible_cards(self.cards)[current_process().index % self.cards]
+            os.environ["CUDA_VISIBLE_DEVICES"] = card  # before torch is loaded: this child sees one card, its own
+            self.place += f":{card}"
+        self.store, self.first_mib = None, 0.0
 
     def work(self) -> None:
         """Claim the most urgent job and run one attempt of it; nothing to claim is no error."""
@@ -37,16 +57,33 @@ class Child:
         try:
             store = self._opened()
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
-            count_costs(store)
+            count_flops(store)
             owner = f"{self.worker_id}/{os.getpid()}"
-            claim = store.claim_next(owner, lease_s=self.settings.lease_s)
+            claim = store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place)
         except StoreError as error:
             log.warning("no job was claimed: %s", error)  # reconcile rings again
             return
         if claim is None:
             return
         slot = Slot(device=self.device, settings=self.settings, stopping=self.pipe.stopping.is_set)
-        run_attempt(store, claim, slot)
+        state = run_attempt(store, claim, slot)
+        if self._is_spent(store, claim.job_id, state):
+            raise SystemExit(_RECYCLED)
+
+    def _is_spent(self, store: Store, job_id: int, state: JobState | None) -> bool:
+        """Whether this process had better make room for a new one before the next job."""
+        mib = psutil.Process().memory_info().rss / 2**20
+        self.first_mib = self.first_mib or mib
+        if mib > self.first_mib + _GROWTH_MIB:
+            log.warning("this child grew from %.0f to %.0f MiB and is replaced", self.first_mib, mib)
+            return True
+        if state is JobState.DONE or state is None:
+            return False
+        try:
+            (job,) = store.jobs([job_id])
+        except StoreError:
+            return True
+        return job.cause in _BROKEN
 
     def _opened(self) -> Store:
         from db import open_store
@@ -61,18 +98,26 @@ class Child:
         torch.set_num_threads(1)
 
 
-def count_costs(store: Store) -> None:
+def count_flops(store: Store) -> None:
     """Training FLOPs of queued jobs that nobody has counted yet: the longest job goes first."""
-    waiting = store.jobs_without_cost()
+    waiting = store.jobs_without_flops()
     if not waiting:
         return
-    from models import describe
-
     known: dict[str, float] = {}
-    costs = {}
+    counted = {}
     for job_id, config in waiting:
         name = f"{config['model']} {sorted(config['arguments'].items())}"
         if name not in known:
-            known[name] = float(describe(config["model"], classes=20, arguments=config["arguments"]).flops)
-        costs[job_id] = 3 * known[name] * config["epochs"]  # backward costs about twice the forward pass
-    store.set_costs(costs)
+            known[name] = _image_flops(config["model"], config["arguments"])
+        counted[job_id] = 3 * known[name] * config["epochs"]  # backward costs about twice the forward pass
+    store.set_train_flops(counted)
+
+
+def _image_flops(model: str, arguments: Mapping[str, Any]) -> float:
+    """One image's forward pass; how many classes it has does not change the order of jobs."""
+    from models import describe
+
+    try:
+        return float(describe(model, classes=20, arguments=arguments).flops)
+    except ValueError:
+        return 0.0  # a network that this version does not know: its job will say so, the others must not wait

@@ -38,8 +38,14 @@ def count_cuda() -> int:
     return min(found, len(visible.split(","))) if visible is not None else found
 
 
+def visible_cards(number: int) -> list[str]:
+    """The names by which CUDA_VISIBLE_DEVICES knows the cards."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name.strip() for name in visible.split(",")] if visible else [str(card) for card in range(number)]
+
+
 def auto_slots(device: str) -> int:
-    """One-thread slots on each core that this process may use; one on a card until packing is measured there."""
+    """One-thread slots on each core that this process may use; one on each card until packing is measured there."""
     if device == "cuda":
-        return 1
+        return max(1, count_cuda())
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -4,6 +4,7 @@ Host and device meet once per epoch. Nothing here knows of stores, queues or fil
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from worker.snapshot import (
 )
 from worker.splits import Part, Splits
 
+_ONE_BUILDS = threading.Lock()
+
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
     """Training was asked to stop; a snapshot of that very step has been saved."""
@@ -47,6 +50,7 @@ class Hooks:
     should_stop: Callable[[], bool] = lambda: False
     save: Callable[[Snapshot], object] = lambda snapshot: None
     checkpoint_s: float = math.inf
+    save_at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,8 @@ def train(
             training.end_epoch(train_s, loss, accuracy)
             hooks.on_epoch(training.last_record)
             training.save_if_due()
+        if hooks.save_at_end:
+            training.save({})
         return training.outcome(memory)
 
 
@@ -117,7 +123,8 @@ class Training:
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-        with torch.random.fork_rng(devices=[]):
+        # torch's own initialisation draws from the one generator of the process: one network at a time
+        with _ONE_BUILDS, torch.random.fork_rng(devices=[]):
             torch.manual_seed(randomness.derive(seed, 0, 0, "weights"))
             model = build_model(config.model, classes=len(splits.classes), **config.arguments)
         self.model = model.to(device).to(memory_format=torch.channels_last)
@@ -137,8 +144,7 @@ class Training:
 
     @property
     def last_record(self) -> EpochRecord:
-        assert self.progress.last is not None  # noqa: S101 - there is one after every epoch
-        return self.progress.last
+        return self.progress.history[-1]
 
     def ended(self) -> bool:
         """Whether all epochs are done, or the validation loss has not fallen for as long as the config waits."""
@@ -162,7 +168,7 @@ class Training:
         started_at = self.now() - progress.epoch_train_s
         for step in range(progress.step, len(self.bounds)):
             if step > progress.step or progress.step:
-                self.pause_if_asked(step, sums, started_at)
+                started_at += self.pause_if_asked(step, sums, started_at)
             part = slice(*self.bounds[step])
             rows = order[part]
             self.draws_dropout.manual_seed(randomness.derive(self.seed, epoch, step, "dropout"))
@@ -171,16 +177,21 @@ class Training:
         loss_sum, correct = sums.tolist()
         return self.now() - started_at, loss_sum / len(order), correct / len(order)
 
-    def pause_if_asked(self, step: int, sums: Tensor, started_at: float) -> None:
-        """Save in the middle of an epoch when a checkpoint is due, or when training has to stop."""
+    def pause_if_asked(self, step: int, sums: Tensor, started_at: float) -> float:
+        """Save in the middle of an epoch when a checkpoint is due, or when training has to stop.
+
+        Gives the seconds that it took, which are none of the training's.
+        """
         stop = self.hooks.should_stop()
         if not stop and time.monotonic() - self.saved_at < self.hooks.checkpoint_s:
-            return
+            return 0.0
         loss_sum, correct = sums.tolist()
-        at = {"step": step, "loss_sum": loss_sum, "correct": int(correct), "epoch_train_s": self.now() - started_at}
+        paused_at = self.now()
+        at = {"step": step, "loss_sum": loss_sum, "correct": int(correct), "epoch_train_s": paused_at - started_at}
         self.save(at)
         if stop:
             raise Stopped
+        return self.now() - paused_at
 
     def end_epoch(self, train_s: float, loss: float, accuracy: float) -> None:
         """Validate, keep the best weights, move the learning rate."""
@@ -202,8 +213,9 @@ class Training:
             what = f"the loss of epoch {record.epoch} is not finite (train {loss}, validation {seen.loss})"
             raise TrainingError(what, cause=Cause.DIVERGED, fix="lower learning_rate")
         if progress.best is None or seen.loss < progress.best.val_loss:
-            progress.best, progress.best_weights = record, copy_weights(self.model)
-        progress.epoch, progress.step, progress.last = record.epoch, 0, record
+            progress.best_epoch, progress.best_weights = record.epoch, copy_weights(self.model)
+        progress.epoch, progress.step = record.epoch, 0
+        progress.history.append(record)
         progress.loss_sum, progress.correct, progress.epoch_train_s = 0.0, 0, 0.0
         progress.train_s += train_s
         progress.eval_s += eval_s

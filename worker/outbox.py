@@ -15,8 +15,8 @@ _Answer = TypeVar("_Answer")
 class Outbox:
     """History goes through here, so that a store that is away for an hour costs no training."""
 
-    def __init__(self, *, every_s: float) -> None:
-        self._every_s = every_s
+    def __init__(self, *, every_s: float, stopping: Callable[[], bool] = lambda: False) -> None:
+        self._every_s, self._stopping = every_s, stopping
         self._waiting: deque[Callable[[], None]] = deque()
         self._pause = threading.Event()
 
@@ -29,14 +29,17 @@ class Outbox:
             log.warning("%d epochs wait for the store: %s", len(self._waiting), error)
 
     def flush(self) -> None:
-        """Write all that waits, however long the store is away. Raises LostError."""
+        """Write all that waits, as `insist` does."""
         self.insist(self._drain)
 
     def insist(self, write: Callable[[], _Answer]) -> _Answer:
+        """Write, however long the store is away. Raises LostError, and StoreError once the worker has to stop."""
         while True:
             try:
                 return write()
             except StoreError as error:
+                if self._stopping():
+                    raise
                 log.warning("the store is away, trying again in %.0f s: %s", self._every_s, error)
                 self._pause.wait(self._every_s)
 

@@ -21,6 +21,15 @@ class Snapshot:
         """Whole epochs that are done."""
         return int(self.state["progress"]["epoch"])
 
+    @property
+    def step(self) -> int:
+        """Batches of the epoch after them that are done."""
+        return int(self.state["progress"]["step"])
+
+    def history(self) -> list[EpochRecord]:
+        """The rows of those epochs."""
+        return [EpochRecord(**values) for values in self.state["progress"]["history"]]
+
 
 @dataclass(slots=True)
 class Progress:
@@ -34,21 +43,22 @@ class Progress:
     epoch_train_s: float = 0.0
     train_s: float = 0.0
     eval_s: float = 0.0
-    best: EpochRecord | None = None
-    last: EpochRecord | None = None
+    best_epoch: int = 0
+    history: list[EpochRecord] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def best(self) -> EpochRecord | None:
+        """The epoch of the lowest validation loss."""
+        return self.history[self.best_epoch - 1] if self.best_epoch else None
+
     def plain(self) -> dict[str, Any]:
-        values = {name: getattr(self, name) for name in self.__slots__ if name not in ("best", "last", "best_weights")}
-        records = {
-            name: asdict(record) if record else None for name, record in (("best", self.best), ("last", self.last))
-        }
-        return values | records
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "best_weights"}
+        return values | {"history": [asdict(record) for record in self.history]}
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> "Progress":
-        records = {name: EpochRecord(**values[name]) if values[name] else None for name in ("best", "last")}
-        return cls(**(values | records))
+        return cls(**(values | {"history": [EpochRecord(**row) for row in values["history"]]}))
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,12 +1,15 @@
 """One set of promises, kept by the store on SQLite and on Postgres."""
 
+from dataclasses import replace
+
 import pytest
 from records import EPOCH, new_job, predictions, result, submission
 from sqlalchemy import Double, bindparam
 
 from db import open_store, upgrade_store
 from db.errors import LostError, NotFoundError, StoreError
-from db.records import MOVES, Cause, JobState, Weights
+from db.policy import RETRIES
+from db.records import MOVES, Artifact, Cause, JobState, Weights
 
 HOUR = 3600.0
 
@@ -59,7 +62,7 @@ def test_two_labels_of_one_key_are_one_job(store):
 def test_a_higher_priority_then_a_longer_training_goes_first(store):
     low, long = add(store, 1, 2)
     (urgent,) = add(store, 3, priority=5)
-    store.set_costs({low: 1.0, long: 2.0, urgent: 0.5})
+    store.set_train_flops({low: 1.0, long: 2.0, urgent: 0.5})
     assert [claim(store).job_id for _ in range(3)] == [urgent, long, low]
     assert claim(store) is None
 
@@ -129,16 +132,22 @@ def test_a_resumed_attempt_keeps_the_history_before_it(store):
     add(store, 1)
     first = claim(store)
     for epoch in (1, 2, 3):
-        store.record_epoch(first, EPOCH.__class__(**{**vars_of(EPOCH), "epoch": epoch, "val_loss": 1.0}))
-    store.fail(first, Cause.PREEMPTED, "stop", retry_after_s=0)
+        store.record_epoch(first, replace(EPOCH, epoch=epoch, val_loss=1.0))
+    store.fail(first, Cause.PREEMPTED, "stop")
     second = claim(store)
-    store.start_attempt(second, log="", start_epoch=2)
-    store.record_epoch(second, EPOCH.__class__(**{**vars_of(EPOCH), "epoch": 3, "val_loss": 3.0}))
+    store.start_attempt(second, log="", reached=[replace(EPOCH, epoch=1), replace(EPOCH, epoch=2)])
+    store.record_epoch(second, replace(EPOCH, epoch=3, val_loss=3.0))
     assert [(r.epoch, r.val_loss) for r in store.histories([1])[1]] == [(1, 1.0), (2, 1.0), (3, 3.0)]
 
 
-def vars_of(record):
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+def test_history_that_only_a_checkpoint_kept_is_written_by_the_attempt_that_resumes_it(store):
+    add(store, 1)
+    first = claim(store)
+    store.record_epoch(first, replace(EPOCH, epoch=1))
+    store.fail(first, Cause.PREEMPTED, "stop")
+    reached = [replace(EPOCH, epoch=epoch) for epoch in (1, 2, 3)]
+    store.start_attempt(claim(store), log="", reached=reached)
+    assert store.histories([1])[1] == reached
 
 
 def test_a_job_that_kills_its_workers_is_given_up(store, clock):
@@ -151,12 +160,77 @@ def test_a_job_that_kills_its_workers_is_given_up(store, clock):
     assert (job.state, job.cause, job.attempt) == (JobState.FAILED, Cause.WORKER_LOST, 3)
 
 
-def test_a_failed_job_waits_for_its_delay(store, clock):
+def test_progress_between_losses_keeps_a_job_alive(store, clock):
     add(store, 1)
-    assert store.fail(claim(store), Cause.OOM, "full", retry_after_s=30) is JobState.QUEUED
+    for start_epoch in range(1, 6):
+        store.start_attempt(claim(store), log="", reached=[replace(EPOCH, epoch=start_epoch)])
+        clock.now += 61
+    assert claim(store).attempt == 6
+
+
+@pytest.mark.parametrize("cause", [Cause.CODE, Cause.DATA, Cause.DIVERGED, Cause.TIMEOUT])
+def test_what_would_only_happen_again_is_not_tried_again(store, cause):
+    add(store, 1)
+    assert store.fail(claim(store), cause, "no", traceback="where") is JobState.FAILED
     assert claim(store) is None
-    clock.now += 31
-    assert claim(store).attempt == 2
+    assert store.attempts([1])[1][0].traceback == "where"
+    assert store.jobs()[0].cause is cause
+
+
+def test_out_of_memory_is_tried_once_more_after_a_delay_and_then_given_up(store, clock):
+    add(store, 1)
+    assert store.fail(claim(store), Cause.OOM, "full") is JobState.QUEUED
+    assert claim(store) is None
+    clock.now += RETRIES[Cause.OOM].delay_s + 1
+    assert store.fail(claim(store), Cause.OOM, "full") is JobState.FAILED
+    assert store.retry([1]) == [1]
+    assert store.fail(claim(store), Cause.OOM, "full") is JobState.QUEUED
+
+
+def test_a_job_that_must_be_alone_shares_its_device_with_nothing(store, clock):
+    big, small, other = add(store, 1, 2, 3)
+    store.fail(claim(store), Cause.OOM, "full")
+    store.set_train_flops({big: 3.0, small: 2.0, other: 1.0})
+    here = claim(store)
+    clock.now += RETRIES[Cause.OOM].delay_s + 1
+    assert here.job_id == small
+    assert store.heartbeat(here, lease_s=60).owned
+    beside = claim(store)
+    assert beside.job_id == other
+    assert claim(store) is None
+    elsewhere = store.claim_next("w2", lease_s=60, place="other host")
+    assert elsewhere.job_id == big
+    store.fail(elsewhere, Cause.PREEMPTED, "stop")
+    for done in (here, beside):
+        store.finish(done, result(), predictions())
+    assert claim(store).job_id == big
+    add(store, 4)
+    assert claim(store) is None
+    assert store.claim_next("w2", lease_s=60, place="other host") is not None
+
+
+def test_a_worker_sees_what_its_children_hold(store, clock):
+    add(store, 1, 2, 3)
+    mine, theirs = claim(store, "w_1/10"), claim(store, "wx1/10")
+    clock.now += 7
+    (held,) = store.held("w_1")
+    assert (held.claim, held.running_s) == (mine, 7)
+    store.finish(theirs, result(), predictions())
+    assert store.held("wx1") == []
+
+
+def test_kept_files_are_part_of_the_result(store):
+    add(store, 1)
+    kept = Artifact(kind="checkpoint", url="file:///a", sha256="0" * 64, bytes=5)
+    store.finish(claim(store), result(), predictions(), kept=[kept])
+    assert store.artifacts([1, 2]) == {1: [kept], 2: []}
+
+
+def test_a_job_that_was_to_be_cancelled_does_not_come_back_from_a_stopped_worker(store):
+    (job,) = add(store, 1)
+    held = claim(store)
+    store.cancel([job])
+    assert store.fail(held, Cause.PREEMPTED, "stop") is JobState.CANCELLED
 
 
 def test_cancelling_ends_waiting_jobs_and_asks_running_ones(store):

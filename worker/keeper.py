@@ -1,0 +1,124 @@
+"""The parent's timer: tells the store that the worker lives, reconciles, and looks after the children.
+
+A child that hangs past its job's deadline is killed, the job of one that is gone goes back at once, and a worker that
+no longer gets work though jobs wait ends, so that whoever supervises it can start a new one.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+
+import psutil
+from celery.worker import state as worker_state
+
+from db.errors import BenchError, LostError
+from db.records import WAITING, Cause, Held
+from db.store import Store
+from scheduler.app import doorbells
+from scheduler.broker import ensure_broker
+from scheduler.queue import reconcile
+from scheduler.settings import Settings
+from worker.stopping import StopPipe
+
+log = logging.getLogger(__name__)
+
+DEAF = os.EX_TEMPFAIL
+"""Exit code of a worker that no longer gets work: start it again."""
+_PATIENCE_S = 60.0  # at least so long jobs may wait beside idle slots; longer when leases are
+_WARM_STOP_S = 10.0
+
+
+class Keeper:
+    """Runs beside Celery's own loop, in a thread that no error ends."""
+
+    def __init__(self, store: Store, settings: Settings, worker_id: str, pipe: StopPipe, *, drain: bool) -> None:
+        self._store, self._settings, self._worker_id, self._drain = store, settings, worker_id, drain
+        self._pipe = pipe
+        self._bells = doorbells(settings)
+        self._ended = threading.Event()
+        self._looking = threading.Lock()
+        self._idle_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        # a child is forked only while the store is closed here: SQLite's locks do not survive in two processes
+        os.register_at_fork(
+            before=self._looking.acquire, after_in_parent=self._looking.release, after_in_child=self._looking.release
+        )
+
+    def start(self) -> None:
+        if not self._thread.is_alive():
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        try:
+            self._store.worker_seen(self._worker_id, stopped=True)
+        except BenchError as error:
+            log.warning("the store was not told that this worker stopped: %s", error)
+        self._store.close()
+
+    def _run(self) -> None:
+        heartbeat_s = self._settings.heartbeat_s
+        while not self._ended.wait(min(1.0, heartbeat_s) if self._drain else heartbeat_s):
+            try:
+                with self._looking:
+                    try:
+                        self._look()
+                    finally:
+                        self._store.close()
+            except BenchError as error:
+                log.warning("%s", error)
+            except Exception:  # nobody else would notice that the jobs are no longer looked after
+                log.exception("the keeper goes on after an error")
+
+    def _look(self) -> None:
+        self._store.worker_seen(self._worker_id)
+        held = self._store.held(self._worker_id)
+        children = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+        for attempt in held:
+            self._look_after(attempt, children)
+        ensure_broker(self._settings)
+        reconcile(self._store, self._bells, actor=self._worker_id)
+        if self._drain and self._nothing_left():
+            worker_state.should_stop = 0
+        self._end_if_deaf(idle=not held)
+
+    def _look_after(self, held: Held, children: set[int]) -> None:
+        """Give back the job of a child that is gone; kill one that hangs past its deadline."""
+        claim, pid = held.claim, int(held.claim.owner.rpartition("/")[2])
+        if pid not in children:
+            self._end(held, Cause.WORKER_LOST, f"its process {pid} is gone")
+        elif claim.timeout_s is not None and held.running_s > claim.timeout_s + self._settings.lease_s:
+            os.kill(pid, signal.SIGKILL)
+            hangs = f"it took longer than its timeout_s of {claim.timeout_s:g} s and did not stop when asked to"
+            self._end(held, Cause.TIMEOUT, hangs)
+
+    def _end(self, held: Held, cause: Cause, message: str) -> None:
+        log.warning("job %d attempt %d: %s", held.claim.job_id, held.claim.attempt, message)
+        try:
+            self._store.fail(held.claim, cause, message, actor=self._worker_id)
+        except LostError:
+            log.info("job %d had ended meanwhile", held.claim.job_id)
+
+    def _nothing_left(self) -> bool:
+        """No job waits and none runs: one that another worker holds comes back to the queue when that worker dies."""
+        counts = self._store.counts()
+        return not any(counts[state] for state in WAITING)
+
+    def _end_if_deaf(self, *, idle: bool) -> None:
+        """Celery's consumer has stopped consuming more than once in its history; nothing here can mend that."""
+        if not idle or self._pipe.stopping.is_set() or not self._store.claimable(1, anywhere=True):
+            self._idle_since = None
+            return
+        now = time.monotonic()
+        self._idle_since = self._idle_since or now
+        if now - self._idle_since < max(_PATIENCE_S, self._settings.lease_s):
+            return
+        log.critical("jobs wait, no slot works and no message arrives: this worker ends; start it again")
+        self._pipe.tell()
+        worker_state.should_stop = DEAF
+        # when Celery's loop does not even see that, the process ends all the same; its slots are idle
+        threading.Timer(_WARM_STOP_S, os._exit, [DEAF]).start()
