@@ -1,7 +1,10 @@
 """The options that several commands share, and the way from them to a plan."""
 
+import os
+import shlex
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,8 +27,14 @@ Dataset = Annotated[
 ]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="That many seeds: 42, 43, ...")]
 Seed = Annotated[list[int] | None, typer.Option("--seed", help="This seed; may be repeated.")]
-Epochs = Annotated[int | None, typer.Option(help="At most this many epochs for every config, instead of its own.")]
+Epochs = Annotated[int | None, typer.Option(help="This many epochs for every config, instead of its own.")]
 Priority = Annotated[int, typer.Option(help="Higher goes first.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder that the report is written into; default: ./report (in bench's clone ./bench-report)."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
 Slots = Annotated[int | None, typer.Option(min=1, max=1024, help="Jobs at once; default: one for each core, or card.")]
 Device = Annotated[str, typer.Option(envvar="BENCH_DEVICE", help="auto, cpu or cuda.")]
@@ -37,7 +46,19 @@ def say(*words: object) -> None:
 
 
 def put(text: str) -> None:
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """A result goes to stdout; a reader who has heard enough, `| head` say, is no error."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain again at exit
+
+
+def out_folder(given: Path | None) -> Path:
+    """Where a report goes: never among bench's own sources, where ./report is a package."""
+    if given is not None:
+        return given
+    return Path("bench-report" if Path("report/__init__.py").exists() else "report")
 
 
 def settings(**flags: Any) -> "Settings":
@@ -87,4 +108,5 @@ def planned(
 
 
 def command_line() -> str:
-    return " ".join(["bench", *sys.argv[1:]])
+    """What was typed, fit to be typed again."""
+    return shlex.join(["bench", *sys.argv[1:]])

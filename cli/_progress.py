@@ -1,7 +1,6 @@
 """How jobs look on a terminal: one line each, the time left, and a screen that is drawn over itself."""
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -55,7 +54,9 @@ def render(jobs: Sequence[Any], workers: Sequence[Any]) -> str:
     ]
     head = ["job", "variant", "seed", "state", "epoch", "val acc.", "time left"]
     lines.append(table(head, rows, right={0, 2, 4, 5, 6}))
-    lines += [f"job {job.id} failed ({job.cause}): {job.message}" for job in jobs if str(job.state) == "failed"]
+    failed = [job for job in jobs if str(job.state) == "failed"]
+    lines += [f"job {job.id} failed ({job.cause}): {job.message}" for job in failed]
+    lines += [f"Once mended: `bench retry {' '.join(str(job.id) for job in failed[:10])}`."] if failed else []
     if "queued" in states and not workers:
         lines.append("Nobody works: start `bench worker`.")
     return "\n".join(lines)
@@ -108,7 +109,7 @@ class Screen:
             if text != self._last:
                 self._out.write(text + "\n")
         else:
-            width, height = _size()
+            width, height = _size(self._out)
             lines = [line[: width - 1] for line in text.splitlines()]
             if len(lines) > height - 1:
                 lines = [*lines[: height - 2], f"... and {len(lines) - height + 2} more lines: `bench status`"]
@@ -119,9 +120,9 @@ class Screen:
         self._out.flush()
 
 
-def _size() -> tuple[int, int]:
+def _size(out: TextIO) -> tuple[int, int]:
     try:
-        size = os.get_terminal_size(sys.stdout.fileno())
+        size = os.get_terminal_size(out.fileno())
     except OSError:
         return 80, 24
     return size.columns or 80, size.lines or 24

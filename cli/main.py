@@ -38,7 +38,7 @@ app.add_typer(database.app, name="db")
 def main() -> None:
     """Run a command; a BenchError becomes `error:` and `fix:` on stderr and its exit code."""
     try:
-        app()
+        app(prog_name="bench")
     except BenchError as error:
         if os.environ.get("BENCH_DEBUG") == "1":
             raise
@@ -46,10 +46,6 @@ def main() -> None:
         if error.fix:
             sys.stderr.write(f"fix: {error.fix}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # outside a command; inside one Typer itself ends with 130
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    except BrokenPipeError:
-        # the reader of a pipe has gone; Python would complain again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

@@ -39,16 +39,23 @@ def plan(
     options.say(f"{len(rows)} jobs: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
 
 
-def _rows(here: Any, found: Any) -> list[dict[str, Any]]:
-    from pathlib import Path
+def _known_states(here: Any) -> dict[str, str]:
+    """Of each job by key; nothing where there is no store yet, since a plan must not make one."""
+    from db.errors import NoStoreError
 
+    try:
+        store = options.opened(here, create=False)
+    except NoStoreError:
+        return {}
+    states = {job.key: str(job.state) for job in store.jobs()}
+    store.close()
+    return states
+
+
+def _rows(here: Any, found: Any) -> list[dict[str, Any]]:
     from models import describe
 
-    states: dict[str, str] = {}
-    if not here.database.startswith("sqlite") or Path(here.database.removeprefix("sqlite:///")).exists():
-        store = options.opened(here)
-        states = {job.key: str(job.state) for job in store.jobs()}
-        store.close()
+    states = _known_states(here)
     sizes = {}
     rows = []
     for job in found.distinct():

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def report(
-    out: Annotated[Path, typer.Option(help="The folder that the report is written into.")] = Path("report"),
+    out: options.Out = None,
     submission: Annotated[int | None, typer.Option(help="Report this submission instead of the newest one.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Write report.html, report.md, tables/ and figures/; prints the comparison table."""
-    store = options.opened(options.settings())
+    store, folder = options.opened(options.settings()), options.out_folder(out)
     if as_json:
         from report import write_report
 
-        options.put(json.dumps(write_report(store, out, submission_id=submission).json, indent=2))
+        options.put(json.dumps(write_report(store, folder, submission_id=submission).json, indent=2))
         return
-    say_where(store, out, submission=submission)
+    say_where(store, folder, submission=submission)
 
 
 def say_where(store: "Store", out: Path, *, submission: int | None) -> None:

@@ -27,7 +27,10 @@ def retry(
     here = options.settings()
     store = options.opened(here)
     states = {state for state, wanted in ((JobState.FAILED, failed), (JobState.CANCELLED, cancelled)) if wanted}
-    ids = job or [one.id for one in store.jobs() if one.state in states and cause in (None, one.cause)]
+    chosen = [one for one in store.jobs(job) if job or one.state in states]
+    if job and len(chosen) < len(set(job)):
+        store.retry(job)  # names those that are unknown
+    ids = [one.id for one in chosen if cause in (None, one.cause)]
     moved = store.retry(ids)
     options.put(f"{len(moved)} jobs queued again.")
     if moved:

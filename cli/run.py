@@ -1,13 +1,8 @@
 """`bench run`: submit, work, show, report, in one process tree."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from cli import _options as options
-
-Out = Annotated[Path, typer.Option(help="The folder that the report is written into.")]
 
 
 def run(
@@ -21,7 +16,7 @@ def run(
     priority: options.Priority = 0,
     slots: options.Slots = None,
     device: options.Device = "auto",
-    out: Out = Path("report"),
+    out: options.Out = None,
 ) -> None:
     """Submit, train here, show the progress and write the report. Ctrl-C is safe: the same command goes on."""
     from cli._closed import run_closed
@@ -37,4 +32,5 @@ def run(
         seed=seed,
         epochs=epochs,
     )
-    raise typer.Exit(run_closed(here, plan, priority=priority, slots=slots, device=device, out=out))
+    folder = options.out_folder(out)
+    raise typer.Exit(run_closed(here, plan, priority=priority, slots=slots, device=device, out=folder))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from db._database import Database, make_private_file
-from db.errors import StoreError
+from db.errors import NoStoreError, StoreError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,7 +29,7 @@ def check(database: Database, *, create: bool) -> None:
     """Raises StoreError unless the store has this version's schema; makes an empty one first when `create`."""
     if database.dialect == "sqlite" and not Path(database.url.database or "").exists():
         if not create:
-            raise StoreError(
+            raise NoStoreError(
                 f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`"
             )
         make_private_file(database.url)
@@ -38,7 +38,7 @@ def check(database: Database, *, create: bool) -> None:
     if revision is None and create:
         upgrade(database)
     elif revision is None:
-        raise StoreError(f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`")
+        raise NoStoreError(f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`")
     elif revision < HEAD:
         raise StoreError(
             f"the store {database.name} has schema {revision}, this bench needs {HEAD}", fix="run `bench db upgrade`"

@@ -7,6 +7,7 @@ BenchError               1  a job failed, a gate failed
 ├── StateError           1  the store says that this move is not allowed (any more)
 │   └── LostError        1  the attempt is no longer ours: another one was opened, or it was cancelled
 ├── StoreError           3  the database cannot be reached, or speaks another schema
+│   └── NoStoreError     3  nothing was ever written there
 ├── BrokerError          3  the broker cannot be reached
 └── TrainingError        1  a training ended without a result; `cause` says why
 """
@@ -56,6 +57,10 @@ class LostError(StateError):
 
 class StoreError(BenchError):
     exit_code = 3
+
+
+class NoStoreError(StoreError):
+    pass
 
 
 class BrokerError(BenchError):

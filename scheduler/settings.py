@@ -7,12 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from db.errors import ConfigError
 
 _SOCKET_LIMIT = 100  # bytes of a Unix socket's path; the system's limit is 104 or 108
+
+
+_BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 
 
 class Settings(BaseSettings):
@@ -47,6 +50,14 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_means_default(cls, values: Any) -> Any:
         return {name: value for name, value in values.items() if value != ""}
+
+    @field_validator("broker_url")
+    @classmethod
+    def _a_broker_that_is_known(cls, url: str) -> str:
+        scheme = url.partition("://")[0]
+        if url and scheme not in _BROKERS:
+            raise ValueError(f"must begin with {', '.join(f'{name}://' for name in _BROKERS)}")
+        return url
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Self:

@@ -1,8 +1,10 @@
 """Suites: a TOML file that names variants and sweeps becomes labelled configs, checked once, here."""
 
 import itertools
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,10 +12,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from db.errors import ConfigError, NotFoundError
+from models import ARGUMENTS
 from scheduler.config import Config
 
 BUILT_IN = ("report",)
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=,x()-]*$", max_length=100)]
+
+
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,x()+-]{0,199}")
 
 
 class _Table(BaseModel):
@@ -162,8 +168,8 @@ def _read(source: str) -> tuple[str, str]:
 
 def _variants(where: str, file: SuiteFile) -> dict[str, Variant]:
     found = {}
-    for label, fields in file.variants.items():
-        own = dict(fields)
+    for label, given in file.variants.items():
+        own = dict(given)
         title = str(own.pop("title", label))
         config = _config(where, f"[variants.{label}]", {"dataset": file.suite.dataset}, file.defaults, own)
         found[label] = Variant(label=label, title=title, config=config)
@@ -183,7 +189,13 @@ def _points(where: str, name: str, sweep: SweepTable, file: SuiteFile) -> list[V
     for point_name, title, changes in _named_points(where, place, sweep):
         values = _changed(base, changes, where, place)
         config = _config(where, f"{place} {point_name}", {"dataset": file.suite.dataset}, file.defaults, values)
-        found.append(Variant(label=f"{name}={point_name}", title=title, config=config))
+        label = f"{name}={point_name}"
+        if not _LABEL.fullmatch(label):
+            long = (
+                f"{where}: {place} {point_name[:60]!r} makes a name that is too long or has other letters than a name's"
+            )
+            raise ConfigError(long, fix='name the points: list = [{ name = "short", ... }]')
+        found.append(Variant(label=label, title=title, config=config))
     return found
 
 
@@ -234,15 +246,15 @@ def _config(where: str, place: str, *layers: Mapping[str, Any]) -> Config:
     try:
         return Config.parse(values)
     except ValidationError as error:
-        raise _config_error(where, place, error) from error
+        raise _config_error(where, place, error, model=str(values.get("model", "small_cnn"))) from error
 
 
-def _config_error(where: str, place: str, error: ValidationError) -> ConfigError:
+def _config_error(where: str, place: str, error: ValidationError, *, model: str = "") -> ConfigError:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        allowed = _allowed(first["loc"], config=bool(place))
+        allowed = _allowed(first["loc"], config=bool(place), model=model)
         return ConfigError(
             f"{where}: {place + ' ' if place else ''}{field}: no such field",
             fix=f"choose among {allowed}" if allowed else "",
@@ -252,13 +264,13 @@ def _config_error(where: str, place: str, error: ValidationError) -> ConfigError
     return ConfigError(f"{where}: {place + ' ' if place else ''}{field}: {message}{shown}", fix=f"correct {field}")
 
 
-def _allowed(path: tuple[int | str, ...], *, config: bool) -> str:
+def _allowed(path: tuple[int | str, ...], *, config: bool, model: str = "") -> str:
     if len(path) == 1:
         return ", ".join(Config.model_fields if config else SuiteFile.model_fields)
     tables: dict[str, type[BaseModel]] = {"suite": SuiteHead, "sweeps": SweepTable, "tables": ReportTable}
     tables |= {"figures": ReportFigure, "reference": ReferenceTable}
     if config and path[0] == "arguments":
-        return "the arguments of that network, which `bench plan` would otherwise fill in with their defaults"
+        return ", ".join(field.name for field in fields(ARGUMENTS[model])) if model in ARGUMENTS else ""
     found = None if config else tables.get(str(path[0]))
     return ", ".join(field.alias or name for name, field in found.model_fields.items()) if found else "its fields"
 

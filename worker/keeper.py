@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 DEAF = os.EX_TEMPFAIL
 """Exit code of a worker that no longer gets work: start it again."""
-_PATIENCE_S = 60.0  # at least so long jobs may wait beside idle slots; longer when leases are
 _WARM_STOP_S = 10.0
 
 
@@ -115,10 +114,17 @@ class Keeper:
             return
         now = time.monotonic()
         self._idle_since = self._idle_since or now
-        if now - self._idle_since < max(_PATIENCE_S, self._settings.lease_s):
+        if now - self._idle_since < self._settings.lease_s:
             return
         log.critical("jobs wait, no slot works and no message arrives: this worker ends; start it again")
         self._pipe.tell()
         worker_state.should_stop = DEAF
-        # when Celery's loop does not even see that, the process ends all the same; its slots are idle
-        threading.Timer(_WARM_STOP_S, os._exit, [DEAF]).start()
+        # when Celery's loop does not even see that, the process ends all the same, and its idle children with it
+        threading.Timer(_WARM_STOP_S, end_at_once, [DEAF]).start()
+
+
+def end_at_once(exit_code: int) -> None:
+    """No more checkpoints: children are killed, and their leases bring back what they held."""
+    for child in psutil.Process().children():
+        child.kill()
+    os._exit(exit_code)

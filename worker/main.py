@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import uuid
 from typing import Any
@@ -14,7 +15,7 @@ from scheduler.queue import reconcile
 from scheduler.settings import Settings
 from worker.child import Child
 from worker.devices import auto_slots, choose_device, count_cuda
-from worker.keeper import Keeper
+from worker.keeper import Keeper, end_at_once
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,9 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
 
     def on_stop(**_: Any) -> None:
         pipe.tell()
+        # after Celery's own handlers, whose second signal would wait for children that do not answer
+        for second in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(second, lambda number, _frame: end_at_once(128 + number))
 
     # weak=False: these live as long as this call, which is as long as the process
     signals.worker_process_init.connect(on_child, weak=False)

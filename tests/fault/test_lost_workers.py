@@ -1,24 +1,19 @@
-"""Workers that die or are asked to stop: the job goes on from its checkpoint, and gives the same numbers."""
+"""Workers that die, freeze or are asked to stop: the job goes on from its checkpoint, and gives the same numbers."""
 
 import os
+import re
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
+from real_worker import children, job, numbers, outcomes, pid_of, running_at, stop, submit_digits, until, worker
 
 from db import open_store
-from db.records import Cause, JobState, Weights
+from db.records import Cause, JobState
 from scheduler.broker import ensure_broker
-from scheduler.planning import make_plan
-from scheduler.queue import submit
 from scheduler.settings import load_settings
-from scheduler.suite import load_suite
 
-ROOT = Path(__file__).parent.parent.parent
 EPOCHS = 8
 
 
@@ -34,50 +29,23 @@ def here(bench_home, monkeypatch):
 @pytest.fixture
 def store(here):
     opened = open_store(here.database, create=True)
-    suite = load_suite()
-    submit(opened, make_plan(suite, ["both"], [42], data_dir=here.data, dataset="digits", epochs=EPOCHS))
+    submit_digits(opened, here, "both", epochs=EPOCHS)
     yield opened
     opened.close()
 
 
-def start_worker(cwd):
-    words = [sys.executable, "-m", "cli", "worker", "--slots", "1", "--device", "cpu", "--drain"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-
-
-def until(condition, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
-
-
-def running_at(store, epoch):
-    (job,) = store.jobs()
-    return job.state is JobState.RUNNING and job.epoch >= epoch
-
-
-def numbers(store):
-    fields = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
-    rows = [[getattr(record, name) for name in fields] for record in store.histories([1])[1]]
-    return rows, store.predictions(1, Weights.LAST).probabilities.tobytes()
-
-
-def undisturbed(store, tmp_path):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The numbers of the same job, trained in one go."""
     import torch
 
     from worker.attempt import Slot, run_attempt
 
     torch.set_num_threads(1)  # as a worker's slot: numbers are promised for one thread count
-    (claimed,) = store.jobs()
-
-    other = open_store(f"sqlite:///{tmp_path / 'other' / 'bench.db'}", create=True)
-    settings = load_settings(home=tmp_path / "other")
-    suite = load_suite()
-    submit(other, make_plan(suite, ["both"], [claimed.seed], data_dir=settings.data, dataset="digits", epochs=EPOCHS))
+    home = tmp_path_factory.mktemp("undisturbed")
+    settings = load_settings(home=home)
+    other = open_store(settings.database, create=True)
+    submit_digits(other, settings, "both", epochs=EPOCHS)
     claim = other.claim_next("alone", lease_s=600)
     assert run_attempt(other, claim, Slot(device="cpu", settings=settings)) is JobState.DONE
     found = numbers(other)
@@ -85,38 +53,108 @@ def undisturbed(store, tmp_path):
     return found
 
 
-def test_a_killed_worker_costs_no_epoch_and_changes_no_number(store, tmp_path):
-    first = start_worker(tmp_path)
-    until(lambda: running_at(store, 3))
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    assert not psutil.pid_exists(first.pid)
-    second = start_worker(tmp_path)
-    assert second.wait(timeout=120) == 0
+def finish_with_another(store, tmp_path):
+    with worker(tmp_path, drain=True) as second:
+        assert second.wait(timeout=120) == 0
+
+
+def test_a_killed_worker_costs_no_epoch_and_changes_no_number(store, tmp_path, undisturbed):
+    with worker(tmp_path) as first:
+        until(lambda: running_at(store, 3))
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+        assert not psutil.pid_exists(first.pid)
+    finish_with_another(store, tmp_path)
     lost, *_, done = store.attempts([1])[1]
     assert (lost.outcome, done.outcome) == (Cause.WORKER_LOST, "done")
     assert done.start_epoch >= 1
-    assert numbers(store) == undisturbed(store, tmp_path)
+    assert numbers(store) == undisturbed
 
 
-def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path):
-    first = start_worker(tmp_path)
-    until(lambda: running_at(store, 3))
-    first.send_signal(signal.SIGTERM)
-    first.wait(timeout=30)
-    (job,) = store.jobs()
-    assert (job.state, job.cause) == (JobState.QUEUED, Cause.PREEMPTED)
-    second = start_worker(tmp_path)
-    assert second.wait(timeout=120) == 0
-    assert [attempt.outcome for attempt in store.attempts([1])[1]] == [Cause.PREEMPTED, "done"]
-    assert numbers(store) == undisturbed(store, tmp_path)
+def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path, undisturbed):
+    with worker(tmp_path) as first:
+        until(lambda: running_at(store, 3))
+        stop(first)
+    assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
+    finish_with_another(store, tmp_path)
+    assert outcomes(store) == [Cause.PREEMPTED, "done"]
+    assert numbers(store) == undisturbed
 
 
-def test_a_cancelled_job_stops_while_it_runs(store, tmp_path):
-    worker = start_worker(tmp_path)
-    until(lambda: running_at(store, 1))
-    assert store.cancel([1]) == ([], [1])
-    assert worker.wait(timeout=60) == 0
-    (job,) = store.jobs()
-    assert (job.state, job.cause) == (JobState.CANCELLED, Cause.CANCELLED)
-    assert job.epoch < EPOCHS
+def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path, undisturbed):
+    with worker(tmp_path) as first:
+        until(lambda: running_at(store, 3))
+        os.kill(pid_of(store), signal.SIGSTOP)  # a child that does not stop when it is asked to
+        first.send_signal(signal.SIGINT)
+        time.sleep(1)
+        assert first.poll() is None
+        stop(first, with_signal=signal.SIGINT, seconds=15)
+    assert not [process for process in psutil.process_iter() if process.pid == first.pid]
+    finish_with_another(store, tmp_path)
+    assert outcomes(store)[-1] == "done"
+    assert numbers(store) == undisturbed
+
+
+def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, tmp_path, undisturbed):
+    with worker(tmp_path, drain=True, BENCH_LEASE_S="600") as only:
+        until(lambda: running_at(store, 3))
+        pid = pid_of(store)
+        os.kill(pid, signal.SIGKILL)
+        assert only.wait(timeout=120) == 0
+    assert not psutil.pid_exists(pid)
+    assert outcomes(store) == [Cause.WORKER_LOST, "done"]
+    assert "is gone" in store.attempts([1])[1][0].message
+    assert numbers(store) == undisturbed
+
+
+def test_a_frozen_worker_that_wakes_up_leaves_the_other_ones_result(store, tmp_path, undisturbed):
+    with worker(tmp_path) as frozen:
+        until(lambda: running_at(store, 3))
+        stopped = [frozen.pid, *(child.pid for child in children(frozen))]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        finish_with_another(store, tmp_path)
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        log = next((tmp_path / "home" / "logs").glob("job-1-attempt-1.log"))
+        until(lambda: re.search("no longer ours|another attempt was opened", log.read_text()))
+    assert outcomes(store) == [Cause.WORKER_LOST, "done"]
+    assert numbers(store) == undisturbed
+    assert list((tmp_path / "home" / "artifacts").rglob("*.*")) == []
+
+
+def test_a_cancelled_job_stops_and_its_slot_takes_the_next_one(store, here, tmp_path):
+    (after,) = submit_digits(store, here, "baseline", epochs=1, priority=-1)
+    with worker(tmp_path):
+        until(lambda: running_at(store, 1))
+        assert store.cancel([1]) == ([], [1])
+        asked_at = time.monotonic()
+        until(lambda: job(store).state is JobState.CANCELLED)
+        until(lambda: job(store, after).state is not JobState.QUEUED)
+        assert time.monotonic() - asked_at < 10
+    assert job(store).cause is Cause.CANCELLED
+    assert job(store).epoch < EPOCHS
+
+
+def test_a_worker_whose_broker_went_away_starts_it_again_and_goes_on(store, here, tmp_path):
+    from scheduler.broker import is_up, stop_broker
+
+    server = (here.folder / "broker" / "pid").read_text()
+    with worker(tmp_path):
+        until(lambda: running_at(store, 1))
+        assert stop_broker(here)
+        assert not psutil.pid_exists(int(server))
+        (after,) = submit_digits(store, here, "baseline", epochs=1)
+        until(lambda: job(store, after).state is JobState.DONE)
+    assert is_up(here)
+
+
+def test_a_worker_that_gets_no_message_though_jobs_wait_ends(store, here, tmp_path):
+    from scheduler.app import QUEUE, make_app
+
+    with worker(tmp_path) as deaf:
+        until(lambda: job(store).state is JobState.DONE)
+        make_app(here).control.cancel_consumer(QUEUE)
+        submit_digits(store, here, "baseline", epochs=1)
+        assert deaf.wait(timeout=60) == os.EX_TEMPFAIL
+    assert "start it again" in (tmp_path / "worker.log").read_text()

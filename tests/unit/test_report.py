@@ -75,7 +75,7 @@ def test_printed_values_stand_beside_ours(scope):
 
 def test_a_failed_and_a_missing_variant_are_named(scope):
     states = {row[0]: row[-1] for row in next(t for t in build_tables(scope) if t.name == "table_4_comparison").cells}
-    assert states["ResNet"] == "3 failed: oom"
+    assert states["ResNet"] == "3 failed: diverged"
     assert states["Advanced CNN + augmentation"] == "not submitted"
     failures = next(one for one in build_tables(scope) if one.name == "attempts_without_result")
     assert len(failures.cells) == 3
@@ -118,7 +118,7 @@ def test_accuracy_bars_are_the_means_and_gaps_say_why(scope, name):
     heights = [bar.get_height() for bars in drawn.axes[0].containers if hasattr(bars, "patches") for bar in bars]
     assert heights == pytest.approx([100 * row["test_accuracy"] for row in rows if row["test_accuracy"] is not None])
     texts = {text.get_text() for text in drawn.axes[0].texts}
-    assert {"3 failed: oom", "not submitted"} <= texts
+    assert {"3 failed: diverged", "not submitted"} <= texts
 
 
 def test_metrics_bars_are_those_of_the_last_epoch(scope):

@@ -60,7 +60,11 @@ def test_a_suite_without_figures_gets_the_usual_ones(tmp_path):
         (ONE + "epochs = 0\n", "greater than or equal to 1", "epochs"),
         (ONE + "learning_rate = nan\n", "learning_rate", "learning_rate"),
         (ONE + "optimizer = 'adamw'\n", "'adam' or 'sgd'", "optimizer"),
-        (ONE + "arguments = { depth = 3 }\n", "arguments.depth: no such field", "arguments"),
+        (
+            ONE + "arguments = { depth = 3 }\n",
+            "arguments.depth: no such field",
+            "choose among conv_depths, hidden_units",
+        ),
         (ONE + "arguments = { dropout = 1.5 }\n", "below 1", "arguments"),
         (ONE + "augmentation = ['mixup']\n", "'flip', 'crop', 'cutout'", "augmentation"),
         (ONE + "[sweeps.s]\nbase = 'b'\nlist = []\n", "no variant 'b'", "choose one of a"),

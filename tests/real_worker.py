@@ -1,0 +1,92 @@
+"""Real workers for fault tests: started as a user starts them, never outliving their test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from db.records import JobState, Weights
+from scheduler.planning import make_plan
+from scheduler.queue import submit
+from scheduler.suite import load_suite
+
+ROOT = Path(__file__).parent.parent
+
+
+@contextmanager
+def worker(cwd, *, slots=1, drain=False, **variables) -> Iterator[subprocess.Popen]:
+    """`bench worker` in a process group of its own; what it says goes into `cwd/worker.log`."""
+    words = [sys.executable, "-m", "cli", "worker", "--slots", str(slots), "--device", "cpu"]
+    words += ["--drain"] if drain else []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    with (Path(cwd) / "worker.log").open("ab") as log:
+        started = subprocess.Popen(
+            words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield started
+    finally:
+        for child in children(started):
+            child.kill()
+        started.kill()
+        started.wait()
+
+
+def children(started) -> list[psutil.Process]:
+    """The pool children, once they are there."""
+    try:
+        return psutil.Process(started.pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def until(condition, seconds=90.0):
+    """What `condition` gives once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+    return found
+
+
+def submit_digits(store, settings, *labels, seeds=(42,), epochs=8, priority=0, suite=None):
+    """Jobs on the digits; gives their ids in the order of `labels`, seed by seed."""
+    plan = make_plan(suite or load_suite(), labels, seeds, data_dir=settings.data, dataset="digits", epochs=epochs)
+    return [job.job_id for job in submit(store, plan, priority=priority).jobs]
+
+
+def job(store, job_id=1):
+    (found,) = store.jobs([job_id])
+    return found
+
+
+def running_at(store, epoch, job_id=1):
+    found = job(store, job_id)
+    return found.state is JobState.RUNNING and found.epoch >= epoch
+
+
+def pid_of(store, job_id=1):
+    """The process that runs a job."""
+    return int(job(store, job_id).owner.rpartition("/")[2])
+
+
+def outcomes(store, job_id=1):
+    return [attempt.outcome for attempt in store.attempts([job_id])[job_id]]
+
+
+def numbers(store, job_id=1):
+    """All that is promised to be the same bit for bit: history but for its times, and probabilities."""
+    fields = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
+    rows = [[getattr(record, name) for name in fields] for record in store.histories([job_id])[job_id]]
+    return rows, *(store.predictions(job_id, weights).probabilities.tobytes() for weights in Weights)
+
+
+def stop(started, *, with_signal=signal.SIGTERM, seconds=30):
+    started.send_signal(with_signal)
+    return started.wait(timeout=seconds)
