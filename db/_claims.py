@@ -27,11 +27,16 @@ from db.records import (
     Result,
     Weights,
 )
-from db.tables import URGENCY, artifacts, attempts, epochs, events, jobs, predictions, results
+from db.tables import URGENCY, artifacts, attempts, epochs, events, jobs, predictions, results, submission_jobs
 
-_CLAIM_COLUMNS = tuple(
-    jobs.c[name] for name in ("id", "attempt", "key", "label", "seed", "config", "fingerprint", "timeout_s")
+_NEWEST_SUBMISSION = select(func.max(submission_jobs.c.submission_id)).where(submission_jobs.c.job_id == jobs.c.id)
+_CLAIM_COLUMNS = (
+    *(jobs.c[name] for name in ("id", "attempt", "key", "label", "seed", "config", "fingerprint", "timeout_s")),
+    _NEWEST_SUBMISSION.correlate(jobs).scalar_subquery().label("submission_id"),
 )
+
+LEASE_EXPIRED = "lease expired"
+"""What an event says of a lease that ran out; the cause of that attempt is worker_lost, as that of others too."""
 
 
 class Claims(Database):
@@ -192,6 +197,7 @@ class Claims(Database):
         moved: dict[JobState, list[int]] = {JobState.QUEUED: [], JobState.FAILED: [], JobState.CANCELLED: []}
         for row in lost:
             message = f"worker {row.owner} stopped answering"
+            log_event(connection, self.clock, row.id, actor, LEASE_EXPIRED, attempt=row.attempt)
             moved[self._end_badly(connection, row, Cause.WORKER_LOST, message, "", actor)].append(row.id)
         return Reconciled(requeued=tuple(moved[JobState.QUEUED]), failed=tuple(moved[JobState.FAILED]))
 
@@ -244,6 +250,7 @@ _ENDING_COLUMNS = tuple(jobs.c[name] for name in ("id", "attempt", "counted_from
 
 def _claim(row: Row[Any], attempt_id: int, owner: str) -> Claim:
     return Claim(
+        submission_id=row.submission_id,
         job_id=row.id,
         attempt=row.attempt,
         attempt_id=attempt_id,

@@ -140,6 +140,7 @@ class Job:
 class Claim:
     """The right to run one attempt; every later write names it and does nothing once a newer one exists."""
 
+    submission_id: int | None  # the newest that asked for the job
     job_id: int
     attempt: int
     attempt_id: int
