@@ -39,6 +39,7 @@ class Keeper:
         self._ended = threading.Event()
         self._looking = threading.Lock()
         self._idle_since: float | None = None
+        self._received = 0
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         # a child is forked only while the store is closed here: SQLite's locks do not survive in two processes
         os.register_at_fork(
@@ -109,6 +110,9 @@ class Keeper:
 
     def _end_if_deaf(self, *, idle: bool) -> None:
         """Celery's consumer has stopped consuming more than once in its history; nothing here can mend that."""
+        received = sum(worker_state.total_count.values())
+        idle = idle and not worker_state.active_requests and received == self._received
+        self._received = received
         if not idle or self._pipe.stopping.is_set() or not self._store.claimable(1, anywhere=True):
             self._idle_since = None
             return

@@ -1,0 +1,188 @@
+"""Messages that come twice, late or never, and a broker that dies: the store alone decides, so nothing changes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import redis
+from real_worker import ROOT, job, numbers, outcomes, running_at, submit_digits, until, worker
+
+from db.records import JobState
+from scheduler.app import QUEUE, doorbells
+from scheduler.broker import ensure_broker, is_up, stop_broker
+from scheduler.queue import reconcile, ring
+
+
+def messages(here):
+    """How many wait in the embedded broker's queue."""
+    return connection(here).llen(QUEUE)
+
+
+def connection(here):
+    return redis.Redis(unix_socket_path=str(here.socket))
+
+
+def server_pid(here):
+    return int((here.folder / "broker" / "pid").read_text())
+
+
+def all_done(store, job_ids):
+    return all(one.state is JobState.DONE for one in store.jobs(job_ids))
+
+
+def test_five_messages_for_each_job_make_one_attempt_of_each(store, here, tmp_path):
+    jobs = submit_digits(store, here, "baseline", seeds=range(42, 46), epochs=1)
+    for _ in range(5):
+        doorbells(here).send(jobs)
+    assert messages(here) == 5 * len(jobs)
+    with worker(tmp_path, slots=2, drain=True) as only:
+        assert only.wait(timeout=120) == 0
+    assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
+
+
+def test_a_message_that_comes_again_while_its_job_runs_opens_no_second_attempt(store, here, tmp_path):
+    (one,) = submit_digits(store, here, "both", epochs=6)
+    with worker(tmp_path, slots=2, drain=True) as only:
+        until(lambda: running_at(store, 1, one))
+        doorbells(here).send([one] * 5)
+        until(lambda: messages(here) == 0)
+        assert job(store, one).state is JobState.RUNNING
+        assert only.wait(timeout=120) == 0
+    assert outcomes(store, one) == ["done"]
+
+
+def test_a_flushed_queue_is_rung_again(store, here, tmp_path):
+    jobs = submit_digits(store, here, "baseline", seeds=range(42, 45), epochs=1)
+    assert ring(store, doorbells(here)) == len(jobs)
+    connection(here).flushall()
+    assert messages(here) == 0
+    with worker(tmp_path, drain=True) as only:
+        assert only.wait(timeout=120) == 0
+    assert all_done(store, jobs)
+
+
+def test_a_flush_under_a_connected_worker_costs_no_job(store, here, tmp_path):
+    with worker(tmp_path):
+        until(lambda: store.workers(seen_within_s=60))
+        jobs = submit_digits(store, here, "baseline", seeds=range(42, 45), epochs=1)
+        ring(store, doorbells(here))
+        connection(here).flushall()
+        until(lambda: all_done(store, jobs))
+    assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
+
+
+def test_a_broker_that_is_killed_while_jobs_run_and_wait_loses_none(store, here, tmp_path, undisturbed):
+    running, waiting = submit_digits(store, here, "both", "baseline", epochs=6)
+    with worker(tmp_path):
+        until(lambda: running_at(store, 2, running))
+        pid = server_pid(here)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        until(lambda: all_done(store, [running, waiting]))
+    assert server_pid(here) != pid
+    assert outcomes(store, running) == ["done"]
+    assert numbers(store, running) == undisturbed("both", epochs=6)
+
+
+def test_a_worker_whose_broker_was_stopped_starts_it_again(store, here, tmp_path):
+    submit_digits(store, here, "both", epochs=6)
+    with worker(tmp_path):
+        until(lambda: running_at(store, 1))
+        pid = server_pid(here)
+        assert stop_broker(here)
+        assert not psutil.pid_exists(pid)
+        (after,) = submit_digits(store, here, "baseline", epochs=1)
+        until(lambda: all_done(store, [after]))
+    assert is_up(here)
+
+
+@pytest.mark.parametrize("kind", ["pubsub", "normal"])
+def test_a_worker_whose_connections_are_cut_consumes_again(store, here, tmp_path, kind):
+    with worker(tmp_path):
+        submit_digits(store, here, "baseline", epochs=1)
+        until(lambda: job(store).state is JobState.DONE)
+        before = connection(here).client_list()
+        assert connection(here).client_kill_filter(_type=kind) > 0
+        cut = {one["id"] for one in before} - {one["id"] for one in connection(here).client_list()}
+        assert cut
+        (after,) = submit_digits(store, here, "baseline", seeds=[43], epochs=1)
+        until(lambda: all_done(store, [after]))
+
+
+def test_a_submit_whose_broker_is_away_keeps_the_jobs_and_a_worker_finds_them(store, here, tmp_path):
+    elsewhere = {**os.environ, "BENCH_BROKER_URL": "redis://127.0.0.1:1/0", "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "cli", "submit", "--variant", "baseline", "--dataset", "digits", "--epochs", "1"]
+    done = subprocess.run(words, cwd=tmp_path, env=elsewhere, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "1 jobs added" in done.stdout
+    assert (job(store).state, store.unpublished()) == (JobState.QUEUED, [1])
+    with worker(tmp_path, drain=True) as only:
+        assert only.wait(timeout=120) == 0
+    assert outcomes(store) == ["done"]
+
+
+def test_a_submit_that_dies_between_commit_and_message_is_found(store, here, tmp_path):
+    script = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); from real_worker import *; "
+        "from db import open_store; from scheduler.settings import load_settings; here = load_settings(); "
+        "submit_digits(open_store(here.database), here, 'baseline', epochs=1); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", script, str(ROOT / "tests")]
+    assert subprocess.run(words, env=environment, check=False).returncode == -signal.SIGKILL
+    assert (store.unpublished(), messages(here)) == ([1], 0)
+    with worker(tmp_path, drain=True) as only:
+        assert only.wait(timeout=120) == 0
+    assert outcomes(store) == ["done"]
+
+
+def test_a_worker_that_gets_no_message_though_jobs_wait_ends(store, here, tmp_path):
+    from scheduler.app import make_app
+
+    with worker(tmp_path) as deaf:
+        submit_digits(store, here, "baseline", epochs=1)
+        until(lambda: job(store).state is JobState.DONE)
+        make_app(here).control.cancel_consumer(QUEUE)
+        submit_digits(store, here, "baseline", seeds=[43], epochs=1)
+        assert deaf.wait(timeout=60) == os.EX_TEMPFAIL
+    assert "start it again" in (tmp_path / "worker.log").read_text()
+    assert job(store, 2).state is JobState.QUEUED
+
+
+def test_looking_around_twice_at_once_rings_once_and_takes_back_once(store, here):
+    (one,) = submit_digits(store, here, "baseline", epochs=1)
+    assert store.claim_next("dead", lease_s=0.01) is not None
+    time.sleep(0.1)
+    script = (
+        "from db import open_store; from scheduler.app import doorbells; from scheduler.queue import reconcile; "
+        "from scheduler.settings import load_settings; here = load_settings(); "
+        "print(len(reconcile(open_store(here.database), doorbells(here)).requeued))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert sorted(looker.communicate(timeout=60)[0].strip() for looker in both) == ["0", "1"]
+    assert outcomes(store, one) == ["worker_lost"]
+    assert reconcile(store, doorbells(here)).requeued == ()
+    assert 1 <= messages(here) <= 2
+
+
+def test_many_at_once_start_one_broker_over_a_socket_that_a_killed_one_left(here):
+    pid = server_pid(here)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    assert here.socket.exists()
+    script = "from scheduler.broker import *; from scheduler.settings import *; print(ensure_broker(load_settings()))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    starters = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert sorted(one.communicate(timeout=60)[0].strip() for one in starters) == ["False", "False", "False", "True"]
+    assert not ensure_broker(here)
