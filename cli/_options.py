@@ -94,13 +94,13 @@ def planned(
         what = "--all and --variant exclude each other" if everything else "nothing is selected"
         choices = ", ".join((*found.variants, *found.sweeps))
         raise ConfigError(what, fix=f"give --all, or --variant with one of: {choices}")
-    if epochs is not None and epochs < 1:
-        raise ConfigError(f"--epochs must be at least 1, not {epochs}", fix="give how many epochs to train at most")
+    for notice in found.notices:
+        say(notice)
     labels = list(found.variants) if everything else found.select(names)
     return make_plan(
         found,
         labels,
-        seeds_of(number=seeds, listed=list(seed or ())),
+        seeds_of(number=seeds, listed=list(seed or ()), own=found.seeds),
         data_dir=here.data,
         dataset=dataset,
         epochs=epochs,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from models import ARGUMENTS, MODEL_NAMES
 
@@ -51,7 +52,7 @@ class Config(_Frozen):
     dataset: str = Field("cifar100-20", min_length=1)
     validation_fraction: float = Field(0.2, gt=0, lt=1)
     split_seed: int = Field(42, ge=0, lt=2**32)
-    model: str = "small_cnn"
+    model: str = Field("small_cnn", json_schema_extra={"enum": [*MODEL_NAMES]})
     arguments: Mapping[str, Any] = Field(default_factory=dict, validate_default=True)
     augmentation: tuple[Augmentation, ...] = ()
     batch_size: int = Field(32, ge=2, le=65536)
@@ -73,7 +74,7 @@ class Config(_Frozen):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in MODEL_NAMES:
-            raise ValueError(f"choose one of {', '.join(MODEL_NAMES)}")
+            raise ValueError("no such network")
         return name
 
     @field_validator("arguments", mode="before")
@@ -92,7 +93,9 @@ class Config(_Frozen):
     @classmethod
     def _needs_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
         if nesterov and not info.data.get("momentum"):
-            raise ValueError("needs momentum above 0")
+            raise PydanticCustomError(
+                "momentum", "needs momentum", {"fix": "set momentum above 0, or nesterov = false"}
+            )
         return nesterov
 
     @classmethod

@@ -11,12 +11,11 @@ from pydantic import ValidationError
 
 from db.errors import ConfigError
 from db.records import NewJob, NewSubmission
+from scheduler._suite_file import FIRST_SEED, MAX_SEEDS
+from scheduler._wording import explained
 from scheduler.config import Config, job_key
 from scheduler.datasets import DatasetIdentity, identify, normalise
 from scheduler.suite import Suite
-
-FIRST_SEED = 42
-MAX_SEEDS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +86,17 @@ class Plan:
         )
 
 
-def seeds_of(*, number: int | None, listed: Sequence[int]) -> list[int]:
-    """`--seeds N` means 42 ... 42+N-1, `--seed S` the named ones, neither 42 alone."""
+def seeds_of(*, number: int | None, listed: Sequence[int], own: Sequence[int]) -> list[int]:
+    """`--seeds N` means 42 ... 42+N-1, `--seed S` the named ones, neither the suite's own."""
     if number is not None and listed:
         raise ConfigError("--seeds and --seed exclude each other", fix="give one of them")
     if number is not None and not 1 <= number <= MAX_SEEDS:
         raise ConfigError(f"--seeds must be 1 to {MAX_SEEDS}, not {number}", fix="give how many seeds to run")
     if any(not 0 <= seed < 2**31 for seed in listed):
         raise ConfigError("--seed must be 0 to 2147483647", fix="give another seed")
-    return list(dict.fromkeys(listed)) or [FIRST_SEED + offset for offset in range(number or 1)]
+    if number is not None:
+        return [FIRST_SEED + offset for offset in range(number)]
+    return list(dict.fromkeys(listed)) or list(own)
 
 
 def make_plan(
@@ -147,8 +148,8 @@ def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
         return Config.parse(values)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"--{field}: {first['msg']}", fix=f"give another value for --{field}") from error
+        message, fix = explained(first, Config.model_json_schema(), path=first["loc"])
+        raise ConfigError(f"--{'.'.join(map(str, first['loc']))}: {message}", fix=fix) from error
 
 
 def _digest(value: Any) -> str:

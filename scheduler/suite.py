@@ -1,109 +1,55 @@
 """Suites: a TOML file that names variants and sweeps becomes labelled configs, checked once, here."""
 
+import hashlib
 import itertools
+import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from db.errors import ConfigError, NotFoundError
 from models import ARGUMENTS
+from scheduler._suite_file import OF_VARIANTS, ReportFigure, ReportTable, Strict, SuiteFile, SweepTable
+from scheduler._wording import explained, shown
 from scheduler.config import Config
+from scheduler.datasets import normalise
 
 BUILT_IN = ("report",)
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=,x()-]*$", max_length=100)]
+OWN_TABLES = ("cost", "attempts_without_result")
+"""Tables that every report has of its own; a suite's may not have their names, which are file names too."""
 
-
+_NAME_THEM = 'name the points: list = [{ name = "short", ... }]'
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,x()+-]{0,199}")
+_MOST_POINTS = 10_000  # of one sweep
+_DEEPEST = 20  # tables and lists within each other
+_LARGEST = 2**63  # TOML's whole numbers have 64 bits
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class SuiteHead(_Table):
-    name: Name
-    title: str = ""
-    dataset: str = "cifar100-20"
-
-
-class SweepTable(_Table):
-    """Either `grid`: each field with its values, all combinations; or `list`: the fields of each point."""
-
-    base: str
-    title: str = ""
-    grid: dict[str, list[Any]] = Field(default_factory=dict)
-    points: list[dict[str, Any]] = Field(default_factory=list, alias="list")
-
-
-class ReportTable(_Table):
-    name: Name
-    kind: Literal["training", "results", "tuning"]
-    title: str = ""
-    variants: list[str] = Field(default_factory=list)
-    columns: list[Literal["test_accuracy", "test_loss", "parameters"]] = Field(default_factory=list)
-    sweep: str | None = None
-
-
-class ReportFigure(_Table):
-    name: Name
-    kind: Literal[
-        "class_distribution",
-        "samples",
-        "history",
-        "metrics",
-        "histories",
-        "augmentation",
-        "tuning",
-        "complexity",
-        "accuracy",
-        "confusion",
-    ]
-    title: str = ""
-    variants: list[str] = Field(default_factory=list)
-    sweeps: list[str] = Field(default_factory=list)
-
-
-class ReferenceTable(_Table):
-    source: str
-    variants: dict[str, dict[str, float]]
-
-
-class SuiteFile(_Table):
-    """The file as it is written; what its configs hold is checked by `Config`."""
-
-    suite: SuiteHead
-    defaults: dict[str, Any] = Field(default_factory=dict)
-    variants: dict[Name, dict[str, Any]] = Field(min_length=1)
-    sweeps: dict[Name, SweepTable] = Field(default_factory=dict)
-    tables: list[ReportTable] = Field(default_factory=list)
-    figures: list[ReportFigure] = Field(default_factory=list)
-    reference: ReferenceTable | None = None
-
-
-class Variant(_Table):
+class Variant(Strict):
     label: str
     title: str
     config: Config
 
 
-class Suite(_Table):
+class Suite(Strict):
     """A checked suite: its variants and sweep points by label, in the file's order, and its text as it was read."""
 
     name: str
     title: str
     dataset: str
+    seeds: tuple[int, ...]
     text: str
     variants: dict[str, Variant]
     sweeps: dict[str, dict[str, Any]]
     tables: list[dict[str, Any]]
     figures: list[dict[str, Any]]
     reference: dict[str, Any]
+    notices: tuple[str, ...] = ()  # what was left out of it, and why
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Labels for names of variants, sweep points or whole sweeps, in the suite's order. Raises ConfigError."""
@@ -121,36 +67,31 @@ class Suite(_Table):
 def load_suite(source: str = "report") -> Suite:
     """A built-in suite by name, or one from a file. Raises ConfigError naming file, place and allowed values."""
     where, text = _read(source)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: not valid TOML: {error}", fix="mend that line") from error
-    try:
-        file = SuiteFile.model_validate(raw)
-    except ValidationError as error:
-        raise _config_error(where, "", error) from error
+    file = _checked(where, text)
     variants = _variants(where, file)
-    sweeps: dict[str, dict[str, Any]] = {}
-    for name, sweep in file.sweeps.items():
-        points = _points(where, name, sweep, file)
-        for point in points:
-            if point.label in variants:
-                raise ConfigError(f"{where}: [sweeps.{name}] has two points named {point.label}", fix="give them names")
-            variants[point.label] = point
-        titles = {point.label: point.title for point in points}
-        sweeps[name] = {"title": sweep.title or name, "base": sweep.base, "points": titles}
+    sweeps = _add_sweeps(where, file, variants)
+    _check_layout(where, file)
     _check_mentions(where, file, variants, sweeps)
+    reference, notices = _reference(where, file, variants)
     return Suite(
         name=file.suite.name,
         title=file.suite.title or file.suite.name,
         dataset=file.suite.dataset,
+        seeds=tuple(file.suite.seeds),
         text=text,
         variants=variants,
         sweeps=sweeps,
         tables=[table.model_dump() for table in file.tables] or _default_tables(file, sweeps),
         figures=[figure.model_dump() for figure in file.figures] or _default_figures(file, sweeps),
-        reference=file.reference.model_dump() if file.reference else {},
+        reference=reference,
+        notices=notices,
     )
+
+
+def protocol_of(variants: Mapping[str, Variant], labels: Iterable[str]) -> str:
+    """Digest of the configs of these labels: printed values stand beside ours only while it is the file's own."""
+    text = json.dumps({label: variants[label].config.canonical() for label in labels}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read(source: str) -> tuple[str, str]:
@@ -166,14 +107,87 @@ def _read(source: str) -> tuple[str, str]:
         raise ConfigError(f"cannot read the suite file {source}: {error}", fix="name a TOML file in UTF-8") from error
 
 
+def _checked(where: str, text: str) -> SuiteFile:
+    try:
+        raw = tomllib.loads(text)
+        _check_values(where, raw)
+        file = SuiteFile.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message, fix = explained(first, SuiteFile.model_json_schema(), path=first["loc"])
+        raise ConfigError(f"{where}: {_place(first['loc'])}: {message}", fix=fix) from error
+    except RecursionError as error:
+        raise ConfigError(f"{where}: too many lists within each other", fix="write it flatter") from error
+    except ValueError as error:  # tomllib's own error is one; a number of thousands of digits is a plain one
+        raise ConfigError(f"{where}: not valid TOML: {error}", fix="mend that line") from error
+    repeated = [seed for number, seed in enumerate(file.suite.seeds) if seed in file.suite.seeds[:number]]
+    if repeated:
+        raise ConfigError(f"{where}: [suite] seeds: {repeated[0]} twice", fix="name each seed once")
+    _check_dataset(where, "[suite]", file.suite.dataset)
+    return file
+
+
+def _check_values(where: str, value: Any, path: tuple[str | int, ...] = ()) -> None:
+    """Raises ConfigError for what no field takes and what later steps could not show."""
+    if len(path) > _DEEPEST:
+        raise ConfigError(f"{where}: {_place(path[:2])}: too many lists within each other", fix="write it flatter")
+    if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+        raise ConfigError(f"{where}: {_place(path)}: a whole number of more than 64 bits", fix="give a smaller one")
+    below: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        below = value.items()
+    elif isinstance(value, list):
+        below = enumerate(value)
+    for step, inner in below:
+        _check_values(where, inner, (*path, step))
+
+
+def _place(path: Sequence[str | int]) -> str:
+    """Where in the file: `[sweeps.width] base`, `[[figures]] 2 kind`."""
+    words = [str(part + 1) if isinstance(part, int) else part for part in path if part != "[key]"]
+    if len(path) > 1 and isinstance(path[1], int):
+        return " ".join([f"[[{words[0]}]]", *words[1:]])
+    return f"[{'.'.join(words[:-1])}] {words[-1]}" if len(words) > 1 else f"[{'.'.join(words)}]"
+
+
+def _check_dataset(where: str, place: str, dataset: str) -> None:
+    try:
+        normalise(dataset)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {place} dataset: {error}", fix=error.fix) from error
+
+
 def _variants(where: str, file: SuiteFile) -> dict[str, Variant]:
     found = {}
     for label, given in file.variants.items():
         own = dict(given)
-        title = str(own.pop("title", label))
-        config = _config(where, f"[variants.{label}]", {"dataset": file.suite.dataset}, file.defaults, own)
+        title = _text(where, f"[variants.{label}] title", own.pop("title", label))
+        config = _config(where, f"[variants.{label}]", file, own)
         found[label] = Variant(label=label, title=title, config=config)
     return found
+
+
+def _text(where: str, place: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: {place}: not text{shown(value)}", fix=f"{place.rpartition(' ')[2]} takes text")
+    return value
+
+
+def _add_sweeps(where: str, file: SuiteFile, variants: dict[str, Variant]) -> dict[str, dict[str, Any]]:
+    """Each sweep's title, base and points by label; the points become variants too."""
+    sweeps: dict[str, dict[str, Any]] = {}
+    for name, sweep in file.sweeps.items():
+        if name in file.variants:
+            raise ConfigError(f"{where}: [sweeps.{name}] has the name of a variant", fix="give it another name")
+        points = _points(where, name, sweep, file)
+        for point in points:
+            if point.label in variants:
+                what = "is a variant's name" if point.label in file.variants else "is the name of two points"
+                raise ConfigError(f"{where}: [sweeps.{name}]: {point.label} {what}", fix=_NAME_THEM)
+            variants[point.label] = point
+        titles = {point.label: point.title for point in points}
+        sweeps[name] = {"title": sweep.title or name, "base": sweep.base, "points": titles}
+    return sweeps
 
 
 def _points(where: str, name: str, sweep: SweepTable, file: SuiteFile) -> list[Variant]:
@@ -187,35 +201,38 @@ def _points(where: str, name: str, sweep: SweepTable, file: SuiteFile) -> list[V
     base = {key: value for key, value in file.variants[sweep.base].items() if key != "title"}
     found = []
     for point_name, title, changes in _named_points(where, place, sweep):
-        values = _changed(base, changes, where, place)
-        config = _config(where, f"{place} {point_name}", {"dataset": file.suite.dataset}, file.defaults, values)
         label = f"{name}={point_name}"
         if not _LABEL.fullmatch(label):
-            long = (
-                f"{where}: {place} {point_name[:60]!r} makes a name that is too long or has other letters than a name's"
-            )
-            raise ConfigError(long, fix='name the points: list = [{ name = "short", ... }]')
+            long = f"{where}: {place} {point_name[:60]!r} makes a name that is too long or has unusual letters"
+            raise ConfigError(long, fix=_NAME_THEM)
+        config = _config(where, f"{place} {point_name}", file, _changed(base, changes, where, place))
         found.append(Variant(label=label, title=title, config=config))
     return found
 
 
 def _named_points(where: str, place: str, sweep: SweepTable) -> Iterable[tuple[str, str, dict[str, Any]]]:
     if sweep.grid:
-        for field, values in sweep.grid.items():
-            if not values:
-                raise ConfigError(f"{where}: {place} grid: {field} has no values", fix="list at least one")
-        for combination in itertools.product(*sweep.grid.values()):
-            changes = dict(zip(sweep.grid, combination, strict=True))
-            single = len(changes) == 1
-            name = ",".join(_word(v) if single else f"{f.rpartition('.')[2]}={_word(v)}" for f, v in changes.items())
-            title = ", ".join(
-                _shown(v) if single else f"{f.rpartition('.')[2]} {_shown(v)}" for f, v in changes.items()
-            )
-            yield name, title, changes
+        yield from _grid(where, place, sweep.grid)
     for number, point in enumerate(sweep.points, start=1):
         changes = dict(point)
-        name = str(changes.pop("name", number))
-        yield name, str(changes.pop("title", name)), changes
+        name = _text(where, f"{place} list {number} name", changes.pop("name", str(number)))
+        yield name, _text(where, f"{place} list {number} title", changes.pop("title", name)), changes
+
+
+def _grid(where: str, place: str, grid: Mapping[str, list[Any]]) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    points = 1
+    for field, values in grid.items():
+        points *= len(values)
+        if not values:
+            raise ConfigError(f"{where}: {place} grid: {field} has no values", fix="list at least one")
+    if points > _MOST_POINTS:
+        raise ConfigError(f"{where}: {place} grid: {points:,} points", fix=f"list fewer: at most {_MOST_POINTS:,}")
+    for combination in itertools.product(*grid.values()):
+        changes = dict(zip(grid, combination, strict=True))
+        single = len(changes) == 1
+        name = ",".join(_word(v) if single else f"{f.rpartition('.')[2]}={_word(v)}" for f, v in changes.items())
+        title = ", ".join(_shown(v) if single else f"{f.rpartition('.')[2]} {_shown(v)}" for f, v in changes.items())
+        yield name, title, changes
 
 
 def _word(value: Any) -> str:
@@ -233,46 +250,70 @@ def _changed(base: Mapping[str, Any], changes: Mapping[str, Any], where: str, pl
         if not dot:
             values[field] = value
         elif outer == "arguments" and "." not in inner:
-            values["arguments"] = {**values.get("arguments", {}), inner: value}
+            arguments = values.get("arguments", {})
+            # what is no table is named when the base itself is checked
+            values["arguments"] = {**arguments, inner: value} if isinstance(arguments, dict) else arguments
         else:
             raise ConfigError(f"{where}: {place}: no field {field!r}", fix="name a config field or arguments.NAME")
     return values
 
 
-def _config(where: str, place: str, *layers: Mapping[str, Any]) -> Config:
-    values: dict[str, Any] = {}
-    for layer in layers:
-        values |= layer
+def _config(where: str, place: str, file: SuiteFile, own: Mapping[str, Any]) -> Config:
+    values = {"dataset": file.suite.dataset} | file.defaults | dict(own)
     try:
-        return Config.parse(values)
+        config = Config.parse(values)
     except ValidationError as error:
-        raise _config_error(where, place, error, model=str(values.get("model", "small_cnn"))) from error
+        raise _config_error(where, place, file, own, error, model=values.get("model", "small_cnn")) from error
+    _check_dataset(where, place, config.dataset)
+    return config
 
 
-def _config_error(where: str, place: str, error: ValidationError, *, model: str = "") -> ConfigError:
+def _config_error(
+    where: str, place: str, file: SuiteFile, own: Mapping[str, Any], error: ValidationError, *, model: Any
+) -> ConfigError:
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        allowed = _allowed(first["loc"], config=bool(place), model=model)
-        return ConfigError(
-            f"{where}: {place + ' ' if place else ''}{field}: no such field",
-            fix=f"choose among {allowed}" if allowed else "",
-        )
-    given = first.get("input")
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool | list) else ""
-    return ConfigError(f"{where}: {place + ' ' if place else ''}{field}: {message}{shown}", fix=f"correct {field}")
+    path = list(first["loc"])
+    if path[0] in file.defaults and path[0] not in own:
+        place = "[defaults]"
+    schema = Config.model_json_schema()
+    inner = path
+    if path[0] == "arguments" and model in ARGUMENTS:
+        schema, inner = TypeAdapter(ARGUMENTS[model]).json_schema(), path[1:]
+    message, fix = explained(first, schema, path=inner)
+    if message == "no such field" and len(path) == 1 and place != "[defaults]":
+        fix += ", title"
+    elif path == ["arguments"]:
+        fix = f"{model} takes the arguments {', '.join(schema['properties'])}"
+    field = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
+    return ConfigError(f"{where}: {place} {field}: {message}", fix=fix)
 
 
-def _allowed(path: tuple[int | str, ...], *, config: bool, model: str = "") -> str:
-    if len(path) == 1:
-        return ", ".join(Config.model_fields if config else SuiteFile.model_fields)
-    tables: dict[str, type[BaseModel]] = {"suite": SuiteHead, "sweeps": SweepTable, "tables": ReportTable}
-    tables |= {"figures": ReportFigure, "reference": ReferenceTable}
-    if config and path[0] == "arguments":
-        return ", ".join(field.name for field in fields(ARGUMENTS[model])) if model in ARGUMENTS else ""
-    found = None if config else tables.get(str(path[0]))
-    return ", ".join(field.alias or name for name, field in found.model_fields.items()) if found else "its fields"
+def _check_layout(where: str, file: SuiteFile) -> None:
+    """Each table and figure has a name of its own, a file's later, and says what it shows."""
+    for kind, given in (("tables", file.tables), ("figures", file.figures)):
+        taken = set(OWN_TABLES if kind == "tables" else ())
+        for one in given:
+            place = f"{where}: [[{kind}]] {one.name}"
+            if one.name.lower() in taken:
+                raise ConfigError(f"{place}: another one has this name", fix="give it another name")
+            taken.add(one.name.lower())
+            if one.kind in OF_VARIANTS and not one.variants:
+                raise ConfigError(f"{place}: shows no variant", fix=f"give variants, of {', '.join(file.variants)}")
+            if isinstance(one, ReportFigure) and one.kind == "tuning" and not one.sweeps:
+                fix = f"give sweeps, of {', '.join(file.sweeps) or '(none)'}"
+                raise ConfigError(f"{place}: shows no sweep", fix=fix)
+
+
+def _reference(where: str, file: SuiteFile, variants: Mapping[str, Variant]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The printed values, or none and a notice when they are of another protocol than the file now holds."""
+    if file.reference is None:
+        return {}, ()
+    protocol = protocol_of(variants, file.reference.variants)
+    if file.reference.protocol == protocol:
+        return file.reference.model_dump(exclude_none=True), ()
+    given = f"is of protocol {file.reference.protocol!r}" if file.reference.protocol else "names no protocol"
+    notice = f"{where}: [reference] {given}, these configs are {protocol!r}: its values stay out of the report. "
+    return {}, (notice + f'If they were printed for exactly these configs, write: protocol = "{protocol}"',)
 
 
 def _check_mentions(

@@ -1,14 +1,17 @@
 """Suite files: what they become, and how each mistake is named."""
 
+import json
+
 import pytest
 
 from db.errors import ConfigError
-from scheduler.config import Config, job_key
+from scheduler.config import ENGINE_REVISION, Config, job_key
 from scheduler.planning import make_plan, seeds_of
-from scheduler.suite import load_suite
+from scheduler.suite import load_suite, protocol_of
 
 HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
 ONE = HEAD + '[variants.a]\nmodel = "small_cnn"\n'
+TABLE, FIGURE = "[[tables]]\nname = 't'\n", "[[figures]]\nname = 'f'\n"
 
 
 def suite(tmp_path, text):
@@ -25,6 +28,81 @@ def test_the_built_in_suite_is_the_study():
     assert [one.name for one in resnet.augmentation] == ["flip", "crop", "cutout"]
     assert len(found.figures) == 13
     assert [table["kind"] for table in found.tables] == ["training", *["results"] * 3, *["tuning"] * 3]
+
+
+PROTOCOL = {
+    "dataset": "cifar100-20",
+    "validation_fraction": 0.2,
+    "split_seed": 42,
+    "batch_size": 32,
+    "epochs": 50,
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "momentum": 0.0,
+    "nesterov": False,
+    "weight_decay": 0.0,
+    "schedule": "plateau",
+    "plateau_factor": 0.5,
+    "plateau_patience": 5,
+    "early_stopping_patience": 10,
+    "label_smoothing": 0.0,
+    "precision": "float32",
+    "augmentation": [],
+}
+SMALL = {"conv_depths": [32, 64], "hidden_units": 128, "batch_norm": False, "dropout": 0.0, "dropout_kind": "channel"}
+ADVANCED = {
+    "block_depths": [64, 128, 256],
+    "hidden_units": [512, 256],
+    "conv_dropout": 0.25,
+    "dense_dropout": 0.5,
+}
+FLIP, CROP = {"name": "flip", "probability": 0.5}, {"name": "crop", "padding": 4}
+RESNET = {
+    "model": "resnet",
+    "arguments": {"stage_depths": [64, 128, 256], "blocks": 3},
+    "augmentation": [FLIP, CROP, {"name": "cutout", "size": 8}],
+    "batch_size": 256,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 0.0005,
+    "schedule": "cosine",
+    "early_stopping_patience": 0,
+    "label_smoothing": 0.1,
+}
+
+
+def small(augmentation=(), **arguments):
+    return {"model": "small_cnn", "arguments": SMALL | arguments, "augmentation": [*augmentation]}
+
+
+STUDY = {
+    "baseline": small(),
+    "dropout": small(dropout=0.5),
+    "batchnorm": small(batch_norm=True),
+    "both": small(batch_norm=True, dropout=0.5),
+    "both_augmented": small([FLIP, CROP], conv_depths=[64, 128], batch_norm=True, dropout=0.5),
+    "advanced": {"model": "advanced_cnn", "arguments": ADVANCED, "augmentation": [FLIP, CROP]},
+    "resnet": RESNET,
+    "conv_depths=32x64": small(),
+    "conv_depths=64x128": small(conv_depths=[64, 128]),
+    "conv_depths=128x256": small(conv_depths=[128, 256]),
+    "hidden_units=64": small(hidden_units=64),
+    "hidden_units=128": small(),
+    "hidden_units=256": small(hidden_units=256),
+    "depth=two_conv": small(),
+    "depth=three_conv": small(conv_depths=[32, 64, 128]),
+}
+
+
+def test_the_built_in_suite_has_the_studys_configs_and_no_others():
+    assert [*load_suite().variants] == [*STUDY]
+
+
+@pytest.mark.parametrize("label", STUDY)
+def test_a_config_of_the_built_in_suite_is_to_the_last_field_what_the_study_says(label):
+    assert load_suite().variants[label].config.canonical() == PROTOCOL | STUDY[label]
 
 
 def test_a_config_that_two_experiments_share_is_one_job(tmp_path):
@@ -48,39 +126,121 @@ def test_a_suite_without_figures_gets_the_usual_ones(tmp_path):
     assert found.tables[0]["variants"] == ["a"]
 
 
+POINTS = "[sweeps.s]\nbase = 'a'\n"
+PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words", "fix"),
     [
-        ("[suite\n", "not valid TOML", "mend"),
-        (HEAD, "variants", "correct"),
-        (HEAD + "[variants.a]\nmodel = 'mlp'\n", "[variants.a] model: choose one of small_cnn", "model"),
+        ("[suite\n", "not valid TOML", "mend that line"),
+        ("", "[suite]: is missing", "suite takes a table with name, title, dataset, seeds"),
+        (HEAD, "[variants]: is missing", "variants takes a table"),
+        (HEAD + "lr = 0.1\n[variants.a]\n", "[suite] lr: no such field", "choose among name, title, dataset, seeds"),
+        (ONE.replace("digits", "mnist"), "[suite] dataset: unknown data set 'mnist'", "choose one of cifar100-20"),
+        (ONE + "dataset = 'mnist'\n", "[variants.a] dataset: unknown data set 'mnist'", "choose one of cifar100-20"),
+        (HEAD + "seeds = 42\n[variants.a]\n", "[suite] seeds: ", "seeds takes a list, each of it a whole number"),
+        (HEAD + "seeds = [1, 1]\n[variants.a]\n", "[suite] seeds: 1 twice", "once"),
+        (HEAD + "seeds = [-1]\n[variants.a]\n", "[suite.seeds] 1: ", "at least 0 and below 2147483648"),
+        (HEAD + "seeds = []\n[variants.a]\n", "[suite] seeds: ", "seeds takes a list"),
+        (HEAD + "[variants.'b@d']\n", "[variants] b@d: not a name", "letter or digit"),
+        (HEAD + "[variants]\na = 3\n", "[variants] a: not a table", "a takes a table"),
+        (
+            HEAD + "[variants.a]\nmodel = 'mlp'\n",
+            "[variants.a] model: no such network",
+            "one of small_cnn, advanced_cnn",
+        ),
         (ONE + "lr = 0.1\n", "[variants.a] lr: no such field", "learning_rate"),
-        (ONE + "epochs = '5'\n", "[variants.a] epochs", "epochs"),
-        (ONE + "epochs = true\n", "[variants.a] epochs", "epochs"),
-        (ONE + "epochs = 0\n", "greater than or equal to 1", "epochs"),
-        (ONE + "learning_rate = nan\n", "learning_rate", "learning_rate"),
-        (ONE + "optimizer = 'adamw'\n", "'adam' or 'sgd'", "optimizer"),
+        (ONE + "title = 3\n", "[variants.a] title: not text (it is 3)", "title takes text"),
+        (ONE + "[defaults]\nlr = 0.1\n", "[defaults] lr: no such field", "learning_rate"),
+        (ONE + "[defaults]\nepochs = '5'\n", "[defaults] epochs: ", "epochs takes a whole number, at least 1"),
+        (ONE + "epochs = true\n", "[variants.a] epochs: should be a valid integer (it is True)", "a whole number"),
+        (ONE + "epochs = 0\n", "greater than or equal to 1", "a whole number, at least 1 and at most 100000"),
+        (ONE + "epochs = 1" + 30 * "0" + "\n", "[variants.a] epochs: a whole number of more than 64 bits", "smaller"),
+        (ONE + "epochs = 1" + 5000 * "0" + "\n", "not valid TOML", "mend"),
+        (ONE + "epochs = " + 30 * "[" + 30 * "]" + "\n", "lists within each other", "flatter"),
+        (ONE + "epochs = " + 3000 * "[" + 3000 * "]" + "\n", "lists within each other", "flatter"),
+        (ONE + "learning_rate = nan\n", "finite number", "learning_rate takes a number, above 0"),
+        (ONE + "optimizer = 'adamw'\n", "'adam' or 'sgd' (it is 'adamw')", "optimizer takes one of adam, sgd"),
+        (ONE + "nesterov = true\n", "[variants.a] nesterov: needs momentum", "set momentum above 0"),
+        (ONE + "arguments = 3\n", "[variants.a] arguments: ", "small_cnn takes the arguments conv_depths, hidden"),
         (
             ONE + "arguments = { depth = 3 }\n",
             "arguments.depth: no such field",
             "choose among conv_depths, hidden_units",
         ),
-        (ONE + "arguments = { dropout = 1.5 }\n", "below 1", "arguments"),
-        (ONE + "augmentation = ['mixup']\n", "'flip', 'crop', 'cutout'", "augmentation"),
-        (ONE + "[sweeps.s]\nbase = 'b'\nlist = []\n", "no variant 'b'", "choose one of a"),
-        (ONE + "[sweeps.s]\nbase = 'a'\n", "either `grid` or `list`", "one of them"),
-        (ONE + "[sweeps.s]\nbase = 'a'\ngrid = { epochs = [] }\n", "no values", "at least one"),
-        (ONE + "[[figures]]\nname = 'f'\nkind = 'pie'\n", "figures.0.kind", "correct"),
-        (ONE + "[[figures]]\nname = 'f'\nkind = 'history'\nvariants = ['z']\n", "no variant 'z'", "choose among a"),
-        (ONE + "[extra]\nx = 1\n", "extra: no such field", "suite"),
+        (ONE + "arguments = { dropout = 1.5 }\n", "below 1, not 1.5", "small_cnn takes the arguments"),
+        (ONE + "arguments = { hidden_units = 'x' }\n", "arguments.hidden_units: ", "hidden_units takes a whole number"),
+        (
+            ONE + "augmentation = ['mixup']\n",
+            "augmentation.1: ",
+            "each of augmentation takes one of crop, cutout, flip",
+        ),
+        (ONE + "augmentation = [{ name = 'crop', padding = 99 }]\n", "crop.padding", "at least 1 and at most 16"),
+        (ONE + "augmentation = [{ name = 'flip', size = 2 }]\n", "flip.size: no such field", "name, probability"),
+        (ONE + "[sweeps.s]\nbase = 'b'\nlist = []\n", "[sweeps.s] base: no variant 'b'", "choose one of a"),
+        (ONE + "[sweeps.s]\ngrid = {}\n", "[sweeps.s] base: is missing", "base takes text"),
+        (ONE + "[sweeps.a]\nbase = 'a'\nlist = [{}]\n", "[sweeps.a] has the name of a variant", "another name"),
+        (ONE + POINTS, "either `grid` or `list`", "one of them"),
+        (ONE + POINTS + "grid = { epochs = [1] }\nlist = [{ epochs = 2 }]\n", "either `grid` or `list`", "one of them"),
+        (ONE + POINTS + "grid = { epochs = [] }\n", "no values", "at least one"),
+        (ONE + POINTS + "grid = { epochs = 3 }\n", "[sweeps.s.grid] epochs: ", "epochs takes a list"),
+        (ONE + POINTS + f"grid = {{ epochs = {[*range(1, 10_002)]} }}\n", "10,001 points", "at most 10,000"),
+        (ONE + POINTS + "grid = { 'model.x' = [1] }\n", "no field 'model.x'", "arguments.NAME"),
+        (ONE + POINTS + "grid = { epochs = [1, 1] }\n", "s=1 is the name of two points", "name the points"),
+        (ONE + POINTS + "grid = { dataset = ['folder:x y'] }\n", "unusual letters", "name the points"),
+        (
+            ONE + POINTS + "list = [{ name = 'p' }, { name = 'p' }]\n",
+            "s=p is the name of two points",
+            "name the points",
+        ),
+        (
+            ONE + "[variants.'s=p']\n" + POINTS + "list = [{ name = 'p' }]\n",
+            "s=p is a variant's name",
+            "name the points",
+        ),
+        (ONE + POINTS + "list = [{ name = 1 }]\n", "[sweeps.s] list 1 name: not text", "name takes text"),
+        (ONE + POINTS + "list = [{ epochs = 0 }]\n", "[sweeps.s] 1 epochs: ", "at least 1"),
+        (ONE + FIGURE + "kind = 'pie'\n", "[[figures]] 1 kind: ", "kind takes one of class_distribution, samples"),
+        (ONE + FIGURE + "kind = 'history'\nvariants = ['z']\n", "[[figures]] f: no variant 'z'", "choose among a"),
+        (ONE + FIGURE + "kind = 'history'\n", "[[figures]] f: shows no variant", "give variants, of a"),
+        (ONE + FIGURE + "kind = 'tuning'\n", "[[figures]] f: shows no sweep", "give sweeps, of (none)"),
+        (ONE + FIGURE + "kind = 'tuning'\nsweeps = ['z']\n", "no sweep 'z'", "choose among (none)"),
+        (ONE + 2 * (FIGURE + "kind = 'samples'\n"), "[[figures]] f: another one has this name", "another name"),
+        (ONE + 2 * (TABLE + "kind = 'results'\nvariants = ['a']\n"), "[[tables]] t: another one has", "another name"),
+        (ONE + "[[tables]]\nname = 'Cost'\nkind = 'results'\nvariants = ['a']\n", "another one has", "another name"),
+        (ONE + TABLE + "kind = 'results'\n", "[[tables]] t: shows no variant", "give variants, of a"),
+        (ONE + TABLE + "kind = 'tuning'\n", "[[tables]] t: no sweep ''", "choose among (none)"),
+        (
+            ONE + TABLE + "kind = 'results'\ncolumns = ['f1']\n",
+            "[[tables]] 1 columns 1: ",
+            "one of test_accuracy, test_loss",
+        ),
+        (ONE + PRINTED.replace(".a]", ".z]"), "[reference]: no variant 'z'", "choose among a"),
+        (ONE + PRINTED + "f1 = 0.5\n", "[reference.variants.a] f1: no such field", "choose among test_accuracy"),
+        (
+            ONE + PRINTED + "test_accuracy = 54.7\n",
+            "(it is 54.7)",
+            "test_accuracy takes a number, at least 0 and at most 1",
+        ),
+        (ONE + "[extra]\nx = 1\n", "[extra]: no such field", "choose among suite, defaults, variants"),
     ],
+    ids=lambda value: None,
 )
-def test_a_mistake_names_file_place_and_mend(tmp_path, text, words, fix):
-    with pytest.raises(ConfigError) as caught:
+def test_a_mistake_names_file_place_and_what_would_be_allowed(tmp_path, text, words, fix):
+    with pytest.raises(ConfigError) as raised:
         suite(tmp_path, text)
-    assert words in str(caught.value)
-    assert "mine.toml" in str(caught.value)
-    assert fix in caught.value.fix
+    assert str(raised.value).startswith(f"{tmp_path / 'mine.toml'}: ")
+    assert words in str(raised.value)
+    assert fix in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    "title", ["two\nlines", "'\"`", "<script>alert(1)</script>", r"50 % \& _x_ $y$ #{z}~^", "日本語"]
+)
+def test_a_title_is_any_text(tmp_path, title):
+    found = suite(tmp_path, ONE + f"title = {json.dumps(title)}\n")
+    assert found.variants["a"].title == title
 
 
 def test_equal_configs_and_only_they_share_a_key():
@@ -88,6 +248,45 @@ def test_equal_configs_and_only_they_share_a_key():
     assert len({job_key(config, 1) for config in same}) == 1
     others = [job_key(Config.parse({"epochs": 3}), 1), job_key(same[0], 2), job_key(same[0], 1, fingerprint="x")]
     assert len({job_key(same[0], 1), *others}) == 4
+
+
+def test_another_engine_revision_makes_other_jobs(monkeypatch):
+    before = job_key(Config.parse({}), 1)
+    monkeypatch.setattr("scheduler.config.ENGINE_REVISION", ENGINE_REVISION + 1)
+    assert job_key(Config.parse({}), 1) != before
+
+
+def image_folder(root, *, classes=2, train=6):
+    for part, count in (("train", train), ("test", 1)):
+        for name in range(classes):
+            (root / part / f"class{name}").mkdir(parents=True)
+            for index in range(count):
+                (root / part / f"class{name}" / f"{index}.png").write_bytes(f"{part}{name}{index}".encode())
+    return root
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_changed_file_of_a_folder_makes_other_jobs(tmp_path, part):
+    pets = image_folder(tmp_path / "pets")
+
+    def keys():
+        plan = make_plan(load_suite(), ["baseline"], [1], data_dir=tmp_path, dataset=f"folder:{pets}")
+        return [entry.key for entry in plan.entries], plan.scope
+
+    before = keys()
+    assert keys() == before
+    (pets / part / "class1" / "0.png").write_bytes(b"another picture")
+    changed = keys()
+    assert changed[0] != before[0]
+    assert changed[1] != before[1]
+
+
+@pytest.mark.parametrize("classes", [2, 20], ids=["other classes", "too few images"])
+def test_printed_values_stay_away_from_a_copy_that_is_not_the_published_set(tmp_path, classes):
+    image_folder(tmp_path / "cifar100-20", classes=classes)
+    plan = make_plan(load_suite(), ["baseline"], [1], data_dir=tmp_path)
+    assert not plan.as_printed
+    assert plan.submission().reference == {}
 
 
 def test_printed_values_come_along_only_with_their_own_protocol(tmp_path):
@@ -100,7 +299,37 @@ def test_printed_values_come_along_only_with_their_own_protocol(tmp_path):
     assert len({plan.scope for plan in (as_printed, shortened, digits)}) == 3
 
 
-def test_seeds_begin_at_42():
-    assert seeds_of(number=None, listed=[]) == [42]
-    assert seeds_of(number=3, listed=[]) == [42, 43, 44]
-    assert seeds_of(number=None, listed=[7, 7, 1]) == [7, 1]
+def test_seeds_are_those_of_the_command_or_else_the_suites(tmp_path):
+    own = suite(tmp_path, HEAD + "seeds = [7, 9]\n[variants.a]\n").seeds
+    assert own == (7, 9)
+    assert seeds_of(number=None, listed=[], own=own) == [7, 9]
+    assert seeds_of(number=3, listed=[], own=own) == [42, 43, 44]
+    assert seeds_of(number=None, listed=[7, 7, 1], own=own) == [7, 1]
+
+
+def test_a_suite_that_names_no_seeds_has_42_alone(tmp_path):
+    assert suite(tmp_path, ONE).seeds == load_suite().seeds == (42,)
+
+
+def test_the_built_in_suites_printed_values_fit_its_configs():
+    found = load_suite()
+    assert found.notices == ()
+    assert found.reference["protocol"] == protocol_of(found.variants, found.reference["variants"])
+
+
+def test_a_copy_with_another_protocol_loses_the_printed_values_and_says_which_digest_fits(tmp_path):
+    text = load_suite().text
+    same, other = suite(tmp_path, text), suite(tmp_path, text.replace("epochs = 50\n", "epochs = 5\n"))
+    assert same.reference == load_suite().reference
+    assert other.reference == {}
+    (notice,) = other.notices
+    digest = protocol_of(other.variants, same.reference["variants"])
+    assert f'protocol = "{digest}"' in notice
+    mended = text.replace("epochs = 50\n", "epochs = 5\n").replace(same.reference["protocol"], digest)
+    assert suite(tmp_path, mended).reference["variants"] == same.reference["variants"]
+
+
+def test_printed_values_without_a_protocol_stay_out(tmp_path):
+    found = suite(tmp_path, ONE + PRINTED + "test_accuracy = 0.5\n")
+    assert found.reference == {}
+    assert "names no protocol" in found.notices[0]

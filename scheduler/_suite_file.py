@@ -1,0 +1,101 @@
+"""A suite file as it is written: its tables and what each field takes. Its configs are checked by `Config`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+FIRST_SEED = 42
+MAX_SEEDS = 10_000
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=,x()-]*$", max_length=100)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Loss = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """No unknown fields, no text for a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SuiteHead(Strict):
+    name: Name
+    title: str = ""
+    dataset: str = "cifar100-20"
+    seeds: list[Seed] = Field(default=[FIRST_SEED], min_length=1, max_length=MAX_SEEDS)
+
+
+class SweepTable(Strict):
+    """Either `grid`: each field with its values, all combinations; or `list`: the fields of each point."""
+
+    base: str
+    title: str = ""
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    points: list[dict[str, Any]] = Field(default_factory=list, alias="list")
+
+
+class ReportTable(Strict):
+    name: Name
+    kind: Literal["training", "results", "tuning"]
+    title: str = ""
+    variants: list[str] = Field(default_factory=list)
+    columns: list[Literal["test_accuracy", "test_loss", "parameters"]] = Field(default_factory=list)
+    sweep: str | None = None
+
+
+class ReportFigure(Strict):
+    name: Name
+    kind: Literal[
+        "class_distribution",
+        "samples",
+        "history",
+        "metrics",
+        "histories",
+        "augmentation",
+        "tuning",
+        "complexity",
+        "accuracy",
+        "confusion",
+    ]
+    title: str = ""
+    variants: list[str] = Field(default_factory=list)
+    sweeps: list[str] = Field(default_factory=list)
+
+
+OF_VARIANTS = frozenset(
+    {"training", "results", "history", "metrics", "histories", "complexity", "accuracy", "confusion"}
+)
+"""The kinds of tables and figures that show the variants they name, and nothing without one."""
+
+
+class ReferenceValues(Strict):
+    """Values that somebody printed for one variant: accuracies as fractions, `gap` = training minus validation."""
+
+    test_accuracy: Share | None = None
+    test_loss: Loss | None = None
+    val_accuracy: Share | None = None
+    val_loss: Loss | None = None
+    train_accuracy: Share | None = None
+    train_loss: Loss | None = None
+    gap: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
+    parameters: int | None = Field(None, ge=1)
+    epochs: int | None = Field(None, ge=1)
+
+
+class ReferenceTable(Strict):
+    """Printed values, and the digest of the configs that they were printed for."""
+
+    source: str
+    protocol: str = ""
+    variants: dict[str, ReferenceValues]
+
+
+class SuiteFile(Strict):
+    suite: SuiteHead
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    variants: dict[Name, dict[str, Any]] = Field(min_length=1)
+    sweeps: dict[Name, SweepTable] = Field(default_factory=dict)
+    tables: list[ReportTable] = Field(default_factory=list)
+    figures: list[ReportFigure] = Field(default_factory=list)
+    reference: ReferenceTable | None = None

@@ -1,0 +1,107 @@
+"""What pydantic found wrong, in bench's words: the message says what is there, the fix what would be allowed.
+
+The allowed values are read off pydantic's own JSON schemas, so that they cannot differ from what is checked.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+Schema = Mapping[str, Any]
+Path = Sequence[str | int]
+
+_PLAIN = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "text"}
+_RANGE = (
+    ("minimum", "at least"),
+    ("exclusiveMinimum", "above"),
+    ("maximum", "at most"),
+    ("exclusiveMaximum", "below"),
+)
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_TABLES = ("model_type", "dict_type", "dataclass_type")
+_SHOWN = 60  # letters of a wrong value
+NAME_FIX = "a name begins with a letter or digit and has up to 100 letters, digits and any of _ . = , ( ) -"
+
+
+def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, str]:
+    """Message and fix for the first of pydantic's errors; `path` leads to its place within `schema`."""
+    message = "not a table" if error["type"] in _TABLES else error["msg"].removeprefix("Value error, ")
+    message = message.removeprefix("Input ")
+    name = next(
+        (f"each of {step}" if step != path[-1] else step for step in reversed(path) if isinstance(step, str)), ""
+    )
+    if error["type"] in _UNKNOWN:
+        names = fields(schema, path[:-1])
+        return "no such field", f"choose among {', '.join(names)}" if names else f"remove {name}"
+    if path and path[-1] == "[key]":
+        return "not a name", NAME_FIX
+    own = error.get("ctx", {}).get("fix")
+    words = takes(schema, path)
+    fix = own or (f"{name} takes {words}" if words else f"correct {name}")
+    if error["type"] == "missing":
+        return "is missing", fix
+    return f"{message}{shown(error.get('input'))}", fix
+
+
+def shown(value: Any) -> str:
+    """A wrong value, for the end of a message; nothing for a whole table."""
+    if not isinstance(value, str | int | float | bool | list):
+        return ""
+    text = repr(value)
+    return f" (it is {text if len(text) <= _SHOWN else text[:_SHOWN] + '...'})"
+
+
+def takes(schema: Schema, path: Path) -> str:
+    """What the place takes, for example `a whole number, at least 1`; empty where anything may stand."""
+    found = _at(schema, schema, path)
+    return _words(found, schema) if found else ""
+
+
+def fields(schema: Schema, path: Path) -> list[str]:
+    """The fields that a table may have."""
+    found = _at(schema, schema, path)
+    return list(found.get("properties", {})) if found else []
+
+
+def _at(part: Schema, root: Schema, path: Path) -> Schema | None:
+    part = _resolved(part, root)
+    if not path:
+        return part
+    step, rest = path[0], path[1:]
+    if "discriminator" in part:
+        chosen = part["discriminator"]["mapping"].get(step)
+        return _at({"$ref": chosen}, root, rest) if chosen else part
+    below = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
+    if below is None and isinstance(step, str):
+        patterns = list(part.get("patternProperties", {}).values())
+        below = patterns[0] if patterns else part.get("additionalProperties")
+    return _at(below, root, rest) if isinstance(below, Mapping) else None
+
+
+def _resolved(part: Schema, root: Schema) -> Schema:
+    """References followed, and of `X or nothing` the X."""
+    while "$ref" in part or "anyOf" in part:
+        if "$ref" in part:
+            part = root["$defs"][part["$ref"].rpartition("/")[2]]
+        else:
+            part = next(one for one in part["anyOf"] if one.get("type") != "null")
+    return part
+
+
+def _words(part: Schema, root: Schema) -> str:
+    part = _resolved(part, root)
+    if "enum" in part or "const" in part:
+        return f"one of {', '.join(map(str, part.get('enum') or [part['const']]))}"
+    if "discriminator" in part:
+        return f"one of {', '.join(part['discriminator']['mapping'])}"
+    kind = part.get("type")
+    if kind == "array":
+        each = _words(part.get("items", {}), root)
+        return f"a list, each of it {each}" if each else "a list"
+    if kind == "object":
+        return f"a table with {', '.join(part['properties'])}" if part.get("properties") else "a table"
+    if "pattern" in part:
+        return f"a name: {NAME_FIX.removeprefix('a name ')}"
+    limits = [f"{words} {part[key]}" for key, words in _RANGE if key in part]
+    return ", ".join([_PLAIN.get(str(kind), ""), *([" and ".join(limits)] if limits else [])])
