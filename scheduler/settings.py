@@ -5,9 +5,9 @@ import tempfile
 import tomllib
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from db.errors import ConfigError
@@ -16,6 +16,8 @@ _SOCKET_LIMIT = 100  # bytes of a Unix socket's path; the system's limit is 104 
 
 
 _BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
+
+_Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda name: str(name).upper())]
 
 
 class Settings(BaseSettings):
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(5, gt=0)
     checkpoint_s: float = Field(30, ge=0)
     keep_checkpoints: bool = False
+    log_format: Literal["text", "json"] = "text"
+    log_level: _Level = "INFO"
 
     @classmethod
     def settings_customise_sources(
@@ -119,6 +123,8 @@ class Settings(BaseSettings):
             "BENCH_HEARTBEAT_S": str(self.heartbeat_s),
             "BENCH_CHECKPOINT_S": str(self.checkpoint_s),
             "BENCH_KEEP_CHECKPOINTS": str(self.keep_checkpoints).lower(),
+            "BENCH_LOG_FORMAT": self.log_format,
+            "BENCH_LOG_LEVEL": self.log_level,
         }
 
 

@@ -3,8 +3,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from db.store import Store
 from scheduler.config import Config
 from scheduler.settings import Settings
 from worker.heartbeat import Heartbeat
+from worker.logs import attempt_log
 from worker.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -74,10 +74,8 @@ def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
     path = settings.logs / f"job-{claim.job_id}-attempt-{claim.attempt}.log"
     beat = Heartbeat(store, claim, lease_s=settings.lease_s, every_s=settings.heartbeat_s)
     outbox = Outbox(every_s=settings.heartbeat_s, stopping=slot.stopping)
-    with _log_file(path, claim), beat:
-        log.info(
-            "job %d attempt %d: %s, seed %d, on %s", claim.job_id, claim.attempt, claim.label, claim.seed, slot.device
-        )
+    with attempt_log(path, claim, settings.log_format), beat:
+        log.info("started: %s, seed %d, on %s", claim.label, claim.seed, slot.device)
         run = _Run(store, claim, slot, beat, outbox)
         try:
             return run.to_the_end(path)
@@ -225,21 +223,3 @@ def classify(error: Exception, interruptions: Interruptions) -> tuple[Cause, str
     if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate memory" in first.lower():
         return Cause.OOM, first or "out of memory"
     return Cause.CODE, f"{type(error).__name__}: {first}"
-
-
-@contextmanager
-def _log_file(path: Path, claim: Claim) -> Iterator[None]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    where = f"job={claim.job_id} attempt={claim.attempt}"
-    handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {where} %(message)s"))
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(min(level, logging.INFO) if level else logging.INFO)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
-        root.removeHandler(handler)
-        handler.close()

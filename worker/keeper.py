@@ -20,6 +20,7 @@ from scheduler.app import doorbells
 from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
 from scheduler.settings import Settings
+from worker.logs import ids
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
@@ -97,11 +98,11 @@ class Keeper:
             self._end(held, Cause.TIMEOUT, hangs)
 
     def _end(self, held: Held, cause: Cause, message: str) -> None:
-        log.warning("job %d attempt %d: %s", held.claim.job_id, held.claim.attempt, message)
+        log.warning("%s", message, extra=ids(held.claim))
         try:
             self._store.fail(held.claim, cause, message, actor=self._worker_id)
         except LostError:
-            log.info("job %d had ended meanwhile", held.claim.job_id)
+            log.info("it had ended meanwhile", extra=ids(held.claim))
 
     def _nothing_left(self) -> bool:
         """No job waits and none runs: one that another worker holds comes back to the queue when that worker dies."""

@@ -16,6 +16,7 @@ from scheduler.settings import Settings
 from worker.child import Child
 from worker.devices import auto_slots, choose_device, count_cuda
 from worker.keeper import Keeper, end_at_once
+from worker.logs import start_logging
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
     """
     from db import open_store
 
+    start_logging(settings)
     chosen = choose_device(device)
     number = slots or auto_slots(chosen)
     store = open_store(settings.database, create=True)
@@ -65,7 +67,6 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
         pool="prefork",
         concurrency=number,
         queues=[QUEUE],
-        loglevel=os.environ.get("BENCH_LOG_LEVEL", "WARNING").upper(),
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
