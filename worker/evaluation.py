@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.metrics import confusion_matrix
 from torch import Tensor, nn
+
+from db.records import EpochRecord, Predictions, Scores
+from worker.splits import Part, Splits
 
 _BATCH = 256  # images at once; larger ones fall out of the cache
 
@@ -13,7 +18,7 @@ _BATCH = 256  # images at once; larger ones fall out of the cache
 class Measured:
     loss: float
     accuracy: float
-    probabilities: Tensor | None  # (N, classes) float32 on the CPU
+    probabilities: Tensor | None = None  # (N, classes) float32 on the CPU
 
 
 def as_input(images: Tensor) -> Tensor:
@@ -22,7 +27,10 @@ def as_input(images: Tensor) -> Tensor:
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, keep: bool = False) -> Measured:
-    """Mean cross-entropy and accuracy over `images` (N, side, side, 3) uint8; `keep` gives the probabilities too."""
+    """Mean cross-entropy and accuracy over `images` (N, side, side, 3) uint8; `keep` gives the probabilities too.
+
+    The loss is that of the true classes, without label smoothing: figures of different configs can be compared.
+    """
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=images.device)
     correct = torch.zeros((), dtype=torch.int64, device=images.device)
@@ -40,3 +48,24 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, keep: bool = F
         accuracy=correct.item() / len(labels),
         probabilities=torch.cat(kept).cpu() if keep else None,
     )
+
+
+def scores(record: EpochRecord, seen: Measured, splits: Splits) -> Scores:
+    """The weights of `record`'s epoch, measured on the test set."""
+    predicted = predictions(splits.test, seen).probabilities.argmax(1)
+    table = confusion_matrix(splits.test.labels, predicted, labels=np.arange(len(splits.classes)))
+    return Scores(
+        epoch=record.epoch,
+        train_loss=record.train_loss,
+        train_accuracy=record.train_accuracy,
+        val_loss=record.val_loss,
+        val_accuracy=record.val_accuracy,
+        test_loss=seen.loss,
+        test_accuracy=seen.accuracy,
+        confusion=tuple(tuple(int(count) for count in row) for row in table),
+    )
+
+
+def predictions(part: Part, seen: Measured) -> Predictions:
+    assert seen.probabilities is not None  # noqa: S101 - measured with keep=True
+    return Predictions(labels=part.labels, probabilities=seen.probabilities.numpy())

@@ -52,6 +52,14 @@ class Progress:
         """The epoch of the lowest validation loss."""
         return self.history[self.best_epoch - 1] if self.best_epoch else None
 
+    def end_epoch(self, record: EpochRecord) -> None:
+        """Its row joins the history; step and sums begin anew."""
+        self.history.append(record)
+        self.epoch, self.step = record.epoch, 0
+        self.loss_sum, self.correct, self.epoch_train_s = 0.0, 0, 0.0
+        self.train_s += record.train_s
+        self.eval_s += record.eval_s
+
     def plain(self) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in self.__slots__ if name != "best_weights"}
         return values | {"history": [asdict(record) for record in self.history]}

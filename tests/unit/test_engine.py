@@ -9,8 +9,9 @@ import torch
 from db.errors import TrainingError
 from db.records import Weights
 from scheduler.config import Config
+from worker.batches import batch_bounds
 from worker.checkpoints import Checkpoints
-from worker.engine import Hooks, Stopped, batch_bounds, train
+from worker.engine import Hooks, Stopped, train
 from worker.splits import Part, Splits
 
 CPU = torch.device("cpu")

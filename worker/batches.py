@@ -1,0 +1,21 @@
+"""Where the images of a training lie, and which of them make up a batch."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worker.splits import Part
+
+
+def resident(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images (N, side, side, 3) uint8 and labels (N,) int64 on the device."""
+    images = torch.from_numpy(np.ascontiguousarray(part.images.transpose(0, 2, 3, 1)))
+    return images.to(device), torch.from_numpy(part.labels).to(device)
+
+
+def batch_bounds(images: int, batch_size: int) -> list[tuple[int, int]]:
+    """Start and end of each batch; a tail of one image joins the batch before it, since batch norm needs two."""
+    starts = list(range(0, images, batch_size))
+    if len(starts) > 1 and images - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], images], strict=True))
