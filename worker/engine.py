@@ -44,7 +44,10 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """What the engine tells its caller. `should_stop` is asked before every step and must be cheap."""
+    """What the engine tells its caller.
+
+    `should_stop` is asked before every step and after the last one, and must be cheap.
+    """
 
     on_epoch: Callable[[EpochRecord], None] = lambda record: None
     should_stop: Callable[[], bool] = lambda: False
@@ -107,7 +110,8 @@ def train(
             )
             training.end_epoch(record)
             hooks.on_epoch(record)
-        if hooks.save_at_end:
+        # the test set may take long to measure: a stop that is asked for now may not wait until it is
+        if hooks.should_stop() or hooks.save_at_end or training.checkpoint_is_due():
             training.save()
         return training.outcome(memory)
 
@@ -184,7 +188,7 @@ class Training:
     def pause_if_asked(self, step: int, sums: Tensor, watch: Stopwatch) -> None:
         """Before `step`: save when a checkpoint is due or training has to stop. Raises Stopped."""
         stop = self.hooks.should_stop()
-        if not stop and time.monotonic() - self.unsaved_since < self.hooks.checkpoint_s:
+        if not (stop or self.checkpoint_is_due()):
             return
         with watch.paused():
             loss_sum, correct = sums.tolist()
@@ -205,6 +209,9 @@ class Training:
             progress.best_epoch, progress.best_weights = record.epoch, copy_weights(self.model)
         progress.end_epoch(record)
         self.schedule.step(val_loss)
+
+    def checkpoint_is_due(self) -> bool:
+        return time.monotonic() - self.unsaved_since >= self.hooks.checkpoint_s
 
     def save(self) -> None:
         self.hooks.save(self.snapshot())
