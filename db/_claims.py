@@ -6,28 +6,41 @@ Lease times are the database's clock only.
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
-from db._database import Database
-from db.errors import LostError
-from db.policy import RETRIES
+from db._endings import HELD, Endings, lost, names
+from db._moves import Move
 from db.records import (
     Artifact,
     Beat,
-    Cause,
     Claim,
     EpochRecord,
     Held,
     JobState,
     Predictions,
-    Reconciled,
     Result,
     Weights,
 )
-from db.tables import URGENCY, artifacts, attempts, epochs, events, jobs, predictions, results, submission_jobs
+from db.tables import URGENCY, artifacts, attempts, epochs, jobs, predictions, results, submission_jobs
 
 _NEWEST_SUBMISSION = select(func.max(submission_jobs.c.submission_id)).where(submission_jobs.c.job_id == jobs.c.id)
 _CLAIM_COLUMNS = (
@@ -35,11 +48,8 @@ _CLAIM_COLUMNS = (
     _NEWEST_SUBMISSION.correlate(jobs).scalar_subquery().label("submission_id"),
 )
 
-LEASE_EXPIRED = "lease expired"
-"""What an event says of a lease that ran out; the cause of that attempt is worker_lost, as that of others too."""
 
-
-class Claims(Database):
+class Claims(Endings):
     def claim_next(self, owner: str, *, lease_s: float, place: str = "") -> Claim | None:
         """Open the next attempt of the most urgent job whose time has come; None when there is none.
 
@@ -47,40 +57,55 @@ class Claims(Database):
         `place` is the device on which the job will run: one that must be alone waits until nothing else runs there,
         and while it runs nothing else is given to that place.
         """
-        claimable = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
         with self._writing() as connection:
-            self._take_back(connection, owner)
             self._one_at_a_time(connection, zlib.crc32(place.encode()))
-            neighbours = select(jobs.c.alone).where(jobs.c.state == JobState.RUNNING, jobs.c.place == place)
-            beside = connection.execute(neighbours).scalars().all()
+            beside = self._beside(connection, place, owner)
             if any(beside):
                 return None
-            if beside:
-                claimable = claimable.where(jobs.c.alone.is_(False))
-            wanted = claimable.order_by(*URGENCY).limit(1).with_for_update(skip_locked=True).scalar_subquery()
-            row = connection.execute(
-                update(jobs)
-                .where(jobs.c.id == wanted, jobs.c.state == JobState.QUEUED)
-                .values(
-                    state=JobState.RUNNING.value,
-                    attempt=jobs.c.attempt + 1,
-                    owner=owner,
-                    place=place,
-                    lease_until=self.clock + lease_s,
-                    started_at=self.clock,
-                    cause=None,
-                    message="",
-                )
-                .returning(*_CLAIM_COLUMNS)
-            ).one_or_none()
-            if row is None:
-                return None
-            opened = {"job_id": row.id, "number": row.attempt, "owner": owner, "started_at": self.clock}
-            empty = {"message": "", "traceback": "", "log": "", "start_epoch": 0, "start_step": 0}
-            inserted = connection.execute(insert(attempts).values(opened | empty).returning(attempts.c.id))
-            attempt_id = inserted.scalar_one()
-            log_event(connection, self.clock, row.id, owner, "claimed", attempt=row.attempt)
-        return _claim(row, attempt_id, owner)
+            now = {"holder": owner, "here": place, "lease_s": lease_s, "even_alone": not beside}
+            for row in self._move(connection, self._claiming, now, actor=owner, what="claimed"):
+                opened = {"job_id": row.id, "number": row.attempt, "owner": owner}
+                attempt_id = connection.execute(self._opening, opened).scalar_one()
+                return _claim(row, attempt_id, owner)
+        return None
+
+    def _beside(self, connection: Connection, place: str, actor: str) -> list[bool]:
+        """`alone` of every job that runs at the place, after expired leases, there and elsewhere, were taken back."""
+        running = connection.execute(self._running, {"here": place}).all()
+        if any(row.lost for row in running):
+            self._take_back(connection, actor)
+            running = connection.execute(self._running, {"here": place}).all()
+        return [row.alone for row in running if row.place == place]
+
+    @cached_property
+    def _running(self) -> Select[Any]:
+        """The running jobs that a claim must look at: those of its place, and those of lost workers."""
+        expired = self._expired()
+        wanted = or_(jobs.c.place == bindparam("here"), expired)
+        looked_at = select(jobs.c.place, jobs.c.alone, expired.label("lost"))
+        return looked_at.where(jobs.c.state == JobState.RUNNING, wanted)
+
+    @cached_property
+    def _claiming(self) -> Move:
+        claimable = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
+        claimable = claimable.where(or_(jobs.c.alone.is_(False), bindparam("even_alone", type_=Boolean)))
+        wanted = claimable.order_by(*URGENCY).limit(1).with_for_update(skip_locked=True)
+        values = {
+            "attempt": jobs.c.attempt + 1,
+            "owner": bindparam("holder"),
+            "place": bindparam("here"),
+            "lease_until": self._lease_end,
+            "started_at": self.clock,
+            "cause": None,
+            "message": "",
+        }
+        most_urgent = jobs.c.id == wanted.scalar_subquery()
+        return Move(JobState.RUNNING, most_urgent, among=[JobState.QUEUED], values=values, returning=_CLAIM_COLUMNS)
+
+    @cached_property
+    def _opening(self) -> ReturningInsert[int]:
+        empty = {"message": "", "traceback": "", "log": "", "start_epoch": 0, "start_step": 0}
+        return insert(attempts).values(started_at=self.clock, **empty).returning(attempts.c.id)
 
     def held(self, worker_id: str) -> list[Held]:
         """The open attempts of a worker's children, and for how long each has run by the database's clock."""
@@ -97,13 +122,18 @@ class Claims(Database):
     def heartbeat(self, claim: Claim, *, lease_s: float) -> Beat:
         """Renew the lease. Not owned: another attempt was opened or the job has ended; this one must stop."""
         with self._writing() as connection:
-            cancel = connection.execute(
-                update(jobs)
-                .where(_held(claim))
-                .values(lease_until=self.clock + lease_s)
-                .returning(jobs.c.cancel_requested)
-            ).scalar_one_or_none()
+            now = names(claim) | {"lease_s": lease_s}
+            cancel = connection.execute(self._renewing, now).scalar_one_or_none()
         return Beat(owned=cancel is not None, cancel_requested=bool(cancel))
+
+    @cached_property
+    def _renewing(self) -> ReturningUpdate[bool]:
+        longer = update(jobs).where(HELD).values(lease_until=self._lease_end)
+        return longer.returning(jobs.c.cancel_requested)
+
+    @property
+    def _lease_end(self) -> ColumnElement[float]:
+        return self.clock + bindparam("lease_s", type_=Double)
 
     def start_attempt(
         self,
@@ -152,100 +182,23 @@ class Claims(Database):
     ) -> None:
         """Result, predictions, kept files and state in one transaction; saying it twice is saying it once."""
         with self._writing(durable=True) as connection:
-            done = {
-                "state": JobState.DONE.value,
-                "finished_at": self.clock,
-                "lease_until": None,
-                "epoch": result.epochs,
-            }
-            if _move(connection, claim, done) == 0:
+            now = names(claim) | {"trained": result.epochs}
+            if not self._move(connection, self._finishing, now, actor=claim.owner, what="done"):
                 if _already_done(connection, claim):
                     return
-                raise _lost(claim)
-            self._end_attempt(connection, claim.attempt_id, "done", "", "")
-            connection.execute(insert(results).values(_result_row(claim, result)))
-            for weights, prediction in seen.items():
-                connection.execute(insert(predictions).values(_prediction_row(claim, weights, prediction)))
+                raise lost(claim)
+            self._end_attempt(connection, names(claim), "done")
+            connection.execute(insert(results), _result_row(claim, result))
+            if seen:
+                rows = [_prediction_row(claim, weights, prediction) for weights, prediction in seen.items()]
+                connection.execute(insert(predictions), rows)
             for artifact in kept:
                 connection.execute(insert(artifacts).values(attempt_id=claim.attempt_id, **asdict(artifact)))
-            log_event(connection, self.clock, claim.job_id, claim.owner, "done", attempt=claim.attempt)
 
-    def fail(self, claim: Claim, cause: Cause, message: str, *, traceback: str = "", actor: str = "") -> JobState:
-        """End the attempt without a result: queued again as `db.policy` says of the cause, else failed or cancelled."""
-        with self._writing(durable=True) as connection:
-            row = connection.execute(select(*_ENDING_COLUMNS).where(_held(claim)).with_for_update()).one_or_none()
-            if row is None:
-                raise _lost(claim)
-            return self._end_badly(connection, row, cause, message, traceback, actor or claim.owner)
-
-    def reconcile(self, *, actor: str = "reconcile") -> Reconciled:
-        """Take back what dead workers held; whoever looks may call it, any number at once."""
-        with self._reading() as connection:
-            if connection.execute(select(jobs.c.id).where(self._expired()).limit(1)).first() is None:
-                return Reconciled()
-        with self._writing() as connection:
-            return self._take_back(connection, actor)
-
-    def _expired(self) -> ColumnElement[bool]:
-        return and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < self.clock)
-
-    def _take_back(self, connection: Connection, actor: str) -> Reconciled:
-        """Running jobs whose lease is over are the jobs of lost workers."""
-        lost = connection.execute(
-            select(*_ENDING_COLUMNS).where(self._expired()).with_for_update(skip_locked=True)
-        ).all()
-        moved: dict[JobState, list[int]] = {JobState.QUEUED: [], JobState.FAILED: [], JobState.CANCELLED: []}
-        for row in lost:
-            message = f"worker {row.owner} stopped answering"
-            log_event(connection, self.clock, row.id, actor, LEASE_EXPIRED, attempt=row.attempt)
-            moved[self._end_badly(connection, row, Cause.WORKER_LOST, message, "", actor)].append(row.id)
-        return Reconciled(requeued=tuple(moved[JobState.QUEUED]), failed=tuple(moved[JobState.FAILED]))
-
-    def _end_badly(
-        self, connection: Connection, row: Row[Any], cause: Cause, message: str, traceback: str, actor: str
-    ) -> JobState:
-        """The one way out of an attempt without a result; `row` is the locked job, still running."""
-        state = JobState.FAILED
-        values: dict[str, Any] = {"finished_at": self.clock}
-        retry = RETRIES.get(cause)
-        if cause is Cause.CANCELLED or (retry and row.cancel_requested):
-            state = JobState.CANCELLED
-        elif retry:
-            before = self._ended_so(connection, row, cause)
-            if retry.most is None or before < retry.most:
-                state = JobState.QUEUED
-                values = {"available_at": self.clock + retry.delay_s, "published_at": None}
-                values |= {"alone": True} if retry.alone else {}
-            else:
-                message = f"{message}; {before + 1} attempts ended this way, so it is not tried again"
-        values |= {"state": state.value, "cause": cause.value, "message": message, "cancel_requested": False}
-        values |= {"lease_until": None, "owner": None}
-        connection.execute(update(jobs).where(jobs.c.id == row.id, jobs.c.attempt == row.attempt).values(values))
-        own = select(attempts.c.id).where(attempts.c.job_id == row.id, attempts.c.number == row.attempt)
-        self._end_attempt(connection, own.scalar_subquery(), cause.value, message, traceback)
-        log_event(connection, self.clock, row.id, actor, str(cause), attempt=row.attempt, to=state)
-        return state
-
-    def _ended_so(self, connection: Connection, row: Row[Any], cause: Cause) -> int:
-        """How many attempts before this one ended by the same cause, since they are counted."""
-        query = select(func.count()).where(attempts.c.job_id == row.id, attempts.c.number > row.counted_from)
-        return int(connection.execute(query.where(attempts.c.outcome == cause.value)).scalar_one())
-
-    def _end_attempt(self, connection: Connection, attempt_id: Any, outcome: str, message: str, traceback: str) -> None:
-        # what the attempt noted at its start, a damaged checkpoint say, stays in front
-        joined = func.trim(attempts.c.message + "\n" + message, "\n") if message else attempts.c.message
-        ended = {"ended_at": self.clock, "outcome": outcome, "message": joined, "traceback": traceback}
-        connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(ended))
-
-
-def log_event(
-    connection: Connection, clock: ColumnElement[Any], job_id: int | None, actor: str, what: str, **details: Any
-) -> None:
-    values = {"job_id": job_id, "at": clock, "actor": actor, "what": what, "details": details}
-    connection.execute(insert(events).values(values))
-
-
-_ENDING_COLUMNS = tuple(jobs.c[name] for name in ("id", "attempt", "counted_from", "cancel_requested", "owner"))
+    @cached_property
+    def _finishing(self) -> Move:
+        values = {"finished_at": self.clock, "lease_until": None, "epoch": bindparam("trained")}
+        return Move(JobState.DONE, HELD, among=[JobState.RUNNING], values=values)
 
 
 def _claim(row: Row[Any], attempt_id: int, owner: str) -> Claim:
@@ -264,26 +217,9 @@ def _claim(row: Row[Any], attempt_id: int, owner: str) -> Claim:
     )
 
 
-def _held(claim: Claim) -> ColumnElement[bool]:
-    return and_(
-        jobs.c.id == claim.job_id,
-        jobs.c.attempt == claim.attempt,
-        jobs.c.owner == claim.owner,
-        jobs.c.state == JobState.RUNNING,
-    )
-
-
-def _move(connection: Connection, claim: Claim, values: Mapping[str, Any]) -> int:
-    return connection.execute(update(jobs).where(_held(claim)).values(**values)).rowcount
-
-
 def _fence(connection: Connection, claim: Claim, values: Mapping[str, Any]) -> None:
-    if _move(connection, claim, values) == 0:
-        raise _lost(claim)
-
-
-def _lost(claim: Claim) -> LostError:
-    return LostError(f"attempt {claim.attempt} of job {claim.job_id} is no longer ours")
+    if connection.execute(update(jobs).where(HELD).values(**values), names(claim)).rowcount == 0:
+        raise lost(claim)
 
 
 def _already_done(connection: Connection, claim: Claim) -> bool:

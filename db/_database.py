@@ -144,11 +144,18 @@ def _sqlite_engine(url: URL) -> Engine:
         if options.get("bench_mode") == "read":
             connection.exec_driver_sql("BEGIN")
             return
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('bench_durable') else 'NORMAL'}")
+        _set_synchronous(connection, "FULL" if options.get("bench_durable") else "NORMAL")
         # a plain BEGIN that reads first and writes later fails at once when another writer was quicker
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _set_synchronous(connection: Connection, level: str) -> None:
+    """Only when it changes, and past SQLAlchemy: through it the word costs as much as a statement of a claim."""
+    if connection.info.get("synchronous") != level:
+        cast("Any", connection.connection.driver_connection).execute(f"PRAGMA synchronous={level}").close()
+        connection.info["synchronous"] = level
 
 
 # a host that is cut off refuses nothing: without these a write would wait for it for hours, and training with it

@@ -17,6 +17,7 @@ from db.records import (
     Cause,
     Dataset,
     EpochRecord,
+    Event,
     Job,
     JobState,
     Predictions,
@@ -32,6 +33,7 @@ from db.tables import (
     attempts,
     datasets,
     epochs,
+    events,
     jobs,
     predictions,
     results,
@@ -103,6 +105,12 @@ class Reading(Database):
             found[row.job_id].append(Artifact(kind=row.kind, url=row.url, sha256=row.sha256, bytes=row.bytes))
         return found
 
+    def events(self, job_id: int) -> list[Event]:
+        """What happened to the job, oldest first."""
+        told = select(*(events.c[name] for name in Event.__dataclass_fields__)).where(events.c.job_id == job_id)
+        with self._reading() as connection:
+            return [Event(**row._mapping) for row in connection.execute(told.order_by(events.c.id))]
+
     def histories(self, job_ids: Iterable[int]) -> dict[int, list[EpochRecord]]:
         """The epochs that led to each job's present state, in order.
 
@@ -133,11 +141,13 @@ class Reading(Database):
             probabilities=probabilities.reshape(row.images, row.classes),
         )
 
-    def dataset(self, name: str, fingerprint: str | None = None) -> Dataset | None:
+    def dataset(self, name: str, fingerprint: str | None = None, *, split: str | None = None) -> Dataset | None:
         """What is known of the data set, the newest record first; None before a worker has loaded it."""
         query = select(datasets).where(datasets.c.name == name).order_by(datasets.c.recorded_at.desc()).limit(1)
         if fingerprint is not None:
             query = query.where(datasets.c.fingerprint == fingerprint)
+        if split is not None:
+            query = query.where(datasets.c.split == split)
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:

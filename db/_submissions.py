@@ -4,19 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from db._claims import log_event
-from db._database import SUBMIT_LOCK, Database
+from db._database import SUBMIT_LOCK
+from db._moves import Move, Moves
 from db.errors import NotFoundError
 from db.records import Cause, JobState, NewJob, NewSubmission, SubmittedJob
 from db.tables import NOT_COUNTED, URGENCY, jobs, submission_jobs, submissions
 
 _Item = TypeVar("_Item")
 _CHUNK = 500  # rows in one statement; SQLite takes 32,766 variables
+_AMONG = jobs.c.id.in_(bindparam("part", expanding=True))
 
 
-class Submissions(Database):
+class Submissions(Moves):
     def submit(
         self, submission: NewSubmission, new_jobs: Sequence[NewJob], *, priority: int = 0, actor: str = "submit"
     ) -> tuple[int, list[SubmittedJob]]:
@@ -34,9 +35,11 @@ class Submissions(Database):
             self._one_at_a_time(connection, SUBMIT_LOCK)
             inserted = connection.execute(submissions.insert().values(values).returning(submissions.c.id))
             submission_id = inserted.scalar_one()
-            added = self._add_jobs(connection, list(first_of.values()), priority)
-            known = _by_key(connection, list(first_of))
-            self._set_timeouts(connection, [job for job in first_of.values() if job.key not in added])
+            before = _by_key(connection, list(first_of))
+            added = [job for key, job in first_of.items() if key not in before]
+            self._add_jobs(connection, added, priority)
+            self._set_timeouts(connection, [job for key, job in first_of.items() if key in before])
+            known = before | _by_key(connection, [job.key for job in added])
             answer = [
                 SubmittedJob(
                     job_id=known[job.key][0],
@@ -44,48 +47,37 @@ class Submissions(Database):
                     seed=job.seed,
                     key=job.key,
                     state=known[job.key][1],
-                    new=job.key in added,
+                    new=job.key not in before,
                 )
                 for job in new_jobs
             ]
-            rows = [
-                {"submission_id": submission_id, "label": a.label, "seed": a.seed, "job_id": a.job_id, "new": a.new}
-                for a in answer
-            ]
-            for part in _chunks(rows):
-                connection.execute(submission_jobs.insert().values(part))
-            log_event(connection, self.clock, None, actor, "submitted", submission=submission_id, new=len(added))
+            connection.execute(insert(submission_jobs), [_asked(submission_id, entry) for entry in answer])
+            said = {"submission": submission_id, "new": len(added)}
+            self._note(connection, [(None, said)], actor=actor, what="submitted")
         return submission_id, answer
 
-    def _add_jobs(self, connection: Connection, new_jobs: Sequence[NewJob], priority: int) -> set[str]:
-        added: set[str] = set()
-        for part in _chunks(new_jobs):
-            rows = [
-                {
-                    "key": job.key,
-                    "label": job.label,
-                    "seed": job.seed,
-                    "config": dict(job.config),
-                    "fingerprint": job.fingerprint,
-                    "state": JobState.QUEUED.value,
-                    "priority": priority,
-                    "attempt": 0,
-                    "counted_from": 0,
-                    "alone": False,
-                    "timeout_s": job.timeout_s,
-                    "train_flops": NOT_COUNTED,
-                    "cancel_requested": False,
-                    "epoch": 0,
-                    "epochs": job.config["epochs"],
-                    "message": "",
-                    "available_at": self.clock,
-                    "created_at": self.clock,
-                }
-                for job in part
-            ]
-            statement = self._insert(jobs).values(rows).on_conflict_do_nothing(index_elements=["key"])
-            added.update(connection.execute(statement.returning(jobs.c.key)).scalars())
-        return added
+    def _add_jobs(self, connection: Connection, new_jobs: Sequence[NewJob], priority: int) -> None:
+        """One statement for all: with the rows in its text it would take ten times as long to write as to execute."""
+        same: dict[str, Any] = {
+            "state": JobState.QUEUED.value,
+            "priority": priority,
+            "attempt": 0,
+            "counted_from": 0,
+            "alone": False,
+            "train_flops": NOT_COUNTED,
+            "cancel_requested": False,
+            "epoch": 0,
+            "message": "",
+            "available_at": self.clock,
+            "created_at": self.clock,
+        }
+        own = ("key", "label", "seed", "fingerprint", "timeout_s")
+        rows = [
+            {name: getattr(job, name) for name in own} | {"config": dict(job.config), "epochs": job.config["epochs"]}
+            for job in new_jobs
+        ]
+        if rows:
+            connection.execute(insert(jobs).values(same), rows)
 
     def _set_timeouts(self, connection: Connection, known: Sequence[NewJob]) -> None:
         by_timeout: dict[float | None, list[str]] = {}
@@ -117,33 +109,42 @@ class Submissions(Database):
         wanted = sorted(set(job_ids))
         with self._writing() as connection:
             _check_all_known(connection, wanted)
-            ended = {"state": JobState.CANCELLED.value, "cause": Cause.CANCELLED.value, "finished_at": self.clock}
-            cancelled = _change(connection, wanted, [JobState.QUEUED], ended)
-            asked = _change(connection, wanted, [JobState.RUNNING], {"cancel_requested": True})
-            self._log_events(connection, cancelled, actor, "cancelled")
-            self._log_events(connection, asked, actor, "cancel asked")
+            ended = {"cause": Cause.CANCELLED.value, "finished_at": self.clock}
+            move = Move(JobState.CANCELLED, _AMONG, among=[JobState.QUEUED], values=ended)
+            cancelled = self._move_all(connection, move, wanted, actor=actor, what="cancelled")
+            asked = self._ask_to_stop(connection, wanted, actor)
         return cancelled, asked
+
+    def _ask_to_stop(self, connection: Connection, wanted: Sequence[int], actor: str) -> list[int]:
+        """Not a move yet: the worker that runs the job makes it."""
+        running = update(jobs).where(_AMONG, jobs.c.state == JobState.RUNNING).values(cancel_requested=True)
+        asked: list[int] = []
+        for part in _chunks(wanted):
+            rows = connection.execute(running.returning(jobs.c.id, jobs.c.attempt), {"part": part}).all()
+            about = [(row.id, {"attempt": row.attempt}) for row in rows]
+            self._note(connection, about, actor=actor, what="cancel asked")
+            asked += [row.id for row in rows]
+        return sorted(asked)
 
     def retry(self, job_ids: Iterable[int], *, actor: str = "retry") -> list[int]:
         """Queue failed and cancelled jobs again; gives those that were. Others are left alone."""
         wanted = sorted(set(job_ids))
+        again: dict[str, Any] = {"cause": None, "message": "", "counted_from": jobs.c.attempt}
+        again |= {"alone": False, "cancel_requested": False, "finished_at": None}
+        again |= {"available_at": self.clock, "published_at": None}
+        move = Move(JobState.QUEUED, _AMONG, among=[JobState.FAILED, JobState.CANCELLED], values=again)
         with self._writing() as connection:
             _check_all_known(connection, wanted)
-            again: dict[str, Any] = {
-                "state": JobState.QUEUED.value,
-                "cause": None,
-                "message": "",
-                "counted_from": jobs.c.attempt,
-            }
-            again |= {"alone": False, "cancel_requested": False, "finished_at": None}
-            again |= {"available_at": self.clock, "published_at": None}
-            retried = _change(connection, wanted, [JobState.FAILED, JobState.CANCELLED], again)
-            self._log_events(connection, retried, actor, "retried")
-        return retried
+            return self._move_all(connection, move, wanted, actor=actor, what="retried")
 
-    def _log_events(self, connection: Connection, job_ids: Sequence[int], actor: str, what: str) -> None:
-        for job_id in job_ids:
-            log_event(connection, self.clock, job_id, actor, what)
+    def _move_all(
+        self, connection: Connection, move: Move, job_ids: Sequence[int], *, actor: str, what: str
+    ) -> list[int]:
+        """Make the move with those of the jobs that are in a state for it; gives their ids."""
+        moved: list[int] = []
+        for part in _chunks(job_ids):
+            moved += [row.id for row in self._move(connection, move, {"part": part}, actor=actor, what=what)]
+        return sorted(moved)
 
     def unpublished(self) -> list[int]:
         """Queued jobs for which no doorbell was sent since they were queued."""
@@ -162,6 +163,11 @@ class Submissions(Database):
             wanted = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
             wanted = wanted.where(jobs.c.alone.is_(False)) if anywhere else wanted
             return list(connection.execute(wanted.order_by(*URGENCY).limit(limit)).scalars())
+
+
+def _asked(submission_id: int, entry: SubmittedJob) -> dict[str, Any]:
+    own = {"label": entry.label, "seed": entry.seed, "job_id": entry.job_id, "new": entry.new}
+    return {"submission_id": submission_id, **own}
 
 
 def _chunks(items: Sequence[_Item]) -> Iterable[list[_Item]]:
@@ -183,14 +189,3 @@ def _check_all_known(connection: Connection, job_ids: Sequence[int]) -> None:
     missing = [str(job_id) for job_id in job_ids if job_id not in found]
     if missing:
         raise NotFoundError(f"no job {', '.join(missing[:10])}", fix="see the ids in `bench status`")
-
-
-def _change(
-    connection: Connection, job_ids: Sequence[int], states: Sequence[JobState], values: Mapping[str, Any]
-) -> list[int]:
-    """Set `values` on those of the jobs that are in one of the states; gives their ids."""
-    changed: list[int] = []
-    for part in _chunks(job_ids):
-        those = update(jobs).where(jobs.c.id.in_(part), jobs.c.state.in_(states))
-        changed.extend(connection.execute(those.values(**values).returning(jobs.c.id)).scalars())
-    return sorted(changed)

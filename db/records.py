@@ -26,7 +26,7 @@ class JobState(StrEnum):
 
 
 MOVES: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
     JobState.RUNNING: frozenset({JobState.QUEUED, JobState.DONE, JobState.FAILED, JobState.CANCELLED}),
     JobState.FAILED: frozenset({JobState.QUEUED}),
     JobState.CANCELLED: frozenset({JobState.QUEUED}),
@@ -188,6 +188,17 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Who changed what, when and why. `details` of a move hold the `attempt` and the state it led `to`."""
+
+    job_id: int | None  # None: it concerns no single job
+    at: datetime
+    actor: str
+    what: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
     """One row of history. Training figures are running means over the epoch, in training mode."""
 
@@ -280,6 +291,16 @@ class Worker:
     started_at: datetime
     seen_at: datetime
     stopped_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochTimes:
+    """All epochs that a network was trained for on one kind of device, in any job."""
+
+    network: str
+    device: str  # "unknown": the store knows no such worker
+    epochs: int
+    total_s: float  # of training and evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

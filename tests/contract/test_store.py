@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from clock import Clock
 from records import EPOCH, new_job, predictions, result, submission
-from sqlalchemy import Double, bindparam
 
 from db import open_store, upgrade_store
 from db.errors import LostError, NotFoundError, StoreError
@@ -12,12 +12,6 @@ from db.policy import RETRIES
 from db.records import MOVES, Artifact, Cause, JobState, Weights
 
 HOUR = 3600.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-        self.sql = bindparam("clock", callable_=lambda: self.now, type_=Double)
 
 
 @pytest.fixture
