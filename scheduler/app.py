@@ -6,11 +6,11 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import ChannelError, KombuError
-from kombu.utils.url import maybe_sanitize_url
 
 from db.errors import BrokerError
 from scheduler.queue import Doorbells
 from scheduler.settings import Settings
+from scheduler.urls import check_url, shown
 
 QUEUE = "bench"
 TASK = "bench.work"
@@ -18,17 +18,25 @@ _VISIBILITY_S = 86_400  # longer than any job; the store's leases decide, never 
 
 
 def make_app(settings: Settings) -> Celery:
-    """The app with every setting that reliability rests on, each with its reason."""
+    """The app with every setting that reliability rests on, each with its reason. Raises ConfigError."""
+    check_url("BENCH_BROKER_URL", settings.broker)
     app = Celery("bench", broker=settings.broker, set_as_current=False)
     app.conf.update(
         accept_content=["json"],  # nothing from the queue is ever unpickled
+        result_accept_content=["json"],
         task_serializer="json",
+        result_serializer="json",
         task_ignore_result=True,  # results live in the store
+        result_backend=None,
+        task_track_started=False,
+        task_store_errors_even_if_ignored=False,
         task_default_queue=QUEUE,
         task_acks_late=True,  # with prefetch 1 a busy slot holds only the job that it runs
         worker_prefetch_multiplier=1,
         task_reject_on_worker_lost=False,  # leases bring a lost job back, with a cap; redelivery would loop
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a broker restart must not kill trainings
+        worker_enable_remote_control=True,  # `inspect ping`; whoever may write to the broker may stop workers
+        worker_deduplicate_successful_tasks=False,  # needs a result backend; the store's claim is stronger
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # for ever: the default gives up after 100
         task_publish_retry_policy={"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5},
@@ -41,9 +49,15 @@ def make_app(settings: Settings) -> Celery:
 
 
 def _transport_options(url: str) -> dict[str, Any]:
-    if not url.startswith(("redis", "valkey", "sentinel")):
-        return {}
-    options: dict[str, Any] = {"visibility_timeout": _VISIBILITY_S, "health_check_interval": 25}
+    if url.startswith("amqp"):
+        return {"confirm_publish": True}  # a message counts as sent once RabbitMQ has it
+    options: dict[str, Any] = {
+        "visibility_timeout": _VISIBILITY_S,
+        # what a killed worker held is looked for every 10 s; by default every 10th look of these does it, 100 s
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "health_check_interval": 25,
+    }
     if "+socket" not in url:
         # without them a half-open connection waits for ever
         options |= {"socket_timeout": 60, "socket_connect_timeout": 5, "socket_keepalive": True}
@@ -85,7 +99,7 @@ def _translated(app: Celery, settings: Settings) -> Iterator[None]:
     # a server that goes away between two words shows itself in its own library's errors
     except (KombuError, OSError, *transport.connection_errors, *transport.channel_errors) as error:
         raise BrokerError(
-            f"the broker {maybe_sanitize_url(settings.broker)} does not answer: {error}", fix=fix_for(settings)
+            f"the broker {shown(settings.broker)} does not answer: {error}", fix=fix_for(settings)
         ) from error
 
 

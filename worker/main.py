@@ -15,6 +15,7 @@ from scheduler.queue import reconcile
 from scheduler.settings import Settings
 from worker.child import Child
 from worker.devices import auto_slots, choose_device, count_cuda
+from worker.inbox import Inbox
 from worker.keeper import Keeper, end_at_once
 from worker.logs import start_logging
 from worker.stopping import StopPipe
@@ -64,6 +65,7 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
     store.close()  # the pool forks now, and connections must not be shared
     worker = app.Worker(
         hostname=f"bench-{worker_id}",
+        consumer_cls=Inbox,
         pool="prefork",
         concurrency=number,
         queues=[QUEUE],

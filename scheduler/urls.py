@@ -1,0 +1,29 @@
+"""URLs of servers: how one may be shown, and whether it is one at all."""
+
+from urllib.parse import urlsplit
+
+from db.errors import ConfigError
+
+
+def shown(url: str) -> str:
+    """Scheme, host and path: user, password and options, all of which may hold secrets, are left out."""
+    scheme, _, rest = url.partition("://")
+    place, _, options = rest.partition("?")
+    if "@" in options:  # a question mark in a password that was not quoted, so what stands before it is secret too
+        return f"{scheme}://..."
+    return f"{scheme}://{place.rpartition('@')[2]}"
+
+
+def check_url(name: str, url: str) -> None:
+    """Raises ConfigError, without a word of it, for a URL whose host and password cannot be told apart."""
+    if "+socket://" in url:
+        return
+    try:
+        parts = urlsplit(url)
+        # what stands where a port should, or behind the host, is most often the rest of a password
+        whole = parts.port != 0 and bool(parts.hostname) and "@" not in parts.path + parts.fragment
+    except ValueError:
+        whole = False
+    if not whole:
+        fix = "write scheme://user:password@host:port/..., special characters as %XX: `/` is %2F, `@` is %40"
+        raise ConfigError(f"{name} is not a URL with a host", fix=fix)
