@@ -28,7 +28,9 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
     """Submit the plan, train it here, write the report into `out`; gives the exit code."""
     from scheduler.broker import ensure_broker, stop_broker
     from scheduler.queue import submit
+    from worker.devices import choose_device
 
+    choose_device(device)  # a wrong one is named before anything is written
     store = options.opened(here)
     started_broker = ensure_broker(here)
     try:

@@ -16,28 +16,59 @@ if TYPE_CHECKING:
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
+_MOST = 2**31 - 1  # what an id, or a priority, may be in any database
+
 All = Annotated[bool, typer.Option("--all", help="Every variant and every tuning config of the suite.")]
 Variants = Annotated[
-    list[str] | None, typer.Option("--variant", help="A variant, a sweep or one of its points; may be repeated.")
+    list[str] | None,
+    typer.Option("--variant", metavar="NAME", help="A variant, a sweep or one of its points; may be repeated."),
 ]
-SuiteName = Annotated[str, typer.Option("--suite", help="A suite file, or the name of a built-in suite.")]
+SuiteName = Annotated[
+    str, typer.Option("--suite", metavar="FILE", help="A suite file, or the name of a built-in suite.")
+]
 Dataset = Annotated[
     str | None,
-    typer.Option(help="Instead of the suite's: cifar100-20, cifar100, cifar10, digits or folder:PATH."),
+    typer.Option(
+        metavar="NAME",
+        help="Instead of the suite's: cifar100-20, cifar100, cifar10, digits or folder:PATH; default: the suite's.",
+    ),
 ]
-Seeds = Annotated[int | None, typer.Option("--seeds", help="That many seeds: 42, 43, ...")]
-Seed = Annotated[list[int] | None, typer.Option("--seed", help="This seed; may be repeated.")]
-Epochs = Annotated[int | None, typer.Option(help="This many epochs for every config, instead of its own.")]
-Priority = Annotated[int, typer.Option(help="Higher goes first.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", metavar="N", help="That many seeds: 42, 43, ...; default: the suite's, mostly 42 alone."),
+]
+Seed = Annotated[
+    list[int] | None, typer.Option("--seed", metavar="S", help="This seed, instead of --seeds; may be repeated.")
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="This many epochs at most for every config; default: each config's own."),
+]
+Priority = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=-_MOST, max=_MOST, help="Of these jobs; among those that wait the highest goes first."
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="The folder that the report is written into; default: ./report (in bench's clone ./bench-report)."
+        metavar="FOLDER",
+        help="The folder that the report is written into; default: ./report (in bench's clone ./bench-report).",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
-Slots = Annotated[int | None, typer.Option(min=1, max=1024, help="Jobs at once; default: one for each core, or card.")]
-Device = Annotated[str, typer.Option(envvar="BENCH_DEVICE", help="auto, cpu or cuda.")]
+Slots = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=1024, help="Jobs at once; default: one for each core, or card."),
+]
+Device = Annotated[
+    str, typer.Option(envvar="BENCH_DEVICE", metavar="NAME", help="auto (a card where there is one), cpu or cuda.")
+]
+Submission = Annotated[int | None, typer.Option(metavar="ID", min=1, max=_MOST, help="Only this submission's jobs.")]
+Jobs = Annotated[
+    list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, help="Ids from `bench status`.")
+]
 
 
 def say(*words: object) -> None:
@@ -55,10 +86,14 @@ def put(text: str) -> None:
 
 
 def out_folder(given: Path | None) -> Path:
-    """Where a report goes: never among bench's own sources, where ./report is a package."""
-    if given is not None:
-        return given
-    return Path("bench-report" if Path("report/__init__.py").exists() else "report")
+    """Where a report goes: never among bench's own sources, where ./report is a package. Raises ConfigError."""
+    chosen = given or Path("bench-report" if Path("report/__init__.py").exists() else "report")
+    there = next(path for path in (chosen, *chosen.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"cannot write the report to {chosen}: {there} is no folder of yours", fix="give another --out"
+        )
+    return chosen
 
 
 def settings(**flags: Any) -> "Settings":

@@ -9,7 +9,7 @@ from db.errors import ConfigError
 
 
 def cancel(
-    job: Annotated[list[int] | None, typer.Argument(help="Ids from `bench status`.")] = None,
+    job: options.Jobs = None,
     everything: Annotated[bool, typer.Option("--all", help="Every job that waits or runs.")] = False,
 ) -> None:
     """Cancel jobs; a running one stops at its worker's next heartbeat. `bench retry` brings them back."""

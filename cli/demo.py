@@ -11,7 +11,9 @@ EPOCHS = 2
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Where the demo keeps its store and its report.")] = Path("bench-demo"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the demo keeps its store and its report.")] = Path(
+        "bench-demo"
+    ),
     slots: options.Slots = None,
     device: options.Device = "auto",
 ) -> None:
@@ -23,4 +25,5 @@ def demo(
     plan = options.planned(
         here, everything=True, variants=None, suite="report", dataset="digits", seeds=None, seed=None, epochs=EPOCHS
     )
-    raise typer.Exit(run_closed(here, plan, priority=0, slots=slots, device=device, out=out / "report"))
+    folder = options.out_folder(out / "report")
+    raise typer.Exit(run_closed(here, plan, priority=0, slots=slots, device=device, out=folder))

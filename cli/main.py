@@ -2,26 +2,31 @@
 
 import os
 import sys
+from typing import Any
 
 import typer
 
-from cli import cancel, database, demo, down, plan, report, retry, run, status, submit, worker
+from cli import cancel, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
 from db.errors import BenchError
 
 EPILOG = (
     "Exit codes: 0 done; 1 a job failed; 2 wrong usage, suite or data; 3 broker or store unreachable; 130 Ctrl-C. "
-    "BENCH_DEBUG=1 shows tracebacks. Settings: BENCH_HOME, BENCH_DATABASE_URL, BENCH_BROKER_URL, BENCH_ARTIFACTS_URL, "
-    "BENCH_DATA_DIR, BENCH_LEASE_S, BENCH_HEARTBEAT_S, BENCH_CHECKPOINT_S."
+    "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
+    "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
+    "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "
+    "BENCH_HEARTBEAT_S (5), BENCH_CHECKPOINT_S (30), BENCH_KEEP_CHECKPOINTS (false)."
 )
 
 app = typer.Typer(
     help="Which of these models is better, and how sure are we? Queue, replicate and compare trainings.",
     epilog=EPILOG,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# Typer keeps a click of its own and does not export the base of its usage errors
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
 app.command()(plan.plan)
 app.command()(submit.submit)
 app.command()(status.status)
@@ -31,21 +36,34 @@ app.command()(report.report)
 app.command()(demo.demo)
 app.command()(retry.retry)
 app.command()(cancel.cancel)
+app.command()(metrics.metrics)
 app.command()(down.down)
 app.add_typer(database.app, name="db")
 
 
 def main() -> None:
-    """Run a command; a BenchError becomes `error:` and `fix:` on stderr and its exit code."""
+    """Run a command; what somebody did wrong becomes `error:` and `fix:` on stderr and an exit code."""
     try:
-        app(prog_name="bench")
-    except BenchError as error:
+        sys.exit(app(sys.argv[1:] or ["--help"], prog_name="bench", standalone_mode=False))
+    except (BenchError, _UsageError) as error:
         if os.environ.get("BENCH_DEBUG") == "1":
             raise
-        sys.stderr.write(f"error: {error}\n")
-        if error.fix:
-            sys.stderr.write(f"fix: {error.fix}\n")
-        sys.exit(error.exit_code)
+        message, fix, code = _explained(error)
+        sys.stderr.write(f"error: {_one_line(message)}\n")
+        sys.stderr.write(f"fix: {_one_line(fix)}\n" if fix else "")
+        sys.exit(code)
     except KeyboardInterrupt:  # outside a command; inside one Typer itself ends with 130
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+
+
+def _explained(error: Any) -> tuple[str, str, int]:
+    if isinstance(error, BenchError):
+        return str(error), error.fix, error.exit_code
+    place = error.ctx.command_path if error.ctx else "bench"
+    return error.format_message(), f"see `{place} --help`", error.exit_code
+
+
+def _one_line(text: str) -> str:
+    """Names and values come from files: a line break or a terminal's control code among them is only shown."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def report(
     out: options.Out = None,
-    submission: Annotated[int | None, typer.Option(help="Report this submission instead of the newest one.")] = None,
+    submission: Annotated[
+        int | None,
+        typer.Option(metavar="ID", min=1, max=2**31 - 1, help="Report this submission; default: the newest one."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Write report.html, report.md, tables/ and figures/; prints the comparison table."""

@@ -9,10 +9,15 @@ from db.errors import ConfigError
 
 
 def retry(
-    job: Annotated[list[int] | None, typer.Argument(help="Ids from `bench status`.")] = None,
+    job: options.Jobs = None,
     failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
     cancelled: Annotated[bool, typer.Option("--cancelled", help="All that were cancelled.")] = False,
-    cause: Annotated[str | None, typer.Option(help="Only those with this cause, oom say.")] = None,
+    cause: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Only those with this cause: oom, diverged, timeout, worker_lost, data or code."
+        ),
+    ] = None,
 ) -> None:
     """Queue failed or cancelled jobs again; each goes on from its last checkpoint."""
     from db.records import Cause, JobState

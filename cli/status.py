@@ -15,7 +15,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Until nothing waits or runs; Ctrl-C leaves the jobs.")
     ] = False,
-    submission: Annotated[int | None, typer.Option(help="Only the jobs of this submission.")] = None,
+    submission: options.Submission = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what waits, runs and is done; looks after the queue on the way."""

@@ -87,32 +87,44 @@ class Database:
         except exc.DBAPIError as error:
             if not is_outage(error):
                 raise
-            raise StoreError(f"the store {self.name} does not answer: {_first_line(error)}", fix=self._fix()) from error
+            said = _first_line(error)
+            raise StoreError(f"the store {self.name} does not answer: {said}", fix=self._fix(said)) from error
 
     def _one_at_a_time(self, connection: Connection, lock: int) -> None:
         """Wait for others that hold the lock, until this transaction ends; SQLite has one writer anyway."""
         if self.dialect == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
-    def _fix(self) -> str:
+    def _fix(self, said: str) -> str:
+        if "not a database" in said:
+            return "move that file away, or name another one in BENCH_DATABASE_URL"
         if self.dialect == "sqlite":
             folder = Path(self.url.database or "").parent
             return f"check that {folder} is writable and has room, then run the command again"
         return "start Postgres or correct BENCH_DATABASE_URL, then run the command again"
 
 
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
 def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except exc.ArgumentError as error:
+    except (exc.ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise ConfigError("BENCH_DATABASE_URL is not a database URL", fix=URL_FIX) from error
-    if parsed.get_backend_name() not in CLOCKS:
-        raise ConfigError(
-            f"BENCH_DATABASE_URL names {parsed.get_backend_name()!r}, which bench has no store on", fix=URL_FIX
-        )
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise ConfigError("BENCH_DATABASE_URL names no file; a store in memory would be lost", fix=URL_FIX)
-    return parsed.set(drivername="postgresql+psycopg") if parsed.get_backend_name() == "postgresql" else parsed
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise ConfigError(f"BENCH_DATABASE_URL names {parsed.drivername!r}, which bench has no store on", fix=URL_FIX)
+    if driver == "sqlite":
+        name = parsed.database or ""
+        if name in ("", ":memory:") or name.startswith("file:"):
+            raise ConfigError("BENCH_DATABASE_URL names no file; a store in memory would be lost", fix=URL_FIX)
+    return parsed.set(drivername=driver)
 
 
 URL_FIX = "use sqlite:////absolute/path/bench.db or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
@@ -122,6 +134,8 @@ def is_outage(error: exc.DBAPIError) -> bool:
     """Whether the database is away, locked, full or none at all, rather than bench's SQL being wrong."""
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return True
+    if isinstance(error, exc.ProgrammingError) and error.statement is None:
+        return True  # the driver refused an option of the URL
     return type(error) is exc.DatabaseError  # "file is not a database", "disk image is malformed"
 
 
@@ -135,6 +149,7 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
+        _refuse_foreign(connection, url)  # before WAL mode is written into it
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -156,6 +171,13 @@ def _set_synchronous(connection: Connection, level: str) -> None:
     if connection.info.get("synchronous") != level:
         cast("Any", connection.connection.driver_connection).execute(f"PRAGMA synchronous={level}").close()
         connection.info["synchronous"] = level
+
+
+def _refuse_foreign(connection: Any, url: URL) -> None:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not {"alembic_version", "jobs"} <= tables:
+        connection.close()
+        raise StoreError(f"{url.database} is another program's database", fix="name another file in BENCH_DATABASE_URL")
 
 
 # a host that is cut off refuses nothing: without these a write would wait for it for hours, and training with it

@@ -1,20 +1,22 @@
 """Where things are: flags > BENCH_* environment > bench.toml in BENCH_HOME > defaults."""
 
+import importlib.util
 import os
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from db.errors import ConfigError
+from scheduler._wording import explained
 
 _SOCKET_LIMIT = 100  # bytes of a Unix socket's path; the system's limit is 104 or 108
-
-
 _BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 
 _Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda name: str(name).upper())]
@@ -24,16 +26,16 @@ class Settings(BaseSettings):
     """Every value with its default; paths left empty follow `home`."""
 
     model_config = SettingsConfigDict(env_prefix="BENCH_", frozen=True, extra="forbid")
-    _toml: ClassVar[Path | None] = None
+    _file: ClassVar[Mapping[str, Any]] = {}  # what bench.toml holds
 
     home: Path = Path(".bench")
     database_url: str = ""
     broker_url: str = ""
     artifacts_url: str = ""
     data_dir: Path = Path("~/.cache/bench/data")
-    lease_s: float = Field(60, gt=0)
-    heartbeat_s: float = Field(5, gt=0)
-    checkpoint_s: float = Field(30, ge=0)
+    lease_s: float = Field(60, gt=0, allow_inf_nan=False)
+    heartbeat_s: float = Field(5, gt=0, allow_inf_nan=False)
+    checkpoint_s: float = Field(30, ge=0, allow_inf_nan=False)
     keep_checkpoints: bool = False
     log_format: Literal["text", "json"] = "text"
     log_level: _Level = "INFO"
@@ -47,26 +49,50 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = (TomlConfigSettingsSource(settings_cls, toml_file=cls._toml),) if cls._toml else ()
-        return (init_settings, env_settings, *toml)
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=dict(cls._file)))
 
     @model_validator(mode="before")
     @classmethod
     def _empty_means_default(cls, values: Any) -> Any:
         return {name: value for name, value in values.items() if value != ""}
 
+    @field_validator("home", "data_dir")
+    @classmethod
+    def _a_folder(cls, path: Path) -> Path:
+        there = path.expanduser()
+        if there.exists() and not there.is_dir():
+            raise _refusal(f"{there} is not a folder", fix="name a folder; it is made when it is needed")
+        return path
+
     @field_validator("broker_url")
     @classmethod
     def _a_broker_that_is_known(cls, url: str) -> str:
         scheme = url.partition("://")[0]
         if url and scheme not in _BROKERS:
-            raise ValueError(f"must begin with {', '.join(f'{name}://' for name in _BROKERS)}")
+            begins = ", ".join(f"{name}://" for name in _BROKERS)
+            raise _refusal("names no broker that bench can use", fix=f"begin it with one of {begins}")
+        return url
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _a_file_system_that_is_known(cls, url: str) -> str:
+        scheme, mark, _ = url.partition("://")
+        if not mark or scheme == "file":
+            return url
+        from fsspec.registry import known_implementations
+
+        known = known_implementations.get(scheme)
+        if known is None:
+            raise _refusal("names no file system that fsspec knows", fix="begin it with file://, s3://, gs:// or alike")
+        if importlib.util.find_spec(known["class"].partition(".")[0]) is None:
+            raise _refusal(f"{scheme}:// needs a package that is not here", fix=known.get("err", "install it"))
         return url
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Self:
         if self.lease_s < 10 * self.heartbeat_s:
-            raise ValueError("BENCH_LEASE_S must be at least 10 times BENCH_HEARTBEAT_S")
+            message = "BENCH_LEASE_S must be at least 10 times BENCH_HEARTBEAT_S"
+            raise _refusal(message, fix="raise BENCH_LEASE_S or lower BENCH_HEARTBEAT_S")
         return self
 
     @property
@@ -135,14 +161,33 @@ def load_settings(**flags: Any) -> Settings:
     toml = home / "bench.toml"
 
     class _Here(Settings):
-        _toml = toml if toml.is_file() else None
+        _file = _read(toml) if toml.is_file() else {}
 
     try:
         return _Here(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = f"BENCH_{str(first['loc'][0]).upper()}" if first["loc"] else "settings"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{name}: {message}", fix=f"correct it in the environment or in {toml}") from error
+        # without the value: it may hold a password
+        first = error.errors(include_input=False)[0]
+        message, fix = explained(first, Settings.model_json_schema(), path=first["loc"])
+        name = f"BENCH_{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        raise ConfigError(f"{name}{message}", fix=f"{fix}; it is set in the environment or in {toml}") from error
+
+
+def _read(toml: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(toml.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{toml}: not valid TOML: {error}", fix="mend that line") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {toml}: {error}", fix="make it a readable file in UTF-8") from error
+    # the home is where this file was found, so it cannot say so
+    known = [name for name in Settings.model_fields if name != "home"]
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{toml}: no setting {name!r}", fix=f"choose among {', '.join(known)}")
+    return values
+
+
+def _refusal(message: str, *, fix: str) -> PydanticCustomError:
+    # not a template for pydantic: a path may hold braces
+    return PydanticCustomError("refused", "{message}", {"message": message, "fix": fix})
