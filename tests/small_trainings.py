@@ -1,0 +1,75 @@
+"""Trainings that take a fraction of a second: made-up images, small networks, the real engine."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from db.records import EpochRecord
+from scheduler.config import Config
+from worker.engine import Hooks, Outcome, train
+from worker.snapshot import Snapshot
+from worker.splits import Part, Splits
+
+CPU = torch.device("cpu")
+SMALL = {"conv_depths": [4, 8], "hidden_units": 16}
+FROZEN = {"learning_rate": 1e-12}  # too small to move a float32 weight: every epoch sees the initial ones
+
+
+def part(images: int, seed: int) -> Part:
+    """Three classes that differ in their brightness, with noise."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(images) % 3
+    pixels = random.integers(0, 120, (images, 3, 32, 32)) + 60 * labels[:, None, None, None]
+    return Part(pixels.astype(np.uint8), labels.astype(np.int64))
+
+
+def made(train_part: Part, val_part: Part) -> Splits:
+    """These parts, and always the same test set."""
+    return Splits(
+        name="made", fingerprint="f", classes=("a", "b", "c"), train=train_part, val=val_part, test=part(30, 3)
+    )
+
+
+SPLITS = made(part(49, 1), part(24, 2))
+# what is learned of the training images is wrong for these: the validation loss soon rises
+MISLEADING = made(part(48, 1), Part(part(24, 2).images, (part(24, 2).labels + 1) % 3))
+
+
+def config(epochs: int = 3, **fields: Any) -> Config:
+    return Config.parse({"dataset": "made", "batch_size": 16, "epochs": epochs, "arguments": SMALL, **fields})
+
+
+def run(
+    fields: dict[str, Any],
+    *,
+    splits: Splits = SPLITS,
+    seed: int = 7,
+    resume: Snapshot | None = None,
+    on_epoch: Callable[[EpochRecord], object] = lambda record: None,
+    device: torch.device = CPU,
+    **hooks: Any,
+) -> tuple[list[EpochRecord], Outcome]:
+    """Train with these fields of a config; the rows of its history, and how it ended."""
+    records: list[EpochRecord] = []
+
+    def note(record: EpochRecord) -> None:
+        records.append(record)
+        on_epoch(record)
+
+    outcome = train(config(**fields), seed, splits, device=device, hooks=Hooks(on_epoch=note, **hooks), resume=resume)
+    return records, outcome
+
+
+def numbers(records: list[EpochRecord]) -> list[dict[str, float]]:
+    """The rows without their times."""
+    return [{k: v for k, v in asdict(record).items() if not k.endswith("_s")} for record in records]
+
+
+def assert_same(outcome: Outcome, other: Outcome) -> None:
+    """Equal bit for bit, probabilities included."""
+    for weights, ours in outcome.predictions.items():
+        assert (ours.probabilities == other.predictions[weights].probabilities).all()
+    assert (outcome.best, outcome.last) == (other.best, other.last)
