@@ -5,7 +5,10 @@ from torch import Tensor, nn
 
 
 class MaskedDropout(nn.Module):
-    """Zeroes whole channels or single units of `(N, C, ...)` with probability `rate`, and scales the rest.
+    """Zeroes single units (Srivastava et al. 2014) or whole channels (Tompson et al. 2015) of `(N, C, ...)`.
+
+    Each with probability `rate`; the rest is scaled up, so that nothing is to do in evaluation. In pictures neighbours
+    are alike, and a single unit that is dropped is still seen in them: hence channels.
 
     In training `generator` must be set: the engine seeds it before each step from (seed, epoch, step), and every
     layer of the network draws from it in turn. Draws are bytes, several times cheaper than `bernoulli_`, so `rate`

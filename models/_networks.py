@@ -1,7 +1,7 @@
-"""The built-in networks. In each the order is convolution, batch norm, ReLU, pooling, dropout.
+"""The built-in networks: `(N, 3, 32, 32)` floats to `(N, classes)` logits; sizes in the docstrings are the defaults.
 
-ReLU and max pooling commute, since both keep order; pooling first gives the same numbers and leaves ReLU a quarter
-of the work.
+The order is convolution, batch norm (Ioffe and Szegedy 2015), ReLU, pooling, dropout. ReLU and max pooling commute,
+since both keep order; pooling first gives the same numbers and leaves ReLU a quarter of the work.
 """
 
 from collections.abc import Mapping
@@ -38,6 +38,11 @@ def _frozen(value: Any) -> Any:
 
 
 def small_cnn(arguments: SmallCnn, classes: int) -> nn.Module:
+    """Convolutions of 3x3 that each end in a halved picture, then two dense layers (after LeNet, LeCun et al. 1998).
+
+    (N, 3, 32, 32) → (N, 32, 16, 16) → (N, 64, 8, 8) → 4,096 → 128 → classes. With `dropout`, whole channels or single
+    units are dropped after each pooling, and single units before the last layer.
+    """
     layers: list[nn.Module] = []
     channels = 3
     per_channel = arguments.dropout_kind == "channel"
@@ -56,6 +61,11 @@ def small_cnn(arguments: SmallCnn, classes: int) -> nn.Module:
 
 
 def advanced_cnn(arguments: AdvancedCnn, classes: int) -> nn.Module:
+    """Blocks of two 3x3 convolutions, in the manner of VGG (Simonyan and Zisserman 2015), all with batch norm.
+
+    (N, 3, 32, 32) → (N, 64, 16, 16) → (N, 128, 8, 8) → (N, 256, 4, 4) → 4,096 → 512 → 256 → classes. A quarter of the
+    channels is dropped after each block, half of the units after each hidden dense layer.
+    """
     layers: list[nn.Module] = []
     channels = 3
     for depth in arguments.block_depths:
@@ -93,7 +103,10 @@ class Subsample(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al. 2016, "Deep Residual Learning", the basic block)."""
+    """Two 3x3 convolutions beside a shortcut; ReLU of their sum (He et al. 2016, equations 1 and 2, figure 5 left).
+
+    Where the shape changes the shortcut is a 1x1 convolution with batch norm, their option B.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -117,6 +130,12 @@ class ResidualBlock(nn.Module):
 
 
 def resnet(arguments: ResNet, classes: int) -> nn.Module:
+    """A residual network for small pictures (He et al. 2016, "Deep Residual Learning", section 4.2), but wider.
+
+    (N, 3, 32, 32) → (N, 64, 32, 32) → (N, 128, 16, 16) → (N, 256, 8, 8) → mean over places (N, 256) → classes. Every
+    stage but the first halves the picture in its first block. Convolutions begin as normal draws of variance
+    2 / fan_out (He et al. 2015, "Delving Deep into Rectifiers", equation 14).
+    """
     stem = arguments.stage_depths[0]
     layers: list[nn.Module] = [nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)]
     channels = stem

@@ -1,5 +1,9 @@
 """Flip, crop and cutout for whole batches of resident uint8 images, by one gather.
 
+Flip and padded crop are those of He et al. 2016, "Deep Residual Learning", section 4.2. Cutout is that of DeVries and
+Taylor 2017, "Improved Regularization of Convolutional Neural Networks with Cutout", but for one thing: their square
+may reach over the picture's edge, ours lies wholly inside, so that every picture loses as much.
+
 Each augmentation is a map from a place in its output to a place in its input. `apply` follows the list backwards,
 from the finished picture to the stored one, so any number of augmentations costs one gather. Draws are made apart
 from their use: a test hands the same draws to torchvision's functions.

@@ -10,6 +10,10 @@ from scheduler.config import Config
 
 
 def make_optimizer(config: Config, model: nn.Module) -> torch.optim.Optimizer:
+    """SGD, with momentum as the config says, or Adam (Kingma and Ba 2015).
+
+    In both `weight_decay` is added to the gradient, times the weight; biases and batch norm decay as well.
+    """
     # the fused kernels update all parameters in one pass, on CPU as on CUDA
     parameters = list(model.parameters())
     if config.optimizer == "sgd":
@@ -25,7 +29,12 @@ def make_optimizer(config: Config, model: nn.Module) -> torch.optim.Optimizer:
 
 
 class Schedule:
-    """The learning rate from epoch to epoch; `step` is told each epoch's validation loss."""
+    """The learning rate from epoch to epoch; `step` is told each epoch's validation loss.
+
+    Plateau: times `plateau_factor` after more than `plateau_patience` epochs in a row without a validation loss that
+    is lower by one part in ten thousand. Cosine: half a cosine from `learning_rate` to 0 over all epochs, without
+    restarts, moved once an epoch (Loshchilov and Hutter 2017, "SGDR", equation 5).
+    """
 
     def __init__(self, config: Config, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
