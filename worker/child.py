@@ -3,12 +3,15 @@
 import logging
 import os
 import socket
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 from billiard import current_process
+from billiard.util import set_pdeathsig
 
 from db.errors import StoreError
 from db.records import Cause, JobState
@@ -37,10 +40,14 @@ class Child:
     place: str = ""
     store: Store | None = None
     first_mib: float = 0.0
+    working: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
         """Once in each new child process."""
-        self.pipe.listen()
+        with suppress(OSError):  # there is none but on Linux
+            set_pdeathsig(0)  # the pool's children are killed with their parent; these save a checkpoint first
+        self.working = threading.Lock()
+        self.pipe.listen(self._end_if_orphaned)
         # before torch is loaded: one thread for each slot, so that numbers and speed do not depend on neighbours
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
         self.place = f"{socket.gethostname()}/{self.device}"
@@ -50,8 +57,18 @@ class Child:
             self.place += f":{card}"
         self.store, self.first_mib = None, 0.0
 
+    def _end_if_orphaned(self) -> None:
+        """Once everybody has to stop: without a parent nobody else ends this process, when its job is given back."""
+        if os.getppid() != self.pipe.parent:
+            with self.working:
+                os._exit(os.EX_OK)
+
     def work(self) -> None:
         """Claim the most urgent job and run one attempt of it; nothing to claim is no error."""
+        with self.working:
+            self._work()
+
+    def _work(self) -> None:
         if self.pipe.stopping.is_set():
             return
         try:

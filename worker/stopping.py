@@ -7,6 +7,7 @@ its job back.
 
 import os
 import threading
+from collections.abc import Callable
 
 
 class StopPipe:
@@ -14,23 +15,24 @@ class StopPipe:
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
-        self._parent = os.getpid()
+        self.parent = os.getpid()
         self._closed = False
         self.stopping = threading.Event()
 
     def tell(self) -> None:
         """In the parent: everybody stops. A second call does nothing."""
-        if os.getpid() == self._parent and not self._closed:
+        if os.getpid() == self.parent and not self._closed:
             self._closed = True
             os.close(self._write)
         self.stopping.set()
 
-    def listen(self) -> None:
-        """In a child: set `stopping` as soon as the parent tells it or is gone."""
+    def listen(self, then: Callable[[], object]) -> None:
+        """In a child: set `stopping` as soon as the parent tells it or is gone, then call `then` in a thread."""
         if not self._closed:
             os.close(self._write)  # else a child that lives would keep its siblings from noticing
-        threading.Thread(target=self._wait, name="stop-pipe", daemon=True).start()
+        threading.Thread(target=self._wait, args=[then], name="stop-pipe", daemon=True).start()
 
-    def _wait(self) -> None:
+    def _wait(self, then: Callable[[], object]) -> None:
         os.read(self._read, 1)
         self.stopping.set()
+        then()

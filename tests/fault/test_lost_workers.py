@@ -103,6 +103,20 @@ def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, 
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(store, tmp_path, undisturbed):
+    with worker(tmp_path, slots=2, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
+        until(lambda: running_at(store, 3))
+        orphans = children(first)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        assert psutil.wait_procs(orphans, timeout=30)[1] == []
+    assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
+    finish_with_another(store, tmp_path)
+    assert outcomes(store) == [Cause.PREEMPTED, "done"]
+    assert store.attempts([1])[1][1].start_epoch >= 3
+    assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+
+
 @BOTH_STORES
 def test_a_frozen_worker_that_wakes_up_leaves_the_other_ones_result(store, here, tmp_path, undisturbed):
     with worker(tmp_path) as frozen:
