@@ -146,11 +146,11 @@ class Submissions(Moves):
             moved += [row.id for row in self._move(connection, move, {"part": part}, actor=actor, what=what)]
         return sorted(moved)
 
-    def unpublished(self) -> list[int]:
+    def unpublished(self, limit: int | None = None) -> list[int]:
         """Queued jobs for which no doorbell was sent since they were queued."""
         with self._reading() as connection:
             wanted = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.published_at.is_(None))
-            return list(connection.execute(wanted.order_by(jobs.c.id)).scalars())
+            return list(connection.execute(wanted.order_by(jobs.c.id).limit(limit)).scalars())
 
     def mark_published(self, job_ids: Sequence[int]) -> None:
         with self._writing() as connection:

@@ -11,7 +11,8 @@ from scheduler.planning import Plan
 if TYPE_CHECKING:
     from db.store import Store
 
-_REPUBLISH_MOST = 1000  # doorbells in one look around
+_RING_MOST = 200  # doorbells that one command sends: for 10,000 that would take longer than writing the jobs
+_WAITING_MOST = 1000  # doorbells that are to wait at the broker, however many jobs do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,12 @@ def submit(store: "Store", plan: Plan, *, priority: int = 0, command: str = "") 
     return Submitted(id=submission_id, jobs=tuple(answer))
 
 
-def ring(store: "Store", bells: Doorbells) -> int:
-    """Send a doorbell for every queued job that has none; gives how many. Raises BrokerError, nothing is lost."""
-    waiting = store.unpublished()
+def ring(store: "Store", bells: Doorbells, *, most: int = _RING_MOST) -> int:
+    """Send a doorbell for each of so many queued jobs that have none; gives how many. Raises BrokerError.
+
+    Nothing is lost by an error or by what goes beyond `most`: workers reconcile, and ring for the rest as jobs end.
+    """
+    waiting = store.unpublished(limit=most)
     if waiting:
         bells.send(waiting)
         store.mark_published(waiting)
@@ -56,12 +60,15 @@ def ring(store: "Store", bells: Doorbells) -> int:
 def reconcile(store: "Store", bells: Doorbells, *, actor: str = "reconcile") -> Reconciled:
     """Take back what dead workers held and ring for what waits unheard; anyone may call it at any time."""
     changed = store.reconcile(actor=actor)
-    ring(store, bells)
     depth = bells.depth()
-    claimable = store.claimable(_REPUBLISH_MOST) if depth is not None and depth < _REPUBLISH_MOST else []
-    if depth is not None and depth < len(claimable):
-        # messages were lost; one too many does no harm, a worker that finds nothing returns at once
-        bells.send(claimable[: len(claimable) - depth])
+    if depth is None:
+        ring(store, bells)
+    elif depth < _WAITING_MOST:
+        depth += ring(store, bells, most=_WAITING_MOST - depth)
+        claimable = store.claimable(_WAITING_MOST)
+        if depth < len(claimable):
+            # messages were lost; one too many does no harm, a worker that finds nothing returns at once
+            bells.send(claimable[: len(claimable) - depth])
     return changed
 
 
