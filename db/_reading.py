@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, select
 
 from db._database import Database
 from db._pictures import unpack_grid
-from db.errors import NotFoundError
+from db.errors import NotFoundError, StoreError
 from db.records import (
     Artifact,
     Attempt,
@@ -135,11 +135,15 @@ class Reading(Database):
             row = connection.execute(select(predictions).where(*same)).one_or_none()
         if row is None:
             raise NotFoundError(f"job {job_id} has no predictions", fix="wait until `bench status` shows it as done")
-        probabilities = np.frombuffer(zlib.decompress(row.probabilities), dtype="<f4")
-        return Predictions(
-            labels=np.frombuffer(zlib.decompress(row.labels), dtype="<i4").astype(np.int64),
-            probabilities=probabilities.reshape(row.images, row.classes),
-        )
+        try:
+            probabilities = np.frombuffer(zlib.decompress(row.probabilities), dtype="<f4")
+            return Predictions(
+                labels=np.frombuffer(zlib.decompress(row.labels), dtype="<i4").astype(np.int64),
+                probabilities=probabilities.reshape(row.images, row.classes),
+            )
+        except (ValueError, zlib.error) as error:
+            fix = "bring the store back from a backup"
+            raise StoreError(f"the predictions of job {job_id} are damaged: {error}", fix=fix) from error
 
     def dataset(self, name: str, fingerprint: str | None = None, *, split: str | None = None) -> Dataset | None:
         """What is known of the data set, the newest record first; None before a worker has loaded it."""

@@ -1,6 +1,6 @@
 """URLs of servers: how one may be shown, and whether it is one at all."""
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from db.errors import ConfigError
 
@@ -27,3 +27,14 @@ def check_url(name: str, url: str) -> None:
     if not whole:
         fix = "write scheme://user:password@host:port/..., special characters as %XX: `/` is %2F, `@` is %40"
         raise ConfigError(f"{name} is not a URL with a host", fix=fix)
+
+
+def scrubbed(text: str, url: str) -> str:
+    """What another library said about the URL, without its user, password and options."""
+    rest = url.partition("://")[2]
+    place, _, options = rest.partition("?")
+    user, _, _ = place.rpartition("@")
+    secrets = [*user.split(":", 1), *(pair.partition("=")[2] for pair in options.split("&"))]
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "...").replace(unquote(secret), "...")
+    return text

@@ -1,6 +1,7 @@
 """Snapshots on any fsspec file system, as safetensors: written aside, made durable, then put in place in one step.
 
-The newest two are kept. A damaged one is passed over for the one before; nothing is ever unpickled.
+The newest two are kept. A damaged one is passed over for the one before; nothing is ever unpickled. A sum over tensors
+and state is part of each, since one flipped bit in a weight would be read without a complaint.
 """
 
 import json
@@ -11,34 +12,40 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from db.errors import ConfigError
 from db.records import Artifact
 from scheduler.config import ENGINE_REVISION
+from scheduler.urls import scrubbed, shown
 from worker.snapshot import Snapshot
 
 _KEPT = 2
 _SUFFIX = ".safetensors"
 _PARTIAL = ".partial"
-_FORMAT = 2  # raised whenever what a snapshot holds changes
+_FORMAT = 3  # raised whenever what a snapshot holds changes
+_HEAD_MOST = 64 * 2**20  # bytes; a real one has some kilobytes
 
 
 class Checkpoints:
     """The checkpoints of one job in a folder of its own; job, data and engine must match for one to be used.
 
     Names begin with the attempt that wrote them. One that was frozen, and writes after another attempt has gone on,
-    sorts before that one's and removes none of them.
+    sorts before that one's and removes none of them. Raises ConfigError for a URL that no file system is behind.
     """
 
     def __init__(self, url: str, *, key: str, data: str = "", attempt: int = 1) -> None:
-        self._files, self._folder = fsspec.core.url_to_fs(url)
+        self._files, self._folder = _opened(url)
         self._head = {"key": key, "data": data, "engine": ENGINE_REVISION, "format": _FORMAT}
         self._attempt, self._number = attempt, 0
 
     def save(self, snapshot: Snapshot) -> None:
         """Replace the oldest of those kept; until this one is safe the others stay."""
-        content = save_tensors(snapshot.tensors, metadata={"bench": json.dumps(self._head | {"state": snapshot.state})})
+        state = json.dumps(snapshot.state)
+        head = self._head | {"state": state, "sum": _sum(snapshot.tensors, state)}
+        content = save_tensors(snapshot.tensors, metadata={"bench": json.dumps(head)})
         self._number += 1
         self._files.makedirs(self._folder, exist_ok=True)
         self._put(f"{self._folder}/{self._attempt:06d}-{self._number:08d}{_SUFFIX}", content)
@@ -53,7 +60,8 @@ class Checkpoints:
             try:
                 return self._read(name), "; ".join(warnings)
             except Exception as error:  # a damaged file may fail in any way; the one before it is as good as none
-                warnings.append(f"checkpoint {Path(name).name} was passed over: {type(error).__name__}: {error}")
+                why = (str(error).splitlines() or [""])[0][:200]
+                warnings.append(f"checkpoint {Path(name).name} was passed over: {type(error).__name__}: {why}")
         if warnings:
             warnings.append("training starts from the beginning")
         return None, "; ".join(warnings)
@@ -84,13 +92,23 @@ class Checkpoints:
         return [name for name in self._names() if name.endswith(_PARTIAL) and _attempt(name) < self._attempt]
 
     def _read(self, name: str) -> Snapshot:
-        content = self._files.cat_file(name)
-        length = int.from_bytes(content[:8], "little")
-        head: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["bench"])
+        head = self._read_head(name)
         for field, wanted in self._head.items():
             if head.get(field) != wanted:
-                raise ValueError(f"its {field} is {head.get(field)!r}, not {wanted!r}")
-        return Snapshot(load_tensors(content), head["state"])
+                raise ValueError(f"its {field} is {head.get(field)!r:.40}, not {wanted!r}")
+        tensors = load_tensors(self._files.cat_file(name))
+        if head["sum"] != _sum(tensors, head["state"]):
+            raise ValueError("its content has changed since it was written")
+        return Snapshot(tensors, json.loads(head["state"]))
+
+    def _read_head(self, name: str) -> dict[str, Any]:
+        """Before the rest is read: a file of another job, or one that claims an absurd length, costs no memory."""
+        length = int.from_bytes(self._files.cat_file(name, start=0, end=8), "little")
+        if not 0 < length <= min(_HEAD_MOST, self._files.size(name) - 8):
+            raise ValueError("it is cut short, or not a checkpoint at all")
+        header = json.loads(self._files.cat_file(name, start=8, end=8 + length))
+        head: dict[str, Any] = json.loads(header["__metadata__"]["bench"])
+        return head
 
     def _present(self) -> list[str]:
         """Paths of the checkpoints, oldest first; what was not written to its end has another suffix."""
@@ -114,6 +132,25 @@ class Checkpoints:
             os.fsync(file.fileno())
         os.replace(partial, path)  # noqa: PTH105
         _sync_folder(os.path.dirname(path))  # noqa: PTH120
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    try:
+        files, folder = fsspec.core.url_to_fs(url)
+    except Exception as error:  # each file system has errors of its own; some show the URL that they were given
+        message = f"the artifacts at {shown(url)} cannot be opened: {type(error).__name__}: {scrubbed(str(error), url)}"
+        # not `from error`: the traceback that the store keeps would show it
+        raise ConfigError(message, fix="correct BENCH_ARTIFACTS_URL on this worker") from None
+    return files, folder
+
+
+def _sum(tensors: dict[str, torch.Tensor], state: str) -> str:
+    """sha256 of all that a snapshot holds."""
+    whole = sha256(state.encode())
+    for name, tensor in sorted(tensors.items()):
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
 
 
 def _sync_folder(folder: str) -> None:

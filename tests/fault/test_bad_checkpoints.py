@@ -1,0 +1,219 @@
+"""Damaged, foreign and malicious checkpoints: nothing in them is executed, and the job's numbers stay the same."""
+
+import json
+import pickle
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from real_worker import job, numbers, submit_digits
+from safetensors.torch import save
+
+from db import open_store
+from db.errors import ConfigError, StoreError
+from db.records import JobState, Weights
+from scheduler.settings import load_settings
+from worker.attempt import Slot, run_attempt
+from worker.checkpoints import Checkpoints
+from worker.snapshot import Snapshot
+
+EPOCHS = 4
+HEAD = {"key": "job", "data": "images"}
+
+
+class Creates:
+    """Unpickling one makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def snapshot(step):
+    return Snapshot({"model.w": torch.full((64, 8), float(step)), "model.n": torch.tensor(step)}, {"step": step})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two checkpoints of steps 1 and 2."""
+    checkpoints = Checkpoints(str(tmp_path / "c"), **HEAD)
+    checkpoints.save(snapshot(1))
+    checkpoints.save(snapshot(2))
+    return tmp_path / "c"
+
+
+def load(folder):
+    return Checkpoints(str(folder), **HEAD, attempt=2).load()
+
+
+def newest(folder):
+    return max(folder.glob("*.safetensors"))
+
+
+def flipped(content):
+    """One bit of a weight is another one, as on a bad disk."""
+    return content[:-100] + bytes([content[-100] ^ 1]) + content[-99:]
+
+
+def with_length(length):
+    return lambda content: length.to_bytes(8, "little") + content[8:]
+
+
+def with_head(**changes):
+    """A whole file that says something else of itself."""
+
+    def change(content):
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        head = json.loads(header["__metadata__"]["bench"]) | changes
+        header["__metadata__"]["bench"] = json.dumps(head)
+        encoded = json.dumps(header).encode()
+        return len(encoded).to_bytes(8, "little") + encoded + content[8 + length :]
+
+    return change
+
+
+DAMAGES = {
+    "cut in half": lambda content: content[: len(content) // 2],
+    "without its last byte": lambda content: content[:-1],
+    "with a byte too many": lambda content: content + b"\0",
+    "empty": lambda content: b"",
+    "five bytes": lambda content: content[:5],
+    "zeros": lambda content: bytes(len(content)),
+    "a flipped bit": flipped,
+    "an absurd header length": with_length(2**64 - 1),
+    "a header of four GiB": with_length(2**32),
+    "a header as long as the file": lambda content: with_length(len(content) - 8)(content),
+    "no header of ours": lambda content: save({"w": torch.zeros(3)}),
+    "another job": with_head(key="another"),
+    "other data": with_head(data="others"),
+    "another engine": with_head(engine=0),
+    "another format": with_head(format=1),
+    "another state": with_head(state=json.dumps({"step": 9})),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_the_one_before_is_taken_and_a_warning_says_why(folder, damage):
+    bad = newest(folder)
+    bad.write_bytes(damage(bad.read_bytes()))
+    found, warning = load(folder)
+    assert found.state == {"step": 1}
+    assert torch.equal(found.tensors["model.w"], snapshot(1).tensors["model.w"])
+    assert warning.startswith(f"checkpoint {bad.name} was passed over: ")
+    assert len(warning.splitlines()) == 1
+    assert len(warning) < 400
+
+
+def test_nothing_in_a_pickle_is_executed(folder, tmp_path):
+    trap = tmp_path / "unpickled"
+    newest(folder).write_bytes(pickle.dumps(Creates(trap)))
+    found, warning = load(folder)
+    assert found.state == {"step": 1}
+    assert "passed over" in warning
+    torch.save(Creates(trap), newest(folder))
+    assert load(folder)[0].state == {"step": 1}
+    assert not trap.exists()
+
+
+def test_when_all_are_damaged_training_starts_anew(folder):
+    for path in folder.iterdir():
+        path.write_bytes(b"damaged")
+    found, warning = load(folder)
+    assert found is None
+    assert warning.count("passed over") == 2
+    assert warning.endswith("training starts from the beginning")
+
+
+@pytest.mark.parametrize("claim", [with_head(key="another"), with_length(2**33)], ids=["another job", "a huge header"])
+def test_a_huge_file_that_is_not_this_jobs_is_never_read_into_memory(folder, claim):
+    bad = newest(folder)
+    bad.write_bytes(claim(bad.read_bytes()))
+    with bad.open("r+b") as file:
+        file.truncate(16 * 2**30)  # sparse: it takes no room on the disk
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert load(folder)[0].state == {"step": 1}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB
+
+
+def test_an_artifacts_url_that_cannot_be_opened_is_named_without_its_secrets():
+    with pytest.raises(ConfigError, match="nosuch://bucket/runs cannot be opened") as refused:
+        Checkpoints("nosuch://marker:marker2@bucket/runs?token=marker3", key="job")
+    assert "marker" not in f"{refused.value} {refused.value.fix}"
+    assert refused.value.__cause__ is None
+
+
+@pytest.fixture
+def here(bench_home, monkeypatch):
+    for name, value in {"CHECKPOINT_S": "0", "KEEP_CHECKPOINTS": "true"}.items():
+        monkeypatch.setenv(f"BENCH_{name}", value)
+    torch.set_num_threads(1)
+    return load_settings()
+
+
+def train(here, store, *, until_epoch=None):
+    def stop():
+        return until_epoch is not None and job(store).epoch >= until_epoch
+
+    claim = store.claim_next("worker", lease_s=600)
+    return run_attempt(store, claim, Slot(device="cpu", settings=here, stopping=stop))
+
+
+@pytest.fixture
+def interrupted(here):
+    """A job on the digits whose first attempt was asked to stop after two epochs."""
+    store = open_store(here.database, create=True)
+    submit_digits(store, here, "baseline", epochs=EPOCHS)
+    assert train(here, store, until_epoch=2) is JobState.QUEUED
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    torch.set_num_threads(1)  # numbers are promised for one thread count
+    settings = load_settings(home=tmp_path_factory.mktemp("undisturbed"))
+    store = open_store(settings.database, create=True)
+    submit_digits(store, settings, "baseline", epochs=EPOCHS)
+    assert train(settings, store) is JobState.DONE
+    found = numbers(store)
+    store.close()
+    return found
+
+
+@pytest.mark.parametrize(("damaged", "resumed"), [(1, True), (2, False)], ids=["the newest", "all"])
+def test_a_job_whose_checkpoints_are_damaged_gives_the_numbers_of_an_undisturbed_one(
+    here, interrupted, undisturbed, damaged, resumed
+):
+    present = sorted((here.folder / "artifacts" / "checkpoints").rglob("*.safetensors"))
+    assert len(present) == 2
+    for path in present[-damaged:]:
+        path.write_bytes(flipped(path.read_bytes()))
+    assert train(here, interrupted) is JobState.DONE
+    assert numbers(interrupted) == undisturbed
+    second = interrupted.attempts([1])[1][1]
+    assert second.message.count("passed over") == damaged
+    assert (second.start_epoch + second.start_step > 0) is resumed
+
+
+def test_a_prediction_that_was_overwritten_executes_nothing(here, tmp_path):
+    import sqlite3
+
+    trap = tmp_path / "unpickled"
+    store = open_store(here.database, create=True)
+    submit_digits(store, here, "baseline", epochs=1)
+    assert train(here, store) is JobState.DONE
+    assert isinstance(store.predictions(1, Weights.BEST).probabilities, np.ndarray)
+    store.close()
+    with sqlite3.connect(here.folder / "bench.db") as database:
+        database.execute("UPDATE predictions SET probabilities = ?", [pickle.dumps(Creates(trap))])
+    database.close()
+    store = open_store(here.database)
+    with pytest.raises(StoreError, match="predictions of job 1 are damaged"):
+        store.predictions(1, Weights.BEST)
+    store.close()
+    assert not trap.exists()
