@@ -1,10 +1,15 @@
-"""`bench db`: the store's schema."""
+"""`bench db`: the store's schema, its state, and copies of it."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from cli import _options as options
 
-app = typer.Typer(help="The store's schema: check it, bring it up to date.", rich_markup_mode=None)
+app = typer.Typer(help="The store: check it, copy it, bring its schema up to date.", rich_markup_mode=None)
+
+BackupPath = Annotated[Path | None, typer.Argument(metavar="[PATH]", help="The copy; default: beside the store.")]
 
 
 @app.command()
@@ -12,12 +17,24 @@ def upgrade() -> None:
     """Bring the store to this version's schema; makes an empty one where there is none."""
     from db import upgrade_store
 
-    before, after = upgrade_store(options.settings().database)
-    options.put(f"Schema {after}: {'nothing to do' if before == after else f'was {before or None}'}.")
+    done = upgrade_store(options.settings().database)
+    if done.copy is not None:
+        options.say(f"The store as it was before: {done.copy}")
+    options.put(f"Schema {done.after}: {'nothing to do' if done.before == done.after else f'was {done.before}'}.")
 
 
 @app.command()
 def check() -> None:
-    """Say whether the store answers and has this version's schema."""
-    store = options.opened(options.settings(), create=False)
-    options.put(f"{store.name}: in order.")
+    """Say whether the store answers, is whole and has this version's schema, and how large it is."""
+    from db import check_store
+
+    name, state = check_store(options.settings().database)
+    options.put(f"{name}: in order. Schema {state.schema}, {state.bytes / 2**20:.1f} MiB.")
+
+
+@app.command()
+def backup(path: BackupPath = None) -> None:
+    """Copy a SQLite store, also while workers write; for Postgres print the pg_dump line that does it."""
+    from db import backup_store
+
+    options.put(str(backup_store(options.settings().database, path)))

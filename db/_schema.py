@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from db._database import Database, make_private_file
+from db._places import refuse_network_disk
 from db.errors import NoStoreError, StoreError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def current_revision(connection: Connection) -> str | None:
 
 def check(database: Database, *, create: bool) -> None:
     """Raises StoreError unless the store has this version's schema; makes an empty one first when `create`."""
+    _refuse_network_disk(database)
     if database.dialect == "sqlite" and not Path(database.url.database or "").exists():
         if not create:
             raise NoStoreError(
@@ -47,6 +49,20 @@ def check(database: Database, *, create: bool) -> None:
         _refuse_newer(database, revision)
 
 
+def is_older(database: Database) -> bool:
+    """Whether there is a store, of a schema before this version's."""
+    if not Path(database.url.database or "").exists():
+        return False
+    with database._reading() as connection:
+        revision = current_revision(connection)
+    return revision is not None and revision < HEAD
+
+
+def _refuse_network_disk(database: Database) -> None:
+    if database.dialect == "sqlite":
+        refuse_network_disk(Path(database.url.database or ""))
+
+
 def _refuse_newer(database: Database, revision: str) -> None:
     if revision > HEAD:
         raise StoreError(
@@ -59,6 +75,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     """To the newest schema, in one transaction; gives the revision before and after. Two at once are safe."""
     from alembic import command
 
+    _refuse_network_disk(database)
     if database.dialect == "sqlite":
         make_private_file(database.url)
     with _locked(database) as connection:

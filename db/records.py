@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -317,3 +318,18 @@ class Reconciled:
 
     requeued: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    """Schemas before (None: there was no store) and after, and where the store as it was before is kept."""
+
+    before: str | None
+    after: str
+    copy: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    schema: str
+    bytes: int  # on disk

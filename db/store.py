@@ -1,14 +1,17 @@
 """The store: one method per fact, one transaction each. Opened by `open_store`."""
 
+from contextlib import closing
+from pathlib import Path
+
 from sqlalchemy import ColumnElement, update
 
-from db import _schema
+from db import _backup, _schema
 from db._claims import Claims
 from db._database import Database
 from db._pictures import pack_grid
 from db._reading import Reading
 from db._submissions import Submissions
-from db.records import Dataset
+from db.records import Dataset, Health, Upgraded
 from db.tables import datasets, workers
 
 
@@ -64,10 +67,19 @@ def open_store(url: str, *, create: bool = False, clock: ColumnElement[float] | 
     return store
 
 
-def upgrade_store(url: str) -> tuple[str | None, str]:
-    """Bring the database to this version's schema; gives the revision before (None: it was empty) and after."""
-    database = Database(url)
-    try:
-        return _schema.upgrade(database)
-    finally:
-        database.close()
+def upgrade_store(url: str) -> Upgraded:
+    """Bring the database to this version's schema; an older SQLite store is copied first."""
+    with closing(Database(url)) as database:
+        return _backup.upgrade_safely(database)
+
+
+def backup_store(url: str, path: Path | None = None) -> Path | str:
+    """Copy a SQLite store, to a name beside it unless told where; for Postgres: the line that does it."""
+    with closing(open_store(url)) as store:
+        return _backup.backup(store, path) if store.dialect == "sqlite" else _backup.dump_command(store, path)
+
+
+def check_store(url: str) -> tuple[str, Health]:
+    """The store's name without password, and its state. Raises StoreError when it is damaged or of another schema."""
+    with closing(open_store(url)) as store:
+        return store.name, _backup.health(store)
