@@ -14,6 +14,9 @@ def worker(
     slots: options.Slots = None,
     device: options.Device = "auto",
     drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing is left to do.")] = False,
+    metrics: Annotated[
+        str, typer.Option(envvar="BENCH_METRICS", metavar="[HOST:]PORT", help="Serve metrics there, for Prometheus.")
+    ] = "",
     while_stdin: Annotated[bool, typer.Option("--while-stdin", hidden=True)] = False,
 ) -> None:
     """Train queued jobs until stopped. Ctrl-C or SIGTERM: each job saves a checkpoint and goes back to the queue."""
@@ -21,7 +24,7 @@ def worker(
 
     if while_stdin:
         threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
-    code = run_worker(options.settings(), slots=slots, device=device, drain=drain)
+    code = run_worker(options.settings(), slots=slots, device=device, drain=drain, metrics=metrics)
     raise typer.Exit(code)
 
 

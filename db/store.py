@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, update
 from db import _backup, _schema
 from db._claims import Claims
 from db._database import Database
+from db._measures import Measures
 from db._pictures import pack_grid
 from db._reading import Reading
 from db._submissions import Submissions
@@ -15,7 +16,7 @@ from db.records import Dataset, Health, Upgraded
 from db.tables import datasets, workers
 
 
-class Store(Submissions, Claims, Reading):
+class Store(Submissions, Claims, Reading, Measures):
     def record_dataset(self, dataset: Dataset, *, split: str) -> None:
         """Keep what a report shows of the data; `split` names the split that the counts are of."""
         row = {

@@ -9,6 +9,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 from celery.worker import state as worker_state
@@ -65,15 +67,21 @@ class Keeper:
         heartbeat_s = self._settings.heartbeat_s
         while not self._ended.wait(min(1.0, heartbeat_s) if self._drain else heartbeat_s):
             try:
-                with self._looking:
-                    try:
-                        self._look()
-                    finally:
-                        self._store.close()
+                with self.looking():
+                    self._look()
             except BenchError as error:
                 log.warning("%s", error)
             except Exception:  # nobody else would notice that the jobs are no longer looked after
                 log.exception("the keeper goes on after an error")
+
+    @contextmanager
+    def looking(self) -> Iterator[Store]:
+        """The store, which is closed again afterwards; meanwhile no child is forked."""
+        with self._looking:
+            try:
+                yield self._store
+            finally:
+                self._store.close()
 
     def _look(self) -> None:
         self._store.worker_seen(self._worker_id)

@@ -18,21 +18,23 @@ from worker.devices import auto_slots, choose_device, count_cuda
 from worker.inbox import Inbox
 from worker.keeper import Keeper, end_at_once
 from worker.logs import start_logging
+from worker.metrics import Endpoint
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings, *, slots: int | None, device: str, drain: bool) -> int:
+def run_worker(settings: Settings, *, slots: int | None, device: str, drain: bool, metrics: str = "") -> int:
     """Work until asked to stop, or with `drain` until nothing is left to do; gives the exit code.
 
-    Raises ConfigError, StoreError or BrokerError before anything is started.
+    Raises ConfigError, StoreError or BrokerError before anything is started. `metrics` is where they are served.
     """
     from db import open_store
 
     start_logging(settings)
     chosen = choose_device(device)
     number = slots or auto_slots(chosen)
+    endpoint = Endpoint(metrics) if metrics else None
     store = open_store(settings.database, create=True)
     ensure_broker(settings)
     reconcile(store, doorbells(settings))
@@ -51,6 +53,9 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
 
     def on_ready(**_: Any) -> None:
         keeper.start()
+        log.info("worker %s is ready: %d slots, %s", worker_id, number, chosen)
+        if endpoint:
+            endpoint.start(settings, keeper.looking)
 
     def on_stop(**_: Any) -> None:
         pipe.tell()
@@ -78,6 +83,8 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
         worker.start()
     finally:
         pipe.tell()
+        if endpoint:
+            endpoint.stop()
         keeper.stop()
     return int(worker.exitcode or 0)
 
