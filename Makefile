@@ -10,7 +10,11 @@ RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: demo test test-long check clean help
+# How long `make soak` injects faults, into which store, and from which seed (empty: another one each time).
+SECONDS ?= 60
+SEED ?=
+STORE ?= sqlite
+.PHONY: demo test test-long soak check clean help
 
 demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
 	$(BIN)/bench demo
@@ -20,6 +24,9 @@ test: $(TEST_STAMP) ## every test but the long ones; brings its own servers
 
 test-long: $(TEST_STAMP) ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long
+
+soak: $(TEST_STAMP) ## random faults against real workers: make soak SECONDS=600 SEED=7 STORE=postgres
+	$(BIN)/python tests/soak.py --seconds $(SECONDS) --store $(STORE) $(if $(SEED),--seed $(SEED))
 
 check: $(TEST_STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check

