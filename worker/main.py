@@ -9,6 +9,8 @@ from typing import Any
 
 from celery import Celery, signals
 
+from db.records import JobState
+from db.store import Store
 from scheduler.app import QUEUE, TASK, doorbells, make_app
 from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 def run_worker(settings: Settings, *, slots: int | None, device: str, drain: bool, metrics: str = "") -> int:
     """Work until asked to stop, or with `drain` until nothing is left to do; gives the exit code.
 
+    A drained worker gives 1 when a job failed meanwhile, here or elsewhere.
+
     Raises ConfigError, StoreError or BrokerError before anything is started. `metrics` is where they are served.
     """
     from db import open_store
@@ -38,6 +42,7 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
     store = open_store(settings.database, create=True)
     ensure_broker(settings)
     reconcile(store, doorbells(settings))
+    failed_before = _failed(store)
     host = socket.gethostname()
     worker_id = f"{host}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
     store.register_worker(worker_id, host=host, pid=os.getpid(), slots=number, device=chosen)
@@ -86,7 +91,15 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
         if endpoint:
             endpoint.stop()
         keeper.stop()
-    return int(worker.exitcode or 0)
+    code = int(worker.exitcode or 0)
+    return code or int(drain and not _failed(store) <= failed_before)
+
+
+def _failed(store: Store) -> set[tuple[int, int]]:
+    """The last attempts of all jobs that have failed, whoever ran them."""
+    found = {(job.id, job.attempt) for job in store.jobs() if job.state is JobState.FAILED}
+    store.close()
+    return found
 
 
 def _add_task(app: Celery, child: Child) -> None:
