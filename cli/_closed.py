@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli import _options as options
 from cli._progress import Screen, render
@@ -68,7 +68,8 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
                         )
                     restarts += 1
                     worker = _start_worker(here, slots=slots, device=device)
-                screen.show(render(store.jobs(job_ids), store.workers(seen_within_s=here.lease_s)))
+                workers = store.workers(seen_within_s=here.lease_s)
+                screen.show(render(store.jobs(job_ids), workers, most=screen.room))
                 time.sleep(1.0 if sys.stderr.isatty() else 5.0)
             screen.show(render(store.jobs(job_ids), []))
     except KeyboardInterrupt:
@@ -120,5 +121,4 @@ def _waiting(store: "Store", job_ids: set[int]) -> bool:
 
 
 def _code(store: "Store", job_ids: set[int]) -> int:
-    jobs: list[Any] = store.jobs(job_ids)
-    return 0 if all(job.state is JobState.DONE for job in jobs) else 1
+    return 0 if all(job.state is JobState.DONE for job in store.jobs(job_ids)) else 1

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,8 @@ import typer
 from db.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from db.store import Store
     from scheduler.planning import Plan
     from scheduler.settings import Settings
@@ -66,9 +68,7 @@ Device = Annotated[
     str, typer.Option(envvar="BENCH_DEVICE", metavar="NAME", help="auto (a card where there is one), cpu or cuda.")
 ]
 Submission = Annotated[int | None, typer.Option(metavar="ID", min=1, max=_MOST, help="Only this submission's jobs.")]
-Jobs = Annotated[
-    list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, help="Ids from `bench status`.")
-]
+Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, help="Ids from `bench status`.")]
 
 
 def say(*words: object) -> None:
@@ -83,6 +83,16 @@ def put(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain again at exit
+
+
+def show(parts: "Sequence[RenderableType]") -> None:
+    """Like `put`, for tables: drawn on a terminal, plain in a pipe."""
+    from cli._tables import console, plain
+
+    if sys.stdout.isatty():
+        console(sys.stdout).print(*parts, sep="\n")
+    else:
+        put(plain(parts))
 
 
 def out_folder(given: Path | None) -> Path:

@@ -2,12 +2,18 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, TextIO
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
 
-from cli._tables import table
+from cli._tables import console, plain, table
+from db.records import WAITING, Job, JobState, Worker
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
 
 
-def job_dict(job: Any) -> dict[str, Any]:
+def job_dict(job: Job) -> dict[str, Any]:
     """A job for machines; accuracies are fractions, durations seconds, moments ISO 8601 in UTC."""
     return {
         "id": job.id,
@@ -23,7 +29,7 @@ def job_dict(job: Any) -> dict[str, Any]:
         "priority": job.priority,
         "cause": str(job.cause) if job.cause else None,
         "message": job.message,
-        "worker": job.owner if str(job.state) == "running" else None,
+        "worker": job.owner if job.state is JobState.RUNNING else None,
         "key": job.key,
         "created_at": _moment(job.created_at),
         "started_at": _moment(job.started_at),
@@ -31,35 +37,48 @@ def job_dict(job: Any) -> dict[str, Any]:
     }
 
 
-def time_left_s(job: Any) -> float | None:
+def time_left_s(job: Job) -> float | None:
     """At most: early stopping may end it sooner. None when nothing is known of its epochs yet, 0 when it is over."""
-    if str(job.state) not in ("queued", "running"):
+    if job.state not in WAITING:
         return 0.0
     if job.epoch_s is None:
         return None
     return float((job.epochs - job.epoch) * job.epoch_s)
 
 
-def render(jobs: Sequence[Any], workers: Sequence[Any]) -> str:
-    """Counts, workers and a line for each job."""
+def render(jobs: Sequence[Job], workers: Sequence[Worker], *, most: int | None = None) -> "list[RenderableType]":
+    """Counts, workers and a line for each job, or for `most` of them, those that run first."""
     if not jobs:
-        return "No jobs yet. Next: `bench plan --all`, then `bench submit --all`."
-    states = [str(job.state) for job in jobs]
-    counts = [f"{states.count(state)} {state}" for state in ("queued", "running", "done", "failed", "cancelled")]
+        return ["No jobs yet. Next: `bench plan --all`, then `bench submit --all`."]
+    counts = [f"{sum(job.state is state for job in jobs)} {state}" for state in JobState]
     slots = sum(worker.slots for worker in workers)
-    lines = [f"{len(jobs)} jobs: {', '.join(counts)}.  {_number(len(workers), 'worker')}, {_number(slots, 'slot')}."]
+    head = f"{len(jobs)} jobs: {', '.join(counts)}.  {_number(len(workers), 'worker')}, {_number(slots, 'slot')}."
+    seen = jobs if most is None else _urgent(jobs, most)
+    parts: list[RenderableType] = [head, _job_table(seen)]
+    if len(seen) < len(jobs):
+        parts.append(f"... and {_number(len(jobs) - len(seen), 'more job')}: `bench status`")
+    failed = [job for job in jobs if job.state is JobState.FAILED]
+    parts += [f"job {job.id} failed ({job.cause}): {job.message}" for job in failed[:most]]
+    parts += [f"Once mended: `bench retry {' '.join(str(job.id) for job in failed[:10])}`."] if failed else []
+    if not workers and any(job.state is JobState.QUEUED for job in jobs):
+        parts.append("Nobody works: start `bench worker`.")
+    return parts
+
+
+def _urgent(jobs: Sequence[Job], most: int) -> list[Job]:
+    """That many, in their order: those that run, then those that wait, then the others."""
+    order = [JobState.RUNNING, JobState.QUEUED, JobState.FAILED, JobState.CANCELLED, JobState.DONE]
+    chosen = sorted(jobs, key=lambda job: order.index(job.state))[: max(most, 0)]
+    return sorted(chosen, key=lambda job: job.id)
+
+
+def _job_table(jobs: Sequence[Job]) -> "RenderableType":
     rows = [
         [job.id, job.label, job.seed, job.state, f"{job.epoch}/{job.epochs}", _percent(job.val_accuracy), _left(job)]
         for job in jobs
     ]
     head = ["job", "variant", "seed", "state", "epoch", "val acc.", "time left"]
-    lines.append(table(head, rows, right={0, 2, 4, 5, 6}))
-    failed = [job for job in jobs if str(job.state) == "failed"]
-    lines += [f"job {job.id} failed ({job.cause}): {job.message}" for job in failed]
-    lines += [f"Once mended: `bench retry {' '.join(str(job.id) for job in failed[:10])}`."] if failed else []
-    if "queued" in states and not workers:
-        lines.append("Nobody works: start `bench worker`.")
-    return "\n".join(lines)
+    return table(head, rows, right={0, 2, 4, 5, 6}, shrinks=1)
 
 
 def _number(count: int, what: str) -> str:
@@ -70,9 +89,9 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
-def _left(job: Any) -> str:
+def _left(job: Job) -> str:
     left = time_left_s(job)
-    if str(job.state) != "running":
+    if job.state is not JobState.RUNNING:
         return ""
     return "?" if left is None else f"<= {duration(left)}"
 
@@ -85,44 +104,49 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _moment(value: Any) -> str | None:
+def _moment(value: datetime | None) -> str | None:
     return value.isoformat() if value else None
 
 
 class Screen:
-    """Draws over what it drew on a terminal; elsewhere it writes a text only when it has changed."""
+    """On a terminal draws over what it drew; elsewhere writes plain text, and only when it has changed."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._live = out.isatty() and os.environ.get("TERM") != "dumb"
-        self._lines = 0
+        self._live: Live | None = None
         self._last = ""
 
     def __enter__(self) -> "Screen":
+        if self._out.isatty() and os.environ.get("TERM") != "dumb":
+            from rich.live import Live
+
+            self._live = Live(
+                console=console(self._out), auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+            )
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
         self._out.flush()
 
-    def show(self, text: str) -> None:
-        if not self._live:
-            if text != self._last:
-                self._out.write(text + "\n")
-        else:
-            width, height = _size(self._out)
-            lines = [line[: width - 1] for line in text.splitlines()]
-            if len(lines) > height - 1:
-                lines = [*lines[: height - 2], f"... and {len(lines) - height + 2} more lines: `bench status`"]
-            back = f"\x1b[{self._lines}A" if self._lines else ""
-            self._out.write(back + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J")
-            self._lines = len(lines)
+    @property
+    def room(self) -> int | None:
+        """How many jobs can be shown at once; None: all."""
+        return None if self._live is None else max(self._live.console.height - _AROUND, 1)
+
+    def show(self, parts: "Sequence[RenderableType]") -> None:
+        if self._live is not None:
+            from rich.console import Group
+
+            self._live.update(Group(*parts), refresh=True)
+            return
+        text = plain(parts)
+        if text != self._last:
+            self._out.write(text + "\n")
+            self._out.flush()
         self._last = text
-        self._out.flush()
 
 
-def _size(out: TextIO) -> tuple[int, int]:
-    try:
-        size = os.get_terminal_size(out.fileno())
-    except OSError:
-        return 80, 24
-    return size.columns or 80, size.lines or 24
+_AROUND = 6  # lines above and below the jobs

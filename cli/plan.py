@@ -1,10 +1,14 @@
 """`bench plan`: what a submit would add, and what it would find."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import _options as options
 from cli._tables import table
+
+if TYPE_CHECKING:
+    from scheduler.planning import Plan
+    from scheduler.settings import Settings
 
 
 def plan(
@@ -34,12 +38,12 @@ def plan(
         options.put(json.dumps({"jobs": rows}, indent=2))
         return
     shown = [[r["variant"], r["seed"], f"{r['parameters']:,}", f"{r['flops'] / 1e6:,.1f}", r["state"]] for r in rows]
-    options.put(table(["variant", "seed", "parameters", "MFLOP/image", "state"], shown, right={1, 2, 3}))
+    options.show([table(["variant", "seed", "parameters", "MFLOP/image", "state"], shown, right={1, 2, 3})])
     new = sum(row["state"] == "new" for row in rows)
     options.say(f"{len(rows)} jobs: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
 
 
-def _known_states(here: Any) -> dict[str, str]:
+def _known_states(here: "Settings") -> dict[str, str]:
     """Of each job by key; nothing where there is no store yet, since a plan must not make one."""
     from db.errors import NoStoreError
 
@@ -52,7 +56,7 @@ def _known_states(here: Any) -> dict[str, str]:
     return states
 
 
-def _rows(here: Any, found: Any) -> list[dict[str, Any]]:
+def _rows(here: "Settings", found: "Plan") -> list[dict[str, Any]]:
     from models import describe
 
     states = _known_states(here)

@@ -3,12 +3,17 @@
 import json
 import sys
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import _options as options
-from cli._progress import job_dict, render
+from cli._progress import Screen, job_dict, render
+from db.records import WAITING, Job, JobState
+
+if TYPE_CHECKING:
+    from db.store import Store
+    from scheduler.settings import Settings
 
 
 def status(
@@ -27,22 +32,19 @@ def status(
         return
     if not watch:
         _reconcile(here, store)
-        options.put(render(_jobs(store, submission), store.workers(seen_within_s=here.lease_s)))
+        options.show(render(_jobs(store, submission), store.workers(seen_within_s=here.lease_s)))
         return
     _watch(here, store, submission)
 
 
-def _watch(here: Any, store: Any, submission: int | None) -> None:
-    from cli._progress import Screen
-    from db.records import WAITING
-
+def _watch(here: "Settings", store: "Store", submission: int | None) -> None:
     every_s = 2.0 if sys.stdout.isatty() else 30.0
     try:
         with Screen(sys.stdout) as screen:
             while True:
                 _reconcile(here, store)
                 jobs = _jobs(store, submission)
-                screen.show(render(jobs, store.workers(seen_within_s=here.lease_s)))
+                screen.show(render(jobs, store.workers(seen_within_s=here.lease_s), most=screen.room))
                 if not any(job.state in WAITING for job in jobs):
                     return
                 time.sleep(every_s)
@@ -51,9 +53,7 @@ def _watch(here: Any, store: Any, submission: int | None) -> None:
         raise typer.Exit(130) from None
 
 
-def _reconcile(here: Any, store: Any) -> None:
-    from db.records import JobState
-
+def _reconcile(here: "Settings", store: "Store") -> None:
     counts = store.counts()
     # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
     if counts[JobState.QUEUED]:
@@ -66,14 +66,14 @@ def _reconcile(here: Any, store: Any) -> None:
     store.reconcile(actor="status")
 
 
-def _jobs(store: Any, submission: int | None) -> list[Any]:
+def _jobs(store: "Store", submission: int | None) -> list[Job]:
     if submission is None:
-        return list(store.jobs())
+        return store.jobs()
     store.submission(submission)
-    return list(store.jobs({job.job_id for job in store.submitted_jobs(submission)}))
+    return store.jobs({job.job_id for job in store.submitted_jobs(submission)})
 
 
-def _as_dict(store: Any, submission: int | None) -> dict[str, Any]:
+def _as_dict(store: "Store", submission: int | None) -> dict[str, Any]:
     jobs = _jobs(store, submission)
     counts = {str(state): sum(job.state is state for job in jobs) for state in store.counts()}
     return {"counts": counts, "jobs": [job_dict(job) for job in jobs]}

@@ -28,6 +28,7 @@ SWEEP = ONE + "[sweeps.s]\nbase = 'a'\n"
 FIGURE = ONE + "[[figures]]\nname = 'f'\n"
 TABLE = ONE + "[[tables]]\nname = 't'\n"
 PRINTED = ONE + "[reference]\nsource = 'x'\n"
+EVERY_NAME = ", ".join([*load_suite().variants, *load_suite().sweeps])
 SUBMIT = ["submit", "--variant", "baseline", "--dataset", "digits"]
 
 
@@ -176,7 +177,7 @@ def test_a_suite_file(place, refused, content, error, fix):
 @pytest.mark.parametrize(
     ("words", "error", "fix"),
     [
-        (["submit"], "nothing is selected", "--all, or --variant with one of: baseline, dropout"),
+        (["submit"], "nothing is selected", f"--variant with one of: {EVERY_NAME}"),
         (["submit", "--all", "--variant", "resnet"], "exclude each other", "--variant"),
         (["submit", "--variant", "vgg"], "no variant 'vgg'", "resnet"),
         (["submit", "--all", "--suite", "."], "cannot read", "TOML"),

@@ -2,13 +2,26 @@
 
 import json
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
+from contextlib import closing
+from fcntl import ioctl
 from pathlib import Path
 
+import psutil
 import pytest
+
+from cli.main import main
+from db import open_store
+from scheduler.planning import make_plan
+from scheduler.queue import submit
+from scheduler.suite import load_suite
 
 ROOT = Path(__file__).parent.parent.parent
 DIGITS = ["--dataset", "digits", "--epochs", "1"]
@@ -25,6 +38,20 @@ def bench(*words, cwd, code=0, **environment):
     )
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done
+
+
+@pytest.fixture
+def here(capsys, monkeypatch):
+    """The same without a process of its own, for commands that load torch: gives what was said."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["bench", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        return capsys.readouterr()
+
+    return call
 
 
 def status(cwd):
@@ -150,6 +177,208 @@ def test_bad_input_is_one_line_that_names_its_mend(bench_home, tmp_path, words, 
     assert error in lines[0]
     assert lines[1].startswith("fix: ")
     assert done.stdout == ""
+
+
+@pytest.fixture
+def queued(bench_home, tmp_path):
+    """A store with two submissions, of which nobody has heard yet: 12 jobs, then one more."""
+    suite = load_suite()
+    with closing(open_store(f"sqlite:///{bench_home / 'bench.db'}", create=True)) as store:
+        submit(store, make_plan(suite, [*suite.variants], [42], data_dir=tmp_path, dataset="digits"))
+        submit(store, make_plan(suite, ["resnet"], [7], data_dir=tmp_path, dataset="digits"), priority=3)
+    return bench_home
+
+
+def test_plan_gives_machines_these_keys(queued, here):
+    found = json.loads(here("plan", "--variant", "resnet", "--dataset", "digits", "--json").out)
+    assert [*found] == ["jobs"]
+    (job,) = found["jobs"]
+    assert [*job] == ["variant", "key", "seed", "parameters", "flops", "state"]
+    assert (job["variant"], job["seed"], job["state"]) == ("resnet", 42, "queued")
+
+
+def test_status_gives_machines_these_keys_and_narrows_to_a_submission(queued, tmp_path):
+    everything = status(tmp_path)
+    assert [*everything] == ["counts", "jobs"]
+    assert everything["counts"] == {"queued": 13, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
+    second = json.loads(bench("status", "--json", "--submission", "2", cwd=tmp_path).stdout)
+    assert second["counts"] == {"queued": 1, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
+    (job,) = second["jobs"]
+    keys = (
+        "id variant seed state epoch epochs val_accuracy epoch_s time_left_s attempt priority cause message worker key"
+    )
+    assert [*job] == [*keys.split(), "created_at", "started_at", "finished_at"]
+    assert (job["variant"], job["seed"], job["priority"]) == ("resnet", 7, 3)
+
+
+def test_a_priority_reaches_the_job(bench_home, tmp_path, monkeypatch, valkey_url):
+    monkeypatch.setenv("BENCH_BROKER_URL", valkey_url)
+    bench("submit", "--variant", "baseline", *DIGITS, "--priority", "-5", cwd=tmp_path)
+    assert [job["priority"] for job in status(tmp_path)["jobs"]] == [-5]
+
+
+def test_a_suites_own_seeds_are_planned_unless_others_are_named(bench_home, tmp_path, here):
+    (tmp_path / "mine.toml").write_text("[suite]\nname='mine'\ndataset='digits'\nseeds=[7, 9]\n[variants.a]\n")
+
+    def seeds(*words):
+        said = here("plan", "--all", "--suite", str(tmp_path / "mine.toml"), "--json", *words)
+        return [job["seed"] for job in json.loads(said.out)["jobs"]]
+
+    assert (seeds(), seeds("--seeds", "1"), seeds("--seed", "3")) == ([7, 9], [42], [3])
+
+
+def test_a_shortened_copy_of_the_suite_says_that_the_printed_values_stay_out(bench_home, tmp_path, here):
+    (tmp_path / "short.toml").write_text(load_suite().text.replace("epochs = 50", "epochs = 5"))
+    words = ["plan", "--variant", "baseline"]
+    assert 'write: protocol = "' in here(*words, "--suite", str(tmp_path / "short.toml")).err
+    assert "protocol" not in here(*words).err
+
+
+def on_a_terminal(*words, cwd, columns=80, lines=24, **environment):
+    """What a terminal of that size receives."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment}
+    for name in {"COLUMNS", "LINES"} & {*environment}:
+        del environment[name]
+    command = [sys.executable, "-m", "cli", *words]
+    started = subprocess.Popen(command, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 65536):
+            said += part
+    except OSError:  # Linux's way to say that the last writer is gone
+        pass
+    finally:
+        os.close(ours)
+    assert started.wait(timeout=60) == 0
+    return said.decode().replace("\r\n", "\n")
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
+CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def test_a_table_fits_a_terminal_of_80_columns_and_is_coloured(queued, tmp_path):
+    said = on_a_terminal("plan", "--all", "--dataset", "digits", "--seeds", "2", cwd=tmp_path)
+    said += on_a_terminal("status", cwd=tmp_path)
+    lines = CODE.sub("", said).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("hidden_units=256" in line for line in lines) == 3
+    assert COLOUR.search(said)
+
+
+def test_a_narrow_terminal_cuts_the_names_and_nothing_else(queued, tmp_path):
+    lines = CODE.sub("", on_a_terminal("plan", "--all", "--dataset", "digits", cwd=tmp_path, columns=50)).splitlines()
+    assert max(map(len, lines)) <= 50
+    assert any("3,380,298" in line and "new" not in line and "queued" in line for line in lines)
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_there_is_no_colour_where_it_is_not_wanted(queued, tmp_path, variables):
+    assert not COLOUR.search(on_a_terminal("status", cwd=tmp_path, **variables))
+
+
+def test_a_pipe_gets_plain_unbroken_lines(queued, tmp_path):
+    said = bench("status", cwd=tmp_path, FORCE_COLOR="1", COLUMNS="20").stdout
+    assert "\x1b" not in said
+    (line,) = [line for line in said.splitlines() if "conv_depths=128x256" in line]
+    assert line.split()[1:] == ["conv_depths=128x256", "42", "queued", "0/50", "-"]
+    assert line == line.rstrip()
+
+
+def test_a_watched_terminal_is_drawn_over_and_shows_every_job_at_the_end(queued, tmp_path):
+    bench("cancel", "--all", cwd=tmp_path)
+    said = on_a_terminal("status", "--watch", cwd=tmp_path, lines=12)
+    assert "... and 7 more jobs: `bench status`" in said
+    assert "\x1b[?25h" in said  # the cursor is back
+    assert max(len(CODE.sub("", line)) for line in said.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("variables", "shown"), [({}, False), ({"BENCH_DEBUG": "0"}, False), ({"BENCH_DEBUG": "1"}, True)]
+)
+@pytest.mark.parametrize("words", [["cancel", "7"], ["submit", "--seeds", "x"]], ids=" ".join)
+def test_only_bench_debug_shows_a_traceback(bench_home, tmp_path, words, variables, shown):
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert ("Traceback" in done.stderr) is shown
+
+
+def test_down_stops_the_embedded_broker(bench_home, tmp_path):
+    assert "No embedded broker was running." in bench("down", cwd=tmp_path).stderr
+    bench("submit", "--variant", "baseline", *DIGITS, cwd=tmp_path)
+    socket = bench_home / "broker" / "valkey.sock"
+    server = psutil.Process(int((bench_home / "broker" / "pid").read_text()))
+    assert socket.exists()
+    done = bench("down", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("", "The embedded broker has stopped.\n")
+    assert not socket.exists()
+    assert not server.is_running()
+    assert status(tmp_path)["counts"]["queued"] == 1
+
+
+def test_down_leaves_a_broker_alone_that_bench_did_not_start(bench_home, tmp_path, valkey_url):
+    import redis
+
+    assert "left alone" in bench("down", cwd=tmp_path, BENCH_BROKER_URL=valkey_url).stderr
+    with redis.Redis.from_url(valkey_url) as client:
+        assert client.ping()
+
+
+HARM = """<script>alert('1')</script> & 50 % of $x$_{y} \\\\ #1 "two" 'three'"""
+WILD = f"""
+[suite]
+name = "wild"
+dataset = "digits"
+title = {json.dumps(HARM)}
+[defaults]
+epochs = 1
+[variants.tame]
+title = {json.dumps(HARM)}
+[variants.wild]
+learning_rate = 1e30
+optimizer = "sgd"
+"""
+
+
+def test_a_run_with_a_failed_job_ends_with_1_and_reports_the_cause(bench_home, tmp_path):
+    (tmp_path / "wild.toml").write_text(WILD)
+    done = bench("run", "--all", "--suite", "wild.toml", "--slots", "1", cwd=tmp_path, code=1)
+    assert "1 failed: diverged" in done.stdout
+    report = tmp_path / "report"
+    assert "1 failed: diverged" in (report / "report.md").read_text()
+    assert "<script>alert('1')" not in (report / "report.html").read_text()
+    again = json.loads(bench("report", "--json", cwd=tmp_path).stdout)
+    assert again["counts"] == {"queued": 0, "running": 0, "done": 1, "failed": 1, "cancelled": 0}
+    assert again == json.loads((report / "report.json").read_text())
+    expected = {"schema", "suite", "dataset", "overrides", "submission", "counts", "not_submitted", "reference", "jobs"}
+    assert {*again} >= expected | {"tables", "figures"}
+
+
+def test_a_drained_worker_ends_with_1_when_a_job_failed_meanwhile(bench_home, tmp_path):
+    (tmp_path / "wild.toml").write_text(WILD)
+    bench("submit", "--variant", "wild", "--suite", "wild.toml", cwd=tmp_path)
+    bench("worker", "--drain", "--slots", "1", cwd=tmp_path, code=1)
+    bench("worker", "--drain", "--slots", "1", cwd=tmp_path, code=0)
+
+
+def test_two_slots_train_two_jobs_at_once(bench_home, tmp_path):
+    words = ["run", "--variant", "baseline", "--dataset", "digits", "--epochs", "4", "--seeds", "2", "--slots", "2"]
+    bench(*words, cwd=tmp_path)
+    with closing(open_store(f"sqlite:///{bench_home / 'bench.db'}")) as store:
+        (one,), (two,) = store.attempts([1, 2]).values()
+    assert one.started_at < two.ended_at
+    assert two.started_at < one.ended_at
+    assert one.owner.rpartition("/")[2] != two.owner.rpartition("/")[2]
 
 
 def test_a_store_that_cannot_be_reached_is_exit_code_3(bench_home, tmp_path):
