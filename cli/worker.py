@@ -13,7 +13,9 @@ from cli import _options as options
 def worker(
     slots: options.Slots = None,
     device: options.Device = "auto",
-    drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing is left to do; 1 when a job failed.")] = False,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Stop when nothing is left to do; 1 when a job failed.")
+    ] = False,
     metrics: Annotated[
         str, typer.Option(envvar="BENCH_METRICS", metavar="[HOST:]PORT", help="Serve metrics there, for Prometheus.")
     ] = "",
