@@ -1,10 +1,13 @@
 """One set of promises, kept by the store on SQLite and on Postgres."""
 
+import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from clock import Clock
 from records import EPOCH, new_job, predictions, result, submission
+from sqlalchemy import event
 
 from db import open_store, upgrade_store
 from db.errors import LostError, NotFoundError, StoreError
@@ -201,6 +204,45 @@ def test_a_job_that_must_be_alone_shares_its_device_with_nothing(store, clock):
     add(store, 4)
     assert claim(store) is None
     assert store.claim_next("w2", lease_s=60, place="other host") is not None
+
+
+@pytest.mark.parametrize("first", ["alone", "other"])
+def test_two_claims_at_once_put_no_neighbour_beside_a_job_that_must_be_alone(store, store_url, clock, first):
+    must_be_alone, other = add(store, 1, 2)
+    store.fail(claim(store), Cause.OOM, "full")
+    store.set_train_flops({must_be_alone: 2.0 if first == "alone" else 1.0, other: 1.5})
+    clock.now += RETRIES[Cause.OOM].delay_s + 1
+    claimed, commit, found = threading.Event(), threading.Event(), []
+
+    @event.listens_for(store._engine, "commit")
+    def _wait(_connection):
+        claimed.set()
+        commit.wait(30)
+
+    with closing(open_store(store_url, clock=clock.sql)) as second:
+        slow = threading.Thread(target=lambda: found.append(claim(store, "w1")))
+        quick = threading.Thread(target=lambda: found.append(claim(second, "w2")))
+        slow.start()
+        assert claimed.wait(30)
+        quick.start()
+        quick.join(0.5)  # it waits for the other's commit; one that did not would be through by now
+        commit.set()
+        slow.join()
+        quick.join()
+    assert [held and held.job_id for held in found] == [must_be_alone if first == "alone" else other, None]
+
+
+def test_a_second_submit_brings_its_timeout_to_what_is_not_done(store):
+    done, waiting = add(store, 1, 2)
+    store.finish(claim(store), result(), predictions())
+    later = [replace(new_job(seed), timeout_s=90.0) for seed in (1, 2)]
+    assert [job.new for job in store.submit(submission(), later)[1]] == [False, False]
+    held = claim(store)
+    assert (held.job_id, held.timeout_s) == (waiting, 90.0)
+    assert store.jobs([done])[0].state is JobState.DONE
+    store.fail(held, Cause.PREEMPTED, "stop")
+    add(store, 2)
+    assert claim(store).timeout_s is None
 
 
 def test_a_worker_sees_what_its_children_hold(store, clock):

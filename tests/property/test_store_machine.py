@@ -1,0 +1,272 @@
+"""Any order of what users, workers and time may do to a store leaves it as a small model of it says."""
+
+import shutil
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+import pytest
+from clock import Clock
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from records import EPOCH, new_job, result, submission
+from sqlalchemy import select
+
+from db import open_store
+from db.errors import LostError
+from db.policy import RETRIES
+from db.records import MOVES, Cause, Claim, JobState
+from db.tables import attempts, epochs, events, jobs, metadata, results
+
+LEASE_S = 60.0
+OWNERS = {"w1": "here", "w2": "here", "w3": "there"}
+SEEDS = range(4)
+NEW_JOBS = {seed: new_job(seed) for seed in SEEDS}
+CAUSES = [cause for cause in Cause if cause is not Cause.WORKER_LOST]  # that one nobody says of himself
+
+
+@dataclass
+class Expected:
+    """What the store should know of one job."""
+
+    id: int
+    priority: int
+    available_at: float
+    state: JobState = JobState.QUEUED
+    claim: Claim | None = None  # the newest
+    lease_until: float = 0.0
+    counted_from: int = 0
+    alone: bool = False
+    asked_to_stop: bool = False
+    cause: Cause | None = None
+    accuracy: float | None = None
+    endings: list[str] = field(default_factory=list)  # how each attempt ended
+    starts: list[int] = field(default_factory=list)  # the epochs that a checkpoint gave it
+
+    @property
+    def attempt(self):
+        return len(self.starts)
+
+    def holds(self, claim):
+        return self.state is JobState.RUNNING and self.claim == claim
+
+    def end(self, cause, now):
+        policy, self.state = RETRIES.get(cause), JobState.FAILED
+        before = self.endings[self.counted_from :].count(cause)
+        if cause is Cause.CANCELLED or (policy and self.asked_to_stop):
+            self.state = JobState.CANCELLED
+        elif policy and (policy.most is None or before < policy.most):
+            self.state, self.available_at = JobState.QUEUED, now + policy.delay_s
+            self.alone = self.alone or policy.alone
+        self.cause, self.asked_to_stop = cause, False
+        self.endings.append(cause)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    claims = Bundle("claims")
+
+    def __init__(self, url):
+        super().__init__()
+        self.clock = Clock()
+        self.store = open_store(url, clock=self.clock.sql)
+        self.jobs = {}  # by seed
+        self.submissions = 0
+
+    def teardown(self):
+        self.moves_were_allowed()
+        self.store.close()
+
+    def of(self, claim):
+        return self.jobs[claim.seed]
+
+    def expire(self):
+        for job in self.jobs.values():
+            if job.state is JobState.RUNNING and job.lease_until < self.clock.now:
+                job.end(Cause.WORKER_LOST, self.clock.now)
+
+    @rule(seeds=st.lists(st.sampled_from(SEEDS), min_size=1, unique=True), priority=st.integers(0, 2))
+    def submit(self, seeds, priority):
+        _, asked = self.store.submit(submission(), [NEW_JOBS[seed] for seed in seeds], priority=priority)
+        self.submissions += 1
+        for entry in asked:
+            assert entry.new == (entry.seed not in self.jobs)
+            known = Expected(id=entry.job_id, priority=priority, available_at=self.clock.now)
+            assert self.jobs.setdefault(entry.seed, known).id == entry.job_id
+
+    @rule(target=claims, owner=st.sampled_from([*OWNERS]))
+    def claim(self, owner):
+        self.expire()
+        beside = [job for job in self.jobs.values() if job.state is JobState.RUNNING and place(job) == OWNERS[owner]]
+        waiting = [
+            (-job.priority, job.id, seed)
+            for seed, job in self.jobs.items()
+            if job.state is JobState.QUEUED and job.available_at <= self.clock.now and not (beside and job.alone)
+        ]
+        claim = self.store.claim_next(owner, lease_s=LEASE_S, place=OWNERS[owner])
+        if not waiting or any(job.alone for job in beside):
+            assert claim is None
+            return multiple()
+        job = self.jobs[min(waiting)[2]]
+        assert (claim.job_id, claim.attempt, claim.owner) == (job.id, job.attempt + 1, owner)
+        job.state, job.claim, job.cause = JobState.RUNNING, claim, None
+        job.lease_until = self.clock.now + LEASE_S
+        job.starts.append(0)
+        return claim
+
+    @rule(claim=claims)
+    def heartbeat(self, claim):
+        job = self.of(claim)
+        beat = self.store.heartbeat(claim, lease_s=LEASE_S)
+        assert beat.owned == job.holds(claim)
+        assert beat.cancel_requested == (beat.owned and job.asked_to_stop)
+        if beat.owned:
+            job.lease_until = self.clock.now + LEASE_S
+
+    @rule(claim=claims, epoch=st.integers(1, 3))
+    def start(self, claim, epoch):
+        job = self.of(claim)
+        reached = [replace(EPOCH, epoch=number) for number in range(1, epoch + 1)]
+        self.write(claim, lambda: self.store.start_attempt(claim, log="", reached=reached))
+        if job.holds(claim):
+            if epoch > max(job.starts[:-1], default=0):
+                job.counted_from = claim.attempt - 1
+            job.starts[-1] = epoch
+
+    @rule(claim=claims, epoch=st.integers(1, 3))
+    def record_epoch(self, claim, epoch):
+        self.write(claim, lambda: self.store.record_epoch(claim, replace(EPOCH, epoch=epoch)))
+
+    @rule(claim=claims, accuracy=st.floats(0, 1))
+    def finish(self, claim, accuracy):
+        job = self.of(claim)
+        if job.state is JobState.DONE and job.claim == claim:
+            self.changes_nothing(lambda: self.store.finish(claim, result(accuracy), {}))
+            return
+        self.write(claim, lambda: self.store.finish(claim, result(accuracy), {}))
+        if job.holds(claim):
+            job.state, job.accuracy = JobState.DONE, accuracy
+            job.endings.append("done")
+
+    @rule(claim=claims, cause=st.sampled_from(CAUSES))
+    def fail(self, claim, cause):
+        job, was_ours = self.of(claim), self.of(claim).holds(claim)
+        state = self.write(claim, lambda: self.store.fail(claim, cause, "why"))
+        if was_ours:
+            job.end(cause, self.clock.now)
+            assert state is job.state
+
+    @rule(seeds=st.sets(st.sampled_from(SEEDS)))
+    def cancel(self, seeds):
+        chosen = [self.jobs[seed] for seed in seeds if seed in self.jobs]
+        cancelled, asked = self.store.cancel([job.id for job in chosen])
+        assert cancelled == sorted(job.id for job in chosen if job.state is JobState.QUEUED)
+        assert asked == sorted(job.id for job in chosen if job.state is JobState.RUNNING)
+        for job in chosen:
+            if job.state is JobState.QUEUED:
+                job.state, job.cause = JobState.CANCELLED, Cause.CANCELLED
+            job.asked_to_stop = job.state is JobState.RUNNING
+
+    @rule(seeds=st.sets(st.sampled_from(SEEDS)))
+    def retry(self, seeds):
+        ended = (JobState.FAILED, JobState.CANCELLED)
+        chosen = [self.jobs[seed] for seed in seeds if seed in self.jobs]
+        again = [job for job in chosen if job.state in ended]
+        assert self.store.retry([job.id for job in chosen]) == sorted(job.id for job in again)
+        for job in again:
+            job.state, job.cause, job.alone = JobState.QUEUED, None, False
+            job.counted_from, job.available_at = job.attempt, self.clock.now
+
+    @rule(seconds=st.sampled_from([1.0, 6.0, 59.0, 61.0]))
+    def time_passes(self, seconds):
+        self.clock.now += seconds
+
+    @rule(actor=st.sampled_from([*OWNERS, "status"]))
+    def reconcile(self, actor):
+        running = [job for job in self.jobs.values() if job.state is JobState.RUNNING]
+        self.expire()
+        found = self.store.reconcile(actor=actor)
+        assert set(found.requeued) == {job.id for job in running if job.state is JobState.QUEUED}
+        assert set(found.failed) == {job.id for job in running if job.state is JobState.FAILED}
+
+    def write(self, claim, act):
+        """A write that is refused, and changes nothing, unless the claim still holds its job."""
+        if self.of(claim).holds(claim):
+            return act()
+        with pytest.raises(LostError):
+            self.changes_nothing(act)
+        return None
+
+    def changes_nothing(self, act):
+        before = self.everything()
+        try:
+            act()
+        finally:
+            assert self.everything() == before
+
+    def everything(self):
+        with self.store._reading() as connection:
+            tables = (jobs, attempts, epochs, results, events)
+            return [connection.execute(select(table).order_by(*table.primary_key)).all() for table in tables]
+
+    @invariant()
+    def the_store_is_as_the_model_says(self):
+        found = {job.seed: (job.id, job.state, job.attempt, job.cause) for job in self.store.jobs()}
+        assert found == {seed: (job.id, job.state, job.attempt, job.cause) for seed, job in self.jobs.items()}
+        assert len(self.store.submissions()) == self.submissions
+
+    @invariant()
+    def a_job_has_one_result_when_it_is_done_and_none_before(self):
+        found = self.store.results(job.id for job in self.jobs.values())
+        scores = {job_id: result.best.test_accuracy for job_id, result in found.items()}
+        assert scores == {job.id: job.accuracy for job in self.jobs.values() if job.state is JobState.DONE}
+
+    @invariant()
+    def every_attempt_is_there_and_only_the_newest_of_a_running_job_is_open(self):
+        tries = self.store.attempts(job.id for job in self.jobs.values())
+        for job in self.jobs.values():
+            is_open = [None] if job.state is JobState.RUNNING else []
+            assert [a.outcome for a in tries[job.id]] == job.endings + is_open
+            assert [a.number for a in tries[job.id]] == [*range(1, job.attempt + 1)]
+
+    def moves_were_allowed(self):
+        for job in self.jobs.values():
+            state = JobState.QUEUED
+            for event in self.store.events(job.id):
+                if "to" in event.details:
+                    assert event.details["to"] in MOVES[state]
+                    state = JobState(event.details["to"])
+            assert state is job.state
+
+
+def place(job):
+    return OWNERS[job.claim.owner]
+
+
+def budget(examples, steps):
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    return settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow)
+
+
+def test_any_order_of_events_keeps_a_sqlite_store_as_the_model_says(tmp_path):
+    empty, used = tmp_path / "empty.db", tmp_path / "used.db"
+    open_store(f"sqlite:///{empty}", create=True).close()  # closed: its -wal is in the file
+
+    def machine():
+        for path in tmp_path.glob("used.db*"):
+            path.unlink()
+        shutil.copyfile(empty, used)
+        return StoreMachine(f"sqlite:///{used}")
+
+    run_state_machine_as_test(machine, settings=budget(30, 40))
+
+
+def test_any_order_of_events_keeps_a_postgres_store_as_the_model_says(postgres_url):
+    open_store(postgres_url, create=True).close()
+    tables = ", ".join(table.name for table in metadata.sorted_tables)
+
+    def machine():
+        with closing(open_store(postgres_url)) as store, store._writing() as connection:
+            connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        return StoreMachine(postgres_url)
+
+    run_state_machine_as_test(machine, settings=budget(6, 30))
