@@ -6,8 +6,10 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,10 +73,61 @@ def test_the_installed_wheel_helps_and_plans_the_built_in_suite(bench: Bench) ->
     assert len({job["key"] for job in jobs}) == 12
 
 
-def test_the_installed_wheel_trains_and_reports(bench: Bench, tmp_path: Path) -> None:
+def test_the_installed_wheel_trains_and_reports_and_leaves_nothing_running(bench: Bench, tmp_path: Path) -> None:
     out = tmp_path / "report"
     bench("run", "--variant", "baseline", "--dataset", "digits", "--epochs", "1", "--out", str(out))
     assert "baseline" in (out / "report.html").read_text()
+    assert _left_of(tmp_path) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_the_installed_wheel_runs_the_whole_demo_and_leaves_nothing_running(bench: Bench, tmp_path: Path) -> None:
+    done = bench("demo")
+    folder = tmp_path / "elsewhere" / "bench-demo"
+    report = json.loads((folder / "report" / "report.json").read_text())
+    assert report["counts"] == {"queued": 0, "running": 0, "done": 12, "failed": 0, "cancelled": 0}
+    assert report["dataset"] == "digits"
+    assert report["overrides"] == {"dataset": "digits", "epochs": 2}
+    assert f"Report: {folder.relative_to(tmp_path / 'elsewhere') / 'report' / 'report.html'}" in done.stdout
+    assert _left_of(tmp_path) == []
+
+
+def _left_of(folder: Path) -> list[str]:
+    """Sockets below the folder, and processes that know of it."""
+    sockets = [str(path) for path in folder.rglob("*") if path.is_socket()]
+    users = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = [*process.cmdline(), process.environ().get("BENCH_HOME", ""), process.cwd()]
+            if process.pid != os.getpid() and any(str(folder) in word for word in words):
+                users.append(f"{process.pid} {words}")
+    return sockets + users
+
+
+@pytest.mark.parametrize(
+    ("target", "command"), [("demo", ".venv/bin/bench demo"), ("test", '.venv/bin/python -m pytest -m "not long"')]
+)
+def test_make_calls_the_command_that_the_readme_names(target: str, command: str) -> None:
+    done = _run(["make", "-n", target, "VENV=.venv"], cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == command
+    assert f"    make {target} " in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("broken", "called"), [("", ["check", "test"]), ("check", ["check"]), ("test", ["check", "test"])]
+)
+def test_ci_runs_make_check_and_make_test_and_fails_with_them(tmp_path: Path, broken: str, called: list[str]) -> None:
+    calls = tmp_path / "calls"
+    for name, line in (("make", f'echo "$1" >>{calls}; [ "$1" != "{broken}" ]'), ("docker-compose", "exit 1")):
+        tool = tmp_path / "bin" / name
+        tool.parent.mkdir(exist_ok=True)
+        tool.write_text(f"#!/bin/sh\n{line}\n")
+        tool.chmod(0o755)
+    done = _run(["bash", str(ROOT / ".ci" / "run")], cwd=tmp_path, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert calls.read_text().split() == called
+    assert (done.returncode == 0) is (not broken)
 
 
 def _pip(*arguments: str) -> None:
@@ -91,5 +144,5 @@ def _run(command: list[str], *, cwd: Path, **environment: str) -> "subprocess.Co
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=1500,  # pytest's own limit is shorter, but for the long tests
     )
