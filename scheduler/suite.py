@@ -20,7 +20,7 @@ from scheduler.config import Config
 from scheduler.datasets import normalise
 
 BUILT_IN = ("report",)
-OWN_TABLES = ("cost", "attempts_without_result")
+OWN_TABLES = ("cost", "attempts_without_result", "printed_values")
 """Tables that every report has of its own; a suite's may not have their names, which are file names too."""
 
 _NAME_THEM = 'name the points: list = [{ name = "short", ... }]'

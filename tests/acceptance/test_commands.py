@@ -189,15 +189,21 @@ def queued(bench_home, tmp_path):
     return bench_home
 
 
-def test_plan_gives_machines_these_keys(queued, here):
+def documented(command):
+    """The keys of a job that docs/commands.md names: the indented lines after the command."""
+    text = (ROOT / "docs" / "commands.md").read_text().partition(f"`bench {command} --json`")[2]
+    return re.search(r"(?:^    .*\n)+", text, re.MULTILINE)[0].split()
+
+
+def test_plan_gives_machines_the_documented_keys(queued, here):
     found = json.loads(here("plan", "--variant", "resnet", "--dataset", "digits", "--json").out)
     assert [*found] == ["jobs"]
     (job,) = found["jobs"]
-    assert [*job] == ["variant", "key", "seed", "parameters", "flops", "state"]
+    assert [*job] == documented("plan")
     assert (job["variant"], job["seed"], job["state"]) == ("resnet", 42, "queued")
 
 
-def test_status_gives_machines_these_keys_and_narrows_to_a_submission(queued, tmp_path):
+def test_status_gives_machines_the_documented_keys_and_narrows_to_a_submission(queued, tmp_path):
     everything = status(tmp_path)
     assert [*everything] == ["counts", "jobs"]
     assert everything["counts"] == {"queued": 13, "running": 0, "done": 0, "failed": 0, "cancelled": 0}

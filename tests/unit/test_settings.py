@@ -1,10 +1,12 @@
 """Settings: which source wins, what follows the home, and what an error says of them."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from cli.main import EPILOG
 from db.errors import ConfigError
 from scheduler.settings import Settings, load_settings
 
@@ -66,6 +68,13 @@ def test_an_error_does_not_show_a_password(monkeypatch, tmp_path, url):
     with pytest.raises(ConfigError) as raised:
         load_settings(home=tmp_path)
     assert "secret" not in str(raised.value) + raised.value.fix
+
+
+def test_the_help_names_every_setting_with_its_default():
+    for name, field in Settings.model_fields.items():
+        plain = field.default if isinstance(field.default, int | float) else ""
+        expected = rf"BENCH_{name.upper()} \([^)]*{str(plain).lower()}"
+        assert re.search(expected, EPILOG), name
 
 
 def test_an_error_says_where_the_setting_may_be_set(home, monkeypatch):

@@ -1,13 +1,18 @@
 """Suite files: what they become, and how each mistake is named."""
 
 import json
+from contextlib import closing
 
 import pytest
+from filled_store import fill
 
+from db import open_store
 from db.errors import ConfigError
+from report.scope import read_scope
+from report.tables import build_tables
 from scheduler.config import ENGINE_REVISION, Config, job_key
 from scheduler.planning import make_plan, seeds_of
-from scheduler.suite import load_suite, protocol_of
+from scheduler.suite import OWN_TABLES, load_suite, protocol_of
 
 HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
 ONE = HEAD + '[variants.a]\nmodel = "small_cnn"\n'
@@ -241,6 +246,14 @@ def test_a_mistake_names_file_place_and_what_would_be_allowed(tmp_path, text, wo
 def test_a_title_is_any_text(tmp_path, title):
     found = suite(tmp_path, ONE + f"title = {json.dumps(title)}\n")
     assert found.variants["a"].title == title
+
+
+def test_a_suites_table_cannot_have_the_name_of_one_that_every_report_has(tmp_path):
+    with closing(open_store(f"sqlite:///{tmp_path / 'bench.db'}", create=True)) as store:
+        fill(store, seeds=[1])
+        names = {table.name for table in build_tables(read_scope(store, None))}
+    added = names - {table["name"] for table in load_suite().tables}
+    assert {"cost", "attempts_without_result"} <= added <= set(OWN_TABLES)
 
 
 def test_equal_configs_and_only_they_share_a_key():
