@@ -86,7 +86,7 @@ def test_a_worker_shows_the_job_that_it_runs_and_then_that_it_is_done(here, stor
         scrape(port)
 
 
-def test_scrapes_go_on_while_children_die_and_cost_neither_answer_nor_store(here, store, tmp_path):
+def test_scrapes_go_on_while_a_child_dies_and_another_is_forked(here, store, tmp_path):
     submit_digits(store, here, "baseline", epochs=8)
     answers, ended = [], threading.Event()
     with worker(tmp_path, BENCH_METRICS="0", **QUICK):
@@ -99,14 +99,13 @@ def test_scrapes_go_on_while_children_die_and_cost_neither_answer_nor_store(here
         scraper = threading.Thread(target=keep_scraping)
         scraper.start()
         try:
-            for attempt in (1, 2):
-                until(lambda attempt=attempt: job(store).attempt == attempt and running_at(store, 1))
-                os.kill(pid_of(store), signal.SIGKILL)
-            until(lambda: job(store).state is JobState.DONE)
+            until(lambda: running_at(store, 1))
+            os.kill(pid_of(store), signal.SIGKILL)
+            until(lambda: job(store).state is JobState.DONE, seconds=180)
         finally:
             ended.set()
             scraper.join()
-        assert scrape(port)["bench_attempts_total", "worker_lost"] == 2
+        assert scrape(port)["bench_attempts_total", "worker_lost"] == 1
     assert len(answers) > 10
     assert set(answers) == {1}
     with closing(sqlite3.connect(here.folder / "bench.db")) as connection:
@@ -157,7 +156,7 @@ def test_every_line_of_a_worker_has_the_one_format_ids_and_no_secret(
     assert "epoch 1:" in both[0]
     (gone,) = [line for line in own.splitlines() if "is gone" in line]
     assert _about(1, kind) in gone
-    assert "Connected to redis" in own  # Celery's own
+    assert "pool workers joined" in own  # the library's own word
     assert "hunter2" not in own + "".join(both)
 
 
