@@ -43,8 +43,9 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The URL as it may be shown: without password."""
-        return self.url.render_as_string(hide_password=True)
+        """The URL as it may be shown: without password, and without options, which may hold one too."""
+        folder = self.url.query.get("host")  # of a Unix socket
+        return self.url.set(query={"host": folder} if folder else {}).render_as_string(hide_password=True)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -1,5 +1,6 @@
 """The Celery app. A message is a doorbell: it says that there is work, the store decides which."""
 
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -44,6 +45,8 @@ def make_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_transport_options=_transport_options(settings.broker),
+        # what the URL says of TLS wins; one that says nothing would be encrypted to whoever answers
+        broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if settings.broker.startswith("rediss:") else False,
     )
     return app
 

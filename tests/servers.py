@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,101 @@ def postgres_database(url: Callable[[str], str]) -> Iterator[str]:
     finally:
         with psycopg.connect(admin, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """`server` and its key are signed by `ca`; nothing is signed by `other_ca`."""
+
+    folder: Path
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.pem"
+
+    @property
+    def other_ca(self) -> Path:
+        return self.folder / "other.pem"
+
+    @property
+    def server(self) -> tuple[Path, Path]:
+        return self.folder / "server.pem", self.folder / "server.key"
+
+
+@contextmanager
+def certificates() -> Iterator[Certificates]:
+    """For `localhost`, made with openssl."""
+    with _folder("bench-tls-") as folder:
+        folder.chmod(0o755)  # the servers run as other users
+        for name in ("ca", "other"):
+            _openssl(folder, name, f"/CN=bench test {name}")
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:FALSE"]
+        _openssl(folder, "server", "/CN=localhost", *signed, "-addext", "subjectAltName=DNS:localhost")
+        yield Certificates(folder)
+
+
+def _openssl(folder: Path, name: str, subject: str, *more: str) -> None:
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key"]
+    command = ["openssl", "req", "-x509", *key, "-days", "2", "-subj", subject, "-out", f"{name}.pem", *more]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+def tls_servers_missing() -> str:
+    """Which of the programs are not there: those from the package index speak no TLS."""
+    names = {"openssl": shutil.which("openssl"), "redis-server": shutil.which("redis-server")}
+    names["postgresql"] = str(found) if (found := _debian_postgres()) else None
+    return ", ".join(name for name, path in names.items() if path is None)
+
+
+def _debian_postgres() -> Path | None:
+    return max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None)
+
+
+@contextmanager
+def tls_redis(files: Certificates, password: str) -> Iterator[str]:
+    """Debian's Redis with TLS only and a password; gives host and port."""
+    certificate, key = files.server
+    with _folder("bench-redis-") as folder:
+        port = _free_port()
+        settings = {"port": 0, "tls-port": port, "bind": "127.0.0.1", "dir": folder, "save": '""', "appendonly": "no"}
+        settings |= {"tls-cert-file": certificate, "tls-key-file": key, "tls-ca-cert-file": files.ca}
+        settings |= {"tls-auth-clients": "no", "requirepass": password, "maxmemory-policy": "noeviction"}
+        (folder / "redis.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+        command = ["redis-server", str(folder / "redis.conf")]
+        with _running(command, folder / "log", stop=signal.SIGTERM) as server:
+            if not _until(server, lambda: _listens(port)):
+                raise RuntimeError(f"Redis did not start: {_tail(folder / 'log')}")
+            yield f"localhost:{port}"
+
+
+@contextmanager
+def tls_postgres(files: Certificates, password: str) -> Iterator[str]:
+    """Debian's Postgres that takes TLS and a password only; gives host and port. Its user and database are `bench`."""
+    program = _debian_postgres()
+    assert program is not None
+    with _folder("bench-pgtls-") as folder:
+        account = _unprivileged(folder)
+        data, secret, port = folder / "data", folder / "password", _free_port()
+        own = [Path(shutil.copy(path, folder)) for path in files.server]
+        secret.write_text(password)
+        for path in (*own, secret):
+            path.chmod(0o600)
+            if account:
+                os.chown(path, account["user"], account["group"])
+        initdb = [str(program.with_name("initdb")), "-D", str(data), "-U", "bench", "-A", "scram-sha-256", "-E", "UTF8"]
+        initdb += ["--pwfile", str(secret), "--locale=C", "--no-sync"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, timeout=120, **account)
+        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        settings = {"ssl": "on", "ssl_cert_file": own[0], "ssl_key_file": own[1], "listen_addresses": "127.0.0.1"}
+        settings |= {"port": port, "unix_socket_directories": "", "fsync": "off"}
+        command = [str(program), "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
+        with _running(command, folder / "log", stop=signal.SIGINT, **account) as server:
+            address = f"postgresql://bench:{password}@localhost:{port}/postgres?sslmode=require"
+            if not _until(server, lambda: _answers(address)):
+                raise RuntimeError(f"Postgres did not start: {_tail(folder / 'log')}")
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute("CREATE DATABASE bench")
+            yield f"localhost:{port}"
 
 
 @contextmanager
@@ -166,9 +262,21 @@ def _pings(port: int) -> bool:
         return False
 
 
-def _accepts(folder: Path) -> bool:
+def _listens(port: int) -> bool:
     try:
-        psycopg.connect(f"postgresql://bench@/postgres?host={folder}").close()
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _accepts(folder: Path) -> bool:
+    return _answers(f"postgresql://bench@/postgres?host={folder}")
+
+
+def _answers(address: str) -> bool:
+    try:
+        psycopg.connect(address).close()
     except psycopg.OperationalError:
         return False
     return True
