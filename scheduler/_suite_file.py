@@ -70,7 +70,10 @@ OF_VARIANTS = frozenset(
 
 
 class ReferenceValues(Strict):
-    """Values that somebody printed for one variant: accuracies as fractions, `gap` = training minus validation."""
+    """Values that somebody printed for one variant: accuracies as fractions, `gap` = training minus validation.
+
+    `chosen`: whether its point of a sweep was printed as the best one.
+    """
 
     test_accuracy: Share | None = None
     test_loss: Loss | None = None
@@ -81,6 +84,7 @@ class ReferenceValues(Strict):
     gap: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False)
     parameters: int | None = Field(None, ge=1)
     epochs: int | None = Field(None, ge=1)
+    chosen: bool | None = None
 
 
 class ReferenceTable(Strict):
