@@ -11,7 +11,7 @@ __all__ = ["write_report"]
 
 
 def write_report(store: "Store", out: Path, *, submission_id: int | None = None) -> "Report":
-    """See `report.write.write_report`; matplotlib and pandas are loaded only now."""
+    """See `report.write.write_report`; matplotlib is loaded only now."""
     from report import write
 
     return write.write_report(store, out, submission_id=submission_id)

@@ -1,10 +1,15 @@
-"""What each figure plots, as plain rows: the drawing and the CSV beside it use these and nothing else."""
+"""What each figure plots, as plain rows: the drawing and the CSV beside it use these and nothing else.
+
+Accuracies and shares are fractions, losses mean cross-entropy in nats; `_sd` is the sample standard deviation over
+seeds, None for one seed; `n` is how many seeds a row holds.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from db.records import ImageGrid
 from report.scope import Scope, VariantData
 from report.statistics import summarise
 from report.tables import accuracy_interval
@@ -18,8 +23,10 @@ def figure_rows(scope: Scope, figure: dict[str, Any]) -> Rows:
     kind = figure["kind"]
     if kind == "class_distribution":
         return class_counts(scope)
+    if kind in ("samples", "augmentation"):
+        return pictures(getattr(scope.dataset, kind, None))
     if kind in ("history", "histories"):
-        return [row for label in figure["variants"] for row in history(scope.variant(label))]
+        return [row for label in figure["variants"] for row in history(scope, scope.variant(label))]
     if kind == "metrics":
         return [row for label in figure["variants"] for row in metrics(scope, scope.variant(label))]
     if kind == "tuning":
@@ -39,30 +46,33 @@ def class_counts(scope: Scope) -> Rows:
     return [{"class": name, "train": a, "validation": b, "test": c} for name, a, b, c in counts]
 
 
-def history(variant: VariantData) -> Rows:
-    """Mean and deviation over the seeds that reached an epoch; `n` of them."""
+def pictures(grid: ImageGrid | None) -> Rows:
+    """Which pictures are shown, in the order of reading."""
+    return [{"row": row, "column": column} for row in grid.rows for column in grid.columns] if grid else []
+
+
+def history(scope: Scope, variant: VariantData) -> Rows:
+    """Mean and deviation over the seeds that reached an epoch; `n` of them. Printed values are of the last epoch."""
     rows = []
     histories = list(variant.histories.values())
+    printed = _printed(scope, variant.label, (*HISTORY, "epochs"))
     for epoch in range(1, max((len(one) for one in histories), default=0) + 1):
         reached = [one[epoch - 1] for one in histories if len(one) >= epoch]
         row: dict[str, Any] = {"variant": variant.label, "epoch": epoch, "n": len(reached)}
         for name in HISTORY:
-            found = summarise([getattr(record, name) for record in reached])
-            row[name], row[f"{name}_sd"] = (found.mean, found.deviation or 0.0) if found else (None, None)
-        rows.append(row)
+            row |= _mean(name, [getattr(record, name) for record in reached])
+        rows.append(row | printed)
     return rows
 
 
 def metrics(scope: Scope, variant: VariantData) -> Rows:
-    """Training and validation figures at the last epoch and at the best one."""
+    """Training and validation figures at the last epoch, which the printed ones are of, and at the best one."""
     rows = []
     for weights in ("last", "best"):
         row: dict[str, Any] = {"variant": variant.label, "weights": weights, "n": len(variant.done)}
         for name in HISTORY:
-            found = summarise([getattr(getattr(result, weights), name) for result in variant.done])
-            row[name] = found.mean if found else None
-            row[f"{name}_sd"] = found.deviation if found else None
-        rows.append(row)
+            row |= _mean(name, [getattr(getattr(result, weights), name) for result in variant.done])
+        rows.append(row | (_printed(scope, variant.label, HISTORY) if weights == "last" else {}))
     return rows
 
 
@@ -74,41 +84,57 @@ def tuning(scope: Scope, sweep: str) -> Rows:
 
 
 def accuracy(scope: Scope, variant: VariantData) -> dict[str, Any]:
-    """Test accuracy of best and last weights with its interval, and the network's size."""
+    """Test accuracy of the best weights with its 95 % interval, that of the last ones, and the network's size."""
     done = variant.done
-    best = summarise([result.best.test_accuracy for result in done])
-    last = summarise([result.last.test_accuracy for result in done])
     low, high = accuracy_interval(done) or (None, None)
+    printed = scope.reference(variant.label)
     return {
         "variant": variant.label,
         "n": len(done),
         "state": variant.state,
-        "test_accuracy": best.mean if best else None,
+        **_mean("test_accuracy", [result.best.test_accuracy for result in done]),
         "low": low,
         "high": high,
-        "last_test_accuracy": last.mean if last else None,
-        "printed_test_accuracy": scope.reference(variant.label).get("test_accuracy"),
+        **_mean("last_test_accuracy", [result.last.test_accuracy for result in done]),
+        "printed_test_accuracy": printed.get("test_accuracy"),
         "parameters": done[0].parameters if done else None,
+        "printed_parameters": printed.get("parameters"),
         "flops": done[0].flops if done else None,
     }
 
 
 def confusion(scope: Scope, variant: VariantData) -> Rows:
-    """Counts of the best weights, summed over seeds, with the share of their true class."""
-    table = confusion_counts(variant)
-    if table is None:
+    """Test images of the best weights, summed over seeds; `share` of the true class, its deviation over seeds."""
+    if not variant.done:
         return []
-    names = class_names(scope, len(table))
+    tables = np.array([result.best.confusion for result in variant.done], dtype=np.int64)
+    wholes = np.maximum(tables.sum(axis=2, keepdims=True), 1)
+    shares = tables / wholes
+    together = tables.sum(axis=0) / wholes.sum(axis=0)
+    names = class_names(scope, tables.shape[1])
     return [
-        {"variant": variant.label, "true": names[i], "predicted": names[j], "images": int(table[i, j])}
-        for i, j in np.ndindex(table.shape)
+        {
+            "variant": variant.label,
+            "n": len(tables),
+            "true": names[i],
+            "predicted": names[j],
+            "images": int(tables[:, i, j].sum()),
+            "share": float(together[i, j]),
+            "share_sd": float(shares[:, i, j].std(ddof=1)) if len(tables) > 1 else None,
+        }
+        for i, j in np.ndindex(tables.shape[1:])
     ]
-
-
-def confusion_counts(variant: VariantData) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    tables = [np.array(result.best.confusion, dtype=np.int64) for result in variant.done]
-    return np.sum(tables, axis=0) if tables else None
 
 
 def class_names(scope: Scope, classes: int) -> Sequence[str]:
     return scope.dataset.classes if scope.dataset else [str(number) for number in range(classes)]
+
+
+def _mean(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    found = summarise(values)
+    return {name: found.mean if found else None, f"{name}_sd": found.deviation if found else None}
+
+
+def _printed(scope: Scope, label: str, names: Sequence[str]) -> dict[str, float]:
+    reference = scope.reference(label)
+    return {f"printed_{name}": reference[name] for name in names if name in reference}

@@ -5,15 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from report.figure_data import Rows, class_names, confusion_counts
-from report.scope import Scope
-from report.theme import PRINTED, TEST, TRAIN, VALIDATION, colours, short
+from report import pictures
+from report.canvas import Wanted, key, name_places, new_figure, say
+from report.figure_data import HISTORY, Rows
+from report.scope import Scope, VariantData
+from report.theme import MARKERS, MUTE, PRINTED, colours, fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Wanted = dict[str, Any]
+_BAR, _DIAMOND = -0.1, 0.33  # beside the middle of a place, so that a diamond never lies on a bar's number
+_WIDTH = 0.56
+_FEW_EPOCHS = 12  # so few are shown as points too: one alone is no line
+Interval = tuple[float, float]
 
 
 def draw(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
@@ -21,268 +26,251 @@ def draw(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     return _DRAWINGS[wanted["kind"]](scope, wanted, rows)
 
 
-def caption(scope: Scope, wanted: Wanted) -> str:
-    """How many seeds a figure shows, and what its bars or bands are."""
-    kind = wanted["kind"]
-    labels = wanted["variants"] or [p for s in wanted["sweeps"] for p in scope.submission.layout["sweeps"][s]["points"]]
-    numbers = sorted({len(scope.variant(label).done) for label in labels})
-    seeds = " and ".join(str(number) for number in numbers)
-    if kind in ("history", "histories"):
-        return f"n = {seeds} seeds; with several, line: mean, band: ± one standard deviation. Dashed: validation."
-    if kind in ("complexity", "accuracy", "tuning"):
-        printed = " Diamonds: printed values." if scope.submission.reference else ""
-        return (
-            f"n = {seeds} seeds; best weights. Bars: 95 % interval, with one seed of the test images (Wilson), "
-            f"with several over seeds (t).{printed}"
-        )
-    if kind == "metrics":
-        return f"n = {seeds} seeds; with several, bars: ± one standard deviation."
-    if kind == "confusion":
-        return (
-            f"n = {seeds} seeds, counts summed; best weights; each row as shares of its true class, one scale for all."
-        )
-    return ""
+def _title(variant: VariantData) -> str:
+    """The variant's name, with its state unless all of it is done."""
+    return variant.title if variant.complete else f"{variant.title}: {variant.state}"
 
 
-def _new(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple["Figure", list["Axes"]]:
-    from matplotlib.figure import Figure as NewFigure
-
-    figure = NewFigure(figsize=(width, height))
-    axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(axes.flat)
+def _part(name: str) -> str:
+    return "training" if name.startswith("train") else "validation"
 
 
-def _say(axes: "Axes", text: str) -> None:
-    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color="#666666")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(visible=False)
+def _scale(name: str) -> int:
+    """Accuracies are shown in per cent."""
+    return 100 if name.endswith("accuracy") else 1
 
 
-def _class_distribution(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, (axes,) = _new(9, 3.6)
-    if not rows:
-        _say(axes, "no worker has loaded the data yet")
-        return figure
-    places, names = np.arange(len(rows)), [short(row["class"], 18) for row in rows]
-    parts = (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
-    for offset, (part, colour) in enumerate(parts):
-        axes.bar(places + (offset - 1) * 0.28, [row[part] for row in rows], 0.28, color=colour, label=part)
-    axes.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_ylabel("images")
-    axes.grid(visible=False, axis="x")
-    figure.legend(loc="outside upper center", ncols=3)
-    return figure
-
-
-def _pictures(grid: Any, width: float) -> "Figure":
-    rows, columns = grid.pixels.shape[:2]
-    half = (rows + 1) // 2 if rows > 10 else rows
-    blocks = -(-rows // half)
-    figure, panels = _new(width, 0.62 * half + 0.3, half, columns * blocks)
-    for panel in panels:
-        panel.axis("off")
-    for row in range(rows):
-        for column in range(columns):
-            panel = panels[(row % half) * columns * blocks + (row // half) * columns + column]
-            panel.imshow(grid.pixels[row, column], interpolation="nearest")
-            if column == 0:
-                panel.text(-0.15, 0.5, short(grid.rows[row], 18), ha="right", va="center", transform=panel.transAxes)
-    return figure
-
-
-def _samples(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    if scope.dataset is None:
-        return _class_distribution(scope, wanted, [])
-    return _pictures(scope.dataset.samples, 9)
-
-
-def _augmentation(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    if scope.dataset is None:
-        return _class_distribution(scope, wanted, [])
-    grid = scope.dataset.augmentation
-    figure = _pictures(grid, 5.5)
-    for panel, name in zip(figure.axes, grid.columns, strict=False):
-        panel.set_title(name, fontsize=9)
-    return figure
-
-
-def _line(axes: "Axes", rows: Rows, name: str, label: str, colour: str, line: str = "-") -> None:
-    x, y = [row["epoch"] for row in rows], np.array([row[name] for row in rows])
-    axes.plot(x, y, line, color=colour, label=label, linewidth=1.5)
-    spread = np.array([row[f"{name}_sd"] for row in rows])
-    if spread.any():
-        axes.fill_between(x, y - spread, y + spread, color=colour, alpha=0.18, linewidth=0)
+def _unit(what: str) -> str:
+    return "accuracy %" if what == "accuracy" else "loss"
 
 
 def _history(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, panels = _new(8, 3, 1, 2)
-    for panel, what in zip(panels, ("loss", "accuracy"), strict=True):
-        if not rows:
-            _say(panel, scope.variant(wanted["variants"][0]).state)
-            continue
-        _line(panel, rows, f"train_{what}", "training", TRAIN)
-        _line(panel, rows, f"val_{what}", "validation", VALIDATION, "--")
-        panel.set(xlabel="epoch", ylabel=what)
-        panel.legend()
+    variant = scope.variant(wanted["variants"][0])
+    figure, panels = new_figure(8, 3.2, 1, 2)
+    if not rows:
+        for panel in panels:
+            say(panel, _title(variant))
+        return figure
+    if not variant.complete:
+        figure.suptitle(fit(_title(variant), 90), fontsize=9, color=MUTE)
+    _epochs(scope, panels, wanted, rows)
+    key(figure, _line_key(_colour(scope, variant.label), rows), below=True)
     return figure
 
 
 def _histories(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, panels = _new(8, 3.4, 1, 2)
-    palette = colours(scope.submission.variants)
+    from matplotlib.lines import Line2D
+
+    figure, panels = new_figure(8, 3.8, 1, 2)
+    _epochs(scope, panels, wanted, rows)
+    variants = [scope.variant(label) for label in wanted["variants"]]
+    lines = [Line2D([], [], color=_colour(scope, variant.label), linewidth=3) for variant in variants]
+    key(figure, [(line, _title(variant)) for line, variant in zip(lines, variants, strict=True)])
+    key(figure, _line_key(MUTE, rows), below=True)
+    return figure
+
+
+def _colour(scope: Scope, label: str) -> str:
+    return colours(scope.submission.variants)[label]
+
+
+def _line_key(colour: str, rows: Rows) -> list[tuple[Any, str]]:
+    """What solid, dashed, filled and hollow mean."""
+    from matplotlib.lines import Line2D
+
+    entries: list[tuple[Any, str]] = [
+        (Line2D([], [], color=colour, linestyle="-"), "training (solid)"),
+        (Line2D([], [], color=colour, linestyle="--"), "validation (dashed)"),
+    ]
+    names = {name for row in rows for name in row}
+    printed = [part for part in ("train", "val") if names & {f"printed_{part}_loss", f"printed_{part}_accuracy"}]
+    return entries + [(Line2D([], [], **_diamond(part, colour)), f"{_part(part)}, printed") for part in printed]
+
+
+def _diamond(part: str, colour: str) -> dict[str, Any]:
+    return PRINTED | {
+        "color": colour if part == "train" else "white",
+        "markeredgecolor": colour,
+        "markeredgewidth": 1.5,
+    }
+
+
+def _epochs(scope: Scope, panels: Sequence["Axes"], wanted: Wanted, rows: Rows) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for panel, what in zip(panels, ("loss", "accuracy"), strict=True):
         for label in wanted["variants"]:
-            variant, own = scope.variant(label), [row for row in rows if row["variant"] == label]
-            name = short(variant.title) if own else f"{short(variant.title)}: {variant.state}"
-            _line(panel, own, f"train_{what}", name, palette[label])
-            _line(panel, own, f"val_{what}", "", palette[label], "--")
-        panel.set(xlabel="epoch", ylabel=what)
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=min(4, max(1, len(names))))
-    return figure
+            own = [row for row in rows if row["variant"] == label]
+            for part in ("train", "val") if own else ():
+                _line(panel, own, f"{part}_{what}", _colour(scope, label))
+        panel.set(xlabel="epoch", ylabel=_unit(what))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.margins(x=0.04 if len(rows) > 1 else 0.5)
+
+
+def _line(axes: "Axes", rows: Rows, name: str, colour: str) -> None:
+    """Mean, the band of one deviation, and the printed value as a diamond."""
+    part, scale = name.split("_")[0], _scale(name)
+    x, y = [row["epoch"] for row in rows], scale * np.array([row[name] for row in rows])
+    dash, point = ("-" if part == "train" else "--"), ("o" if len(x) <= _FEW_EPOCHS else "")
+    axes.plot(x, y, linestyle=dash, marker=point, markersize=3, color=colour, linewidth=1.5)
+    spread = scale * np.array([row[f"{name}_sd"] or 0.0 for row in rows])
+    if spread.any():
+        axes.fill_between(x, y - spread, y + spread, color=colour, alpha=0.18, linewidth=0)
+    printed = rows[-1].get(f"printed_{name}")
+    if printed is not None:
+        axes.plot(rows[-1].get("printed_epochs", x[-1]), scale * printed, zorder=3, **_diamond(part, colour))
 
 
 def _metrics(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, panels = _new(9, 5, 2, 2)
     last = [row for row in rows if row["weights"] == "last"]
-    palette = colours(scope.submission.variants)
-    for panel, name in zip(panels, ("train_loss", "val_loss", "train_accuracy", "val_accuracy"), strict=True):
-        _bars(panel, scope, last, name, f"{name}_sd", palette)
-        part, what = name.split("_")
-        panel.set_title(f"{'training' if part == 'train' else 'validation'} {what}, last epoch", fontsize=9)
+    figure, panels = new_figure(max(9.0, 1.4 * len(last)), 5.6, 2, 2)
+    for panel, name in zip(panels, HISTORY, strict=True):
+        spreads = [_symmetric(row[name], row[f"{name}_sd"]) for row in last]
+        _bars(panel, scope, last, name, spreads)
+        panel.set_title(f"{_part(name)} {_unit(name.split('_')[1])}, last epoch", fontsize=9)
+    name_places(figure, [(panel, [_bar_name(scope, row) for row in last]) for panel in panels], columns=2)
+    _printed_key(figure, last, HISTORY)
     return figure
 
 
-def _bars(axes: "Axes", scope: Scope, rows: Rows, name: str, spread: str, palette: dict[str, str]) -> None:
-    for place, row in enumerate(rows):
+def _symmetric(value: float | None, spread: float | None) -> Interval | None:
+    return None if value is None or spread is None else (value - spread, value + spread)
+
+
+def _bar_name(scope: Scope, row: dict[str, Any], name: str | None = None) -> str:
+    """A bar's name; what is missing of a variant that is partly done stands behind it."""
+    variant = scope.variant(row["variant"])
+    name = variant.title if name is None else name
+    return f"{name} ({variant.state})" if variant.done and not variant.complete else name
+
+
+def _bars(axes: "Axes", scope: Scope, rows: Rows, name: str, intervals: Sequence[Interval | None]) -> None:
+    """A bar, an interval and a diamond for each row; where there is no result its state."""
+    scale = _scale(name)
+    for place, (row, interval) in enumerate(zip(rows, intervals, strict=True)):
         value = row[name]
         if value is None:
-            axes.text(
-                place, 0, _gap_text(row, scope), ha="center", va="bottom", rotation=90, color="#666666", fontsize=8
-            )
-            continue
-        axes.bar(place, value, 0.7, color=palette[row["variant"]])
-        if row[spread]:
-            axes.errorbar(place, value, row[spread], color="black", capsize=3, linewidth=1)
-    _name_places(axes, [scope.variant(row["variant"]).title for row in rows])
-
-
-def _gap_text(row: dict[str, Any], scope: Scope) -> str:
-    return scope.variant(row["variant"]).state
-
-
-def _name_places(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_xticks(range(len(names)), [short(name) for name in names], rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.grid(visible=False, axis="x")
-
-
-def _accuracy_bars(axes: "Axes", scope: Scope, rows: Rows, names: Sequence[str]) -> None:
-    palette = colours(scope.submission.variants)
-    printed = []
-    for place, row in enumerate(rows):
-        value = row["test_accuracy"]
-        if value is None:
-            axes.text(place, 1, row["state"], ha="center", va="bottom", rotation=90, color="#666666", fontsize=8)
+            state = fit(scope.variant(row["variant"]).state, 24)
+            axes.text(place + _BAR, 0, f" {state}", ha="center", va="bottom", rotation=90, color=MUTE, fontsize=8)
         else:
-            axes.bar(place, 100 * value, 0.7, color=palette[row["variant"]])
-            top = 100 * (row["high"] or value)
-            if row["low"] is not None:
-                error = [[100 * (value - row["low"])], [100 * (row["high"] - value)]]
-                axes.errorbar(place, 100 * value, error, color="black", capsize=3, linewidth=1)
-            axes.text(place, top + 1, f"{100 * value:.1f}", ha="center", va="bottom", fontsize=8)
-        if row["printed_test_accuracy"] is not None:
-            printed.append((place + 0.22, 100 * row["printed_test_accuracy"]))
-    if printed:
-        axes.plot([x for x, _ in printed], [y for _, y in printed], **PRINTED)
-        axes.legend(loc="upper left")
-    highest = max(
-        [100 * (row["high"] or row["test_accuracy"] or 0) for row in rows] + [y for _, y in printed], default=0
-    )
-    axes.set(ylabel="test accuracy %", ylim=(0, max(10.0, 1.15 * highest + 4)))
-    _name_places(axes, names)
+            axes.bar(place + _BAR, scale * value, _WIDTH, color=_colour(scope, row["variant"]))
+        if interval is not None:
+            error = [[scale * (value - interval[0])], [scale * (interval[1] - value)]]
+            axes.errorbar(place + _BAR, scale * value, error, color="black", capsize=3, linewidth=1)
+        printed = row.get(f"printed_{name}")
+        if printed is not None:
+            axes.plot(place + _DIAMOND, scale * printed, **PRINTED)
+
+
+def _printed_key(figure: "Figure", rows: Rows, names: Sequence[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    if any(row.get(f"printed_{name}") is not None for row in rows for name in names):
+        key(figure, [(Line2D([], [], **PRINTED), "printed")])
+
+
+def _interval(row: dict[str, Any]) -> Interval | None:
+    return None if row["low"] is None else (row["low"], row["high"])
+
+
+def _accuracy_bars(axes: "Axes", scope: Scope, rows: Rows) -> None:
+    _bars(axes, scope, rows, "test_accuracy", [_interval(row) for row in rows])
+    highest = 0.0
+    for place, row in enumerate(rows):
+        if row["test_accuracy"] is not None:
+            value, top = 100 * row["test_accuracy"], 100 * (row["high"] or row["test_accuracy"])
+            axes.text(place + _BAR, top + 1, f"{value:.1f}", ha="center", va="bottom", fontsize=8)
+            highest = max(highest, top)
+        highest = max(highest, 100 * (row["printed_test_accuracy"] or 0))
+    axes.set(ylabel="test accuracy %", ylim=(0, max(10.0, 1.08 * highest + 4)))
 
 
 def _accuracy(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, (axes,) = _new(max(6.0, 1.1 * len(rows)), 3.8)
-    _accuracy_bars(axes, scope, rows, [scope.variant(row["variant"]).title for row in rows])
+    figure, (axes,) = new_figure(max(6.0, 1.2 * len(rows)), 4.2)
+    _accuracy_bars(axes, scope, rows)
+    name_places(figure, [(axes, [_bar_name(scope, row) for row in rows])])
+    _printed_key(figure, rows, ["test_accuracy"])
     return figure
 
 
 def _tuning(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, panels = _new(9, 3.6, 1, len(wanted["sweeps"]))
-    for panel, sweep in zip(panels, wanted["sweeps"], strict=True):
+    columns = min(3, len(wanted["sweeps"])) or 1
+    lines = -(-len(wanted["sweeps"]) // columns)
+    most = max((sum(row["sweep"] == sweep for row in rows) for sweep in wanted["sweeps"]), default=1)
+    figure, panels = new_figure(max(3.2, 0.8 * most + 0.75) * columns, 3.8 * lines, lines, columns)
+    for panel in panels[len(wanted["sweeps"]) :]:
+        panel.axis("off")
+    named = []
+    for panel, sweep in zip(panels, wanted["sweeps"], strict=False):
         own = [row for row in rows if row["sweep"] == sweep]
-        _accuracy_bars(panel, scope, own, [row["point"] for row in own])
-        panel.set_title(short(scope.submission.layout["sweeps"][sweep]["title"], 40), fontsize=10)
+        _accuracy_bars(panel, scope, own)
+        named.append((panel, [_bar_name(scope, row, row["point"]) for row in own]))
+        panel.set_title(fit(scope.submission.layout["sweeps"][sweep]["title"], 36), fontsize=10)
+    name_places(figure, named, columns=columns)
+    for panel in panels:
+        panel.set_ylim(0, max(one.get_ylim()[1] for one in panels))
+    _printed_key(figure, rows, ["test_accuracy"])
     return figure
 
 
 def _complexity(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, (left, right) = _new(9.5, 4, 1, 2)
-    palette = colours(scope.submission.variants)
-    _accuracy_bars(left, scope, rows, [scope.variant(row["variant"]).title for row in rows])
-    known = [row for row in rows if row["test_accuracy"] is not None]
-    for row in known:
-        error = None
-        if row["low"] is not None:
-            value = row["test_accuracy"]
-            error = [[100 * (value - row["low"])], [100 * (row["high"] - value)]]
-        right.errorbar(
-            row["parameters"],
-            100 * row["test_accuracy"],
-            error,
-            fmt="o",
-            color=palette[row["variant"]],
-            capsize=3,
-            markersize=7,
-            label=short(scope.variant(row["variant"]).title),
-        )
-    if not known:
-        _say(right, "no result yet")
-        return figure
-    right.set(xscale="log", xlabel="parameters", ylabel="test accuracy %")
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    from matplotlib.lines import Line2D
+
+    figure, (left, right) = new_figure(max(11.0, 1.3 * len(rows)), 4.8, 1, 2)
+    _accuracy_bars(left, scope, rows)
+    name_places(figure, [(left, [_bar_name(scope, row) for row in rows])], columns=2)
+    entries: list[tuple[Any, str]] = []
+    for number, row in enumerate(rows):
+        look: dict[str, Any] = {
+            "color": _colour(scope, row["variant"]),
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": "none",
+        }
+        _size_and_accuracy(right, row, look)
+        entries.append((Line2D([], [], markersize=7, **look), _title(scope.variant(row["variant"]))))
+    missing = [scope.variant(row["variant"]).title for row in rows if row["test_accuracy"] is None]
+    if missing:
+        right.set_title(fit(f"no result: {', '.join(missing)}", 62), fontsize=8, color=MUTE)
+    if right.lines or right.containers:
+        right.set(xscale="log", xlabel="parameters", ylabel="test accuracy %")
+        _count_ticks(right)
+    else:
+        say(right, "no result yet")
+    key(figure, entries, below=True)
+    _printed_key(figure, rows, ["test_accuracy"])
     return figure
 
 
-def _confusion(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    labels = wanted["variants"]
-    columns = min(3, len(labels)) or 1
-    lines = -(-len(labels) // columns)
-    figure, panels = _new(4.2 * columns, 4.2 * lines, lines, columns)
-    image: Any = None
-    for panel in panels[len(labels) :]:
-        panel.axis("off")
-    for panel, label in zip(panels, labels, strict=False):
-        panel.set_title(short(scope.variant(label).title, 36), fontsize=10)
-        table = confusion_counts(scope.variant(label))
-        if table is None:
-            _say(panel, scope.variant(label).state)
-            continue
-        shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-        image = panel.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-        panel.grid(visible=False)
-        panel.set(xlabel="predicted", ylabel="true")
-        if len(table) <= 25:
-            names = [short(name, 14) for name in class_names(scope, len(table))]
-            panel.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
-            panel.set_yticks(range(len(names)), names, fontsize=6)
-    if image is not None:
-        figure.colorbar(image, ax=panels, shrink=0.5, label="share of the true class")
-    return figure
+def _count_ticks(axes: "Axes") -> None:
+    """500k, 1M, 2M: at 1, 2 and 5 of each power of ten."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _size_and_accuracy(axes: "Axes", row: dict[str, Any], look: dict[str, Any]) -> None:
+    """Ours as a point with its interval, the printed pair as a diamond of the variant's colour."""
+    value, interval = row["test_accuracy"], _interval(row)
+    if value is not None:
+        error = [[100 * (value - interval[0])], [100 * (interval[1] - value)]] if interval else None
+        axes.errorbar(row["parameters"], 100 * value, error, capsize=3, markersize=7, **look)
+    if row["printed_test_accuracy"] is not None and row["printed_parameters"] is not None:
+        shape = PRINTED | {"color": look["color"], "markeredgecolor": "black"}
+        axes.plot(row["printed_parameters"], 100 * row["printed_test_accuracy"], **shape)
 
 
 _DRAWINGS: dict[str, Callable[[Scope, Wanted, Rows], "Figure"]] = {
-    "class_distribution": _class_distribution,
-    "samples": _samples,
+    "class_distribution": pictures.class_distribution,
+    "samples": pictures.samples,
     "history": _history,
     "histories": _histories,
     "metrics": _metrics,
-    "augmentation": _augmentation,
+    "augmentation": pictures.augmentation,
     "tuning": _tuning,
     "complexity": _complexity,
     "accuracy": _accuracy,
-    "confusion": _confusion,
+    "confusion": pictures.confusion,
 }

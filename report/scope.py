@@ -1,17 +1,22 @@
 """What one report covers: a suite on one data set under one protocol, gathered from the store."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from db.errors import NotFoundError
-from db.records import Dataset, EpochRecord, Job, JobState, Result, Submission
+from db.records import Attempt, Dataset, EpochRecord, Job, JobState, Result, Submission
 from db.store import Store
+
+CHOSEN = "chosen"
+"""A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantData:
-    """A label with its jobs, by seed; `results` and `histories` are those of the jobs that have them."""
+    """A label with its jobs, by seed; `results` and `histories` are those of the jobs that are done."""
 
     label: str
     title: str
@@ -23,6 +28,11 @@ class VariantData:
     def done(self) -> list[Result]:
         """The results, in the order of the jobs."""
         return [self.results[job.id] for job in self.jobs if job.id in self.results]
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was submitted and every job of it is done."""
+        return bool(self.jobs) and len(self.done) == len(self.jobs)
 
     @property
     def state(self) -> str:
@@ -45,14 +55,28 @@ class Scope:
     submission: Submission
     variants: Mapping[str, VariantData]  # of every label of the suite, submitted or not
     dataset: Dataset | None
-    attempts: Mapping[int, Sequence[Any]]
+    attempts: Mapping[int, Sequence[Attempt]]
+    warnings: tuple[str, ...]  # what makes these numbers less comparable than they look
 
     def variant(self, label: str) -> VariantData:
         return self.variants[label]
 
+    def name(self, label: str) -> str:
+        """The variant's title; for a point of a sweep the sweep's title before it."""
+        for sweep in self.submission.layout.get("sweeps", {}).values():
+            if label in sweep["points"]:
+                return f"{sweep['title']}: {sweep['points'][label]}"
+        return self.variants[label].title
+
     def reference(self, label: str) -> Mapping[str, float]:
-        """Printed values for the same data and protocol; empty where there are none."""
-        found: Mapping[str, float] = self.submission.reference.get("variants", {}).get(label, {})
+        """Printed values for the same data and protocol: the label's own, else those of a label of equal config."""
+        printed = self.submission.reference.get("variants", {})
+        described = self.submission.variants
+        found: dict[str, float] = {}
+        for other in reversed(list(described)):
+            if other in printed and described[other]["config"] == described[label]["config"]:
+                found |= {name: value for name, value in printed[other].items() if name != CHOSEN}
+        found |= printed.get(label, {})
         return found
 
     def jobs(self) -> list[Job]:
@@ -67,39 +91,85 @@ class Scope:
 def read_scope(store: Store, submission_id: int | None) -> Scope:
     """The newest submission, or the one named, with all others of its suite, data and protocol.
 
-    A label means the config that the newest of them gives it. Raises NotFoundError for an empty store.
+    A label means the config that this submission gives it, and counts every job of that config that any of them
+    asked for, under whatever label. Raises NotFoundError for an empty store.
     """
     with store.one_moment():
         return _read_scope(store, submission_id)
 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
-    if submission_id is not None:
-        chosen = store.submission(submission_id)
-    else:
-        newest = store.submissions()
-        if not newest:
-            raise NotFoundError("the store has no submission yet", fix="run `bench submit --all` or `bench run --all`")
-        chosen = newest[0]
-    same = [one for one in store.submissions() if one.scope == chosen.scope]
-    asked: dict[str, set[int]] = {label: set() for label in chosen.variants}
-    for one in same:
-        for entry in store.submitted_jobs(one.id):
-            if entry.label in asked:
-                asked[entry.label].add(entry.job_id)
-    ids = set().union(*asked.values())
-    jobs = {job.id: job for job in store.jobs(ids)}
+    chosen = _chosen(store, submission_id)
+    own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
+    same = [one.id for one in store.submissions() if one.scope == chosen.scope]
+    ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one)} for one in same))
+    by_config = _by_config(store.jobs(ids), own)
     results, histories = store.results(ids), store.histories(ids)
     variants = {}
     for label, described in chosen.variants.items():
-        own = sorted((jobs[i] for i in asked[label] if jobs[i].config == described["config"]), key=lambda job: job.seed)
+        jobs = by_config.get(_text(described["config"]), ())
         variants[label] = VariantData(
             label=label,
             title=described["title"],
-            jobs=tuple(own),
-            results={job.id: results[job.id] for job in own if job.id in results},
-            histories={job.id: histories[job.id] for job in own if job.id in results},
+            jobs=tuple(jobs),
+            results={job.id: results[job.id] for job in jobs if job.id in results},
+            histories={job.id: histories[job.id] for job in jobs if job.id in results},
         )
-    prints = {result.fingerprint for result in results.values()}
-    dataset = store.dataset(chosen.dataset, prints.pop() if len(prints) == 1 else None)
-    return Scope(submission=chosen, variants=variants, dataset=dataset, attempts=store.attempts(ids))
+    dataset, warnings = _dataset(store, chosen, variants)
+    attempts = store.attempts(ids)
+    return Scope(submission=chosen, variants=variants, dataset=dataset, attempts=attempts, warnings=warnings)
+
+
+def _chosen(store: Store, submission_id: int | None) -> Submission:
+    if submission_id is not None:
+        return store.submission(submission_id)
+    newest = store.submissions()
+    if not newest:
+        raise NotFoundError("the store has no submission yet", fix="run `bench submit --all` or `bench run --all`")
+    return newest[0]
+
+
+def _text(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, sort_keys=True)
+
+
+def _by_config(jobs: Iterable[Job], own: set[int]) -> dict[str, list[Job]]:
+    """By config, then by seed. Of two engine revisions' jobs the chosen submission's own counts, else the newer."""
+    kept: dict[str, dict[int, Job]] = {}
+    for job in sorted(jobs, key=lambda job: (job.id in own, job.id)):
+        kept.setdefault(_text(job.config), {})[job.seed] = job
+    return {config: [by_seed[seed] for seed in sorted(by_seed)] for config, by_seed in kept.items()}
+
+
+def _dataset(
+    store: Store, chosen: Submission, variants: Mapping[str, VariantData]
+) -> tuple[Dataset | None, tuple[str, ...]]:
+    """The data to show: the copy and the split of most results; and a warning when there are several."""
+    copies: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    for label, variant in variants.items():
+        copies.update(result.fingerprint for result in variant.done)
+        config = chosen.variants[label]["config"]
+        splits[f"{config['validation_fraction']}/{config['split_seed']}"] += len(variant.jobs)
+    fingerprint = copies.most_common(1)[0][0] if copies else None
+    warnings = []
+    if len(copies) > 1:
+        parts = [f"{copy[:12]}: {_trained_on(copy, variants)}" for copy in copies]
+        warnings.append(
+            f"The results come from {len(copies)} copies of the data with different contents, so their differences are "
+            f"not those of the variants alone ({'; '.join(parts)}). The data shown are those of {str(fingerprint)[:12]}"
+        )
+    used = {split for split, jobs in splits.items() if jobs} or {*splits}
+    split = splits.most_common(1)[0][0]
+    if len(used) > 1:
+        warnings.append(
+            f"The variants use {len(used)} splits into training and validation ({', '.join(sorted(used))}; fraction "
+            f"and seed). The counts shown are those of {split}"
+        )
+    return store.dataset(chosen.dataset, fingerprint, split=split), tuple(warnings)
+
+
+def _trained_on(fingerprint: str, variants: Mapping[str, VariantData]) -> str:
+    return ", ".join(
+        label for label, variant in variants.items() if any(one.fingerprint == fingerprint for one in variant.done)
+    )

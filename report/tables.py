@@ -1,15 +1,20 @@
 """The tables, as rows of plain values first, as text afterwards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from db.records import Result
-from report.scope import Scope, VariantData
+from db.records import Result, Scores
+from report.scope import CHOSEN, Scope, VariantData
 from report.statistics import over_seeds, summarise, wilson
 
 ONE_SEED = "one seed: the interval holds the noise of the test images only; the noise of seeds is unknown"
-SEEDS = "several seeds: t interval over seeds, for these test images"
+SEEDS = "several seeds: mean ± standard deviation; t interval over seeds, for these test images"
+WEIGHTS = "best: the weights of the lowest validation loss; last: those of the last epoch"
+NOTHING = "–"
+
+Show = Callable[[float], str]
+Columns = list[tuple[str, Callable[[VariantData], str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,72 +30,106 @@ class Table:
 
 
 def build_tables(scope: Scope) -> list[Table]:
-    """Those that the suite asks for, then what every report has: cost and attempts that ended badly."""
-    tables = []
-    for wanted in scope.submission.layout.get("tables", []):
-        if wanted["kind"] == "training":
-            tables.append(_training(scope, wanted))
-        elif wanted["kind"] == "results":
-            tables.append(_results(scope, wanted))
-        else:
-            tables.append(_tuning(scope, wanted))
-    return [*tables, _cost(scope), _failures(scope)]
+    """Those that the suite asks for, then what every report has: printed values, cost, attempts that ended badly."""
+    kinds = {"training": _training, "results": _results, "tuning": _tuning}
+    tables = [kinds[wanted["kind"]](scope, wanted) for wanted in scope.submission.layout.get("tables", [])]
+    printed = [_printed_values(scope)] if scope.submission.reference else []
+    return [*tables, *printed, _cost(scope), _failures(scope)]
 
 
 def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def _cell(values: Sequence[float], show: Callable[[float], str]) -> str:
-    """Mean, with the deviation when there are several seeds; a dash for nothing."""
-    found = summarise(values)
-    if found is None:
-        return "–"
-    return show(found.mean) if found.deviation is None else f"{show(found.mean)} ± {show(found.deviation)}"
-
-
 def _loss(value: float) -> str:
     return f"{value:.4f}"
 
 
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _tenth(value: float) -> str:
+    return f"{value:,.1f}"
+
+
+def _count(value: float) -> str:
+    """A number of epochs, or a mean of several."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _yes(value: float) -> str:
+    return "yes" if value else "no"
+
+
+def _cell(values: Sequence[float], show: Show) -> str:
+    """Mean, with the deviation when there are several seeds; a dash for nothing."""
+    found = summarise(values)
+    if found is None:
+        return NOTHING
+    return show(found.mean) if found.deviation is None else f"{show(found.mean)} ± {show(found.deviation)}"
+
+
 def accuracy_interval(results: Sequence[Result]) -> tuple[float, float] | None:
-    """Of the best weights' test accuracy: over seeds when there are several, else over the test images."""
+    """Of the best weights' test accuracy: over seeds when there are several, else over the test images.
+
+    A t interval of few seeds may pass 0 or 1, which no accuracy does: there it is cut off.
+    """
     values = [result.best.test_accuracy for result in results]
     if len(values) == 1:
         images = sum(map(sum, results[0].best.confusion))
         return wilson(round(values[0] * images), images)
-    return over_seeds(values)
+    found = over_seeds(values)
+    return (max(found[0], 0.0), min(found[1], 1.0)) if found else None
 
 
 def _interval(results: Sequence[Result]) -> str:
     found = accuracy_interval(results)
-    return f"[{percent(found[0])}, {percent(found[1])}]" if found else "–"
+    return f"[{percent(found[0])}, {percent(found[1])}]" if found else NOTHING
 
 
-def _printed(scope: Scope, label: str, name: str, show: Callable[[float], str]) -> str:
+def _printed(scope: Scope, label: str, name: str, show: Show) -> str:
     value = scope.reference(label).get(name)
-    return "–" if value is None else show(value)
+    return NOTHING if value is None else show(value)
+
+
+def _parameters(variant: VariantData) -> str:
+    return _whole(variant.done[0].parameters) if variant.done else NOTHING
+
+
+def _devices(results: Sequence[Result]) -> list[str]:
+    return sorted({f"{result.device} {result.precision}" for result in results})
+
+
+def _with_deviation(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    found = summarise(values)
+    return {name: found.mean if found else None, f"{name}_sd": found.deviation if found else None}
 
 
 def _result_values(scope: Scope, variant: VariantData) -> dict[str, Any]:
     done = variant.done
     row: dict[str, Any] = {"variant": variant.label, "title": variant.title, "state": variant.state, "n": len(done)}
     for weights in ("best", "last"):
+        scores = [getattr(result, weights) for result in done]
         for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss"):
-            found = summarise([getattr(getattr(result, weights), name) for result in done])
-            row[f"{weights}_{name}"] = found.mean if found else None
-            row[f"{weights}_{name}_sd"] = found.deviation if found else None
+            row |= _with_deviation(f"{weights}_{name}", [getattr(score, name) for score in scores])
+        row |= _with_deviation(f"{weights}_gap", [_gap(score) for score in scores])
     interval = accuracy_interval(done)
     row["best_test_accuracy_low"], row["best_test_accuracy_high"] = interval or (None, None)
     row["parameters"] = done[0].parameters if done else None
-    row["devices"] = sorted({f"{result.device} {result.precision}" for result in done})
+    row["devices"] = _devices(done)
     row |= {f"printed_{name}": value for name, value in scope.reference(variant.label).items()}
     return row
 
 
-def _results(scope: Scope, wanted: dict[str, Any]) -> Table:
+def _gap(score: Scores) -> float:
+    """How much better the network is on what it was trained on, as a fraction."""
+    return score.train_accuracy - score.val_accuracy
+
+
+def _results(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     variants = [scope.variant(label) for label in wanted["variants"]]
-    columns: list[tuple[str, Callable[[VariantData], str]]] = [
+    columns: Columns = [
         ("Variant", lambda v: v.title),
         ("n", lambda v: str(len(v.done))),
         ("Test acc. %, best", lambda v: _cell([r.best.test_accuracy for r in v.done], percent)),
@@ -106,25 +145,25 @@ def _results(scope: Scope, wanted: dict[str, Any]) -> Table:
         if printed:
             columns.append(("Printed loss", lambda v: _printed(scope, v.label, "test_loss", _loss)))
     if "parameters" in wanted["columns"]:
-        columns.append(("Parameters", lambda v: f"{v.done[0].parameters:,}" if v.done else "–"))
+        columns.append(("Parameters", _parameters))
+        if printed:
+            columns.append(("Printed parameters", lambda v: _printed(scope, v.label, "parameters", _whole)))
     columns.append(("State", lambda v: v.state))
-    return _table(scope, wanted, variants, columns, _interval_note(variants))
+    return _table(scope, wanted, variants, columns, _note(scope, variants))
 
 
-def _interval_note(variants: Sequence[VariantData]) -> str:
+def _note(scope: Scope, variants: Sequence[VariantData]) -> str:
     numbers = {len(variant.done) for variant in variants} - {0}
     notes = ([ONE_SEED] if 1 in numbers else []) + ([SEEDS] if numbers - {1} else [])
-    kinds = {f"{result.device} {result.precision}" for variant in variants for result in variant.done}
-    mixed = [f"trained on {' and '.join(sorted(kinds))}"] if kinds else []
-    return "; ".join([*notes, *mixed, "best: the weights of the lowest validation loss; last: those of the last epoch"])
+    kinds = _devices([result for variant in variants for result in variant.done])
+    notes += [f"trained on {' and '.join(kinds)}"] if kinds else []
+    notes.append(WEIGHTS)
+    notes += [str(scope.submission.reference["source"])] if scope.submission.reference else []
+    return "; ".join(notes)
 
 
 def _table(
-    scope: Scope,
-    wanted: dict[str, Any],
-    variants: Sequence[VariantData],
-    columns: Sequence[tuple[str, Callable[[VariantData], str]]],
-    note: str,
+    scope: Scope, wanted: Mapping[str, Any], variants: Sequence[VariantData], columns: Columns, note: str
 ) -> Table:
     return Table(
         name=wanted["name"],
@@ -136,101 +175,168 @@ def _table(
     )
 
 
-def _training(scope: Scope, wanted: dict[str, Any]) -> Table:
+def _training(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     """Final loss, accuracy and gap, at the last and at the best epoch, for each variant."""
-    cells = []
     variants = [scope.variant(label) for label in wanted["variants"]]
-    printed = bool(scope.submission.reference)
-    for variant in variants:
-        scores = {weights: [getattr(result, weights) for result in variant.done] for weights in ("last", "best")}
-        for name, part in (("Training", "train"), ("Validation", "val")):
-            row = [variant.title, name]
-            for found in scores.values():
-                row.append(_cell([getattr(score, f"{part}_loss") for score in found], _loss))
-                row.append(_cell([getattr(score, f"{part}_accuracy") for score in found], percent))
-            if printed:
-                row.append(_printed(scope, variant.label, f"{part}_loss", _loss))
-                row.append(_printed(scope, variant.label, f"{part}_accuracy", percent))
-            cells.append(tuple(row))
-        gaps = [_cell([s.train_accuracy - s.val_accuracy for s in found], percent) for found in scores.values()]
-        row = [variant.title, "Gap (points)", "", gaps[0], "", gaps[1]]
-        ours = scope.reference(variant.label)
-        both = "train_accuracy" in ours and "val_accuracy" in ours
-        row += ["", percent(ours["train_accuracy"] - ours["val_accuracy"]) if both else "–"] if printed else []
-        cells.append(tuple(row))
-    head = ["Variant", "Data", "Loss, last", "Acc. %, last", "Loss, best", "Acc. %, best"]
-    head += ["Printed loss", "Printed acc. %"] if printed else []
+    head = ["Variant", "n", "Data", "Loss, last", "Acc. %, last", "Loss, best", "Acc. %, best"]
+    head += ["Printed loss", "Printed acc. %"] if scope.submission.reference else []
     return Table(
         name=wanted["name"],
         title=wanted["title"],
-        note="training figures are means over the epoch, in training mode; " + _interval_note(variants),
-        head=tuple(head),
-        cells=tuple(cells),
+        note="training figures are means over the epoch, in training mode; the gap is training minus validation, in "
+        "points; " + _note(scope, variants),
+        head=(*head, "State"),
+        cells=tuple(line for variant in variants for line in _training_lines(scope, variant)),
         values=tuple(_result_values(scope, variant) for variant in variants),
     )
 
 
-def _tuning(scope: Scope, wanted: dict[str, Any]) -> Table:
+def _training_lines(scope: Scope, variant: VariantData) -> list[tuple[str, ...]]:
+    scores = [[getattr(result, weights) for result in variant.done] for weights in ("last", "best")]
+    lines = []
+    for name, part in (("Training", "train"), ("Validation", "val")):
+        line = [name]
+        for found in scores:
+            line.append(_cell([getattr(score, f"{part}_loss") for score in found], _loss))
+            line.append(_cell([getattr(score, f"{part}_accuracy") for score in found], percent))
+        line.append(_printed(scope, variant.label, f"{part}_loss", _loss))
+        line.append(_printed(scope, variant.label, f"{part}_accuracy", percent))
+        lines.append(line)
+    gaps = [_cell([_gap(score) for score in found], percent) for found in scores]
+    lines.append(["Gap", "", gaps[0], "", gaps[1], "", _printed(scope, variant.label, "gap", percent)])
+    shown = slice(None) if scope.submission.reference else slice(-2)
+    return [(variant.title, str(len(variant.done)), *line[shown], variant.state) for line in lines]
+
+
+def _choice(scope: Scope, sweep: str) -> str | None:
+    """The point with the highest mean validation accuracy of its best weights; None before all of them are done."""
+    variants = [scope.variant(label) for label in scope.submission.layout["sweeps"][sweep]["points"]]
+    if not all(variant.complete for variant in variants):
+        return None
+    return max(variants, key=lambda v: sum(r.best.val_accuracy for r in v.done) / len(v.done)).label
+
+
+def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     sweep = scope.submission.layout["sweeps"][wanted["sweep"]]
-    points = [(scope.variant(label), title) for label, title in sweep["points"].items()]
-    ranked = [(sum(r.best.val_accuracy for r in v.done) / len(v.done), v.label) for v, _ in points if v.done]
-    chosen = max(ranked, key=lambda pair: pair[0])[1] if len(ranked) == len(points) else None
-    titles = {variant.label: title for variant, title in points}
-    columns: list[tuple[str, Callable[[VariantData], str]]] = [
-        (sweep["title"], lambda v: titles[v.label]),
+    points: Mapping[str, str] = sweep["points"]
+    chosen = _choice(scope, wanted["sweep"])
+    printed = bool(scope.submission.reference)
+    columns: Columns = [
+        (sweep["title"], lambda v: points[v.label]),
         ("n", lambda v: str(len(v.done))),
         ("Val. acc. %", lambda v: _cell([r.best.val_accuracy for r in v.done], percent)),
         ("Test acc. %, best", lambda v: _cell([r.best.test_accuracy for r in v.done], percent)),
         ("95 % interval", lambda v: _interval(v.done)),
-        ("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], _loss)),
-        ("Parameters", lambda v: f"{v.done[0].parameters:,}" if v.done else "–"),
-        ("Chosen", lambda v: "by validation" if v.label == chosen else ""),
-        ("State", lambda v: v.state),
     ]
-    if scope.submission.reference:
-        columns.insert(5, ("Printed acc. %", lambda v: _printed(scope, v.label, "test_accuracy", percent)))
-    variants = [variant for variant, _ in points]
-    note = "chosen by validation accuracy when every point is done; the test set had no say; " + _interval_note(
-        variants
-    )
+    columns += [("Printed acc. %", lambda v: _printed(scope, v.label, "test_accuracy", percent))] if printed else []
+    columns += [("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], _loss))]
+    columns += [("Printed loss", lambda v: _printed(scope, v.label, "test_loss", _loss))] if printed else []
+    columns += [("Parameters", _parameters)]
+    columns += [("Printed parameters", lambda v: _printed(scope, v.label, "parameters", _whole))] if printed else []
+    columns += [("Chosen", lambda v: "by validation" if v.label == chosen else "")]
+    if any(scope.reference(label).get(CHOSEN) for label in points):
+        columns += [("Printed choice", lambda v: "best" if scope.reference(v.label).get(CHOSEN) else "")]
+    columns += [("State", lambda v: v.state)]
+    variants = [scope.variant(label) for label in points]
+    note = "chosen by validation accuracy when every point is done; the test set had no say; " + _note(scope, variants)
     return _table(scope, wanted, variants, columns, note)
 
 
-def _cost(scope: Scope) -> Table:
-    sweeps = scope.submission.layout.get("sweeps", {}).values()
-    points = {label: f"{sweep['title']}: {title}" for sweep in sweeps for label, title in sweep["points"].items()}
-    columns: list[tuple[str, Callable[[VariantData], str]]] = [
-        ("Variant", lambda v: points.get(v.label, v.title)),
-        ("n", lambda v: str(len(v.done))),
-        ("MFLOP/image", lambda v: f"{v.done[0].flops / 1e6:,.1f}" if v.done else "–"),
-        ("Epochs", lambda v: _cell([float(r.epochs) for r in v.done], lambda x: f"{x:.1f}")),
-        ("Training s", lambda v: _cell([r.train_s for r in v.done], lambda x: f"{x:.1f}")),
-        ("Evaluation s", lambda v: _cell([r.eval_s for r in v.done], lambda x: f"{x:.1f}")),
-        ("Peak MiB", lambda v: _cell([r.peak_mib for r in v.done], lambda x: f"{x:.0f}")),
-        ("Device", lambda v: ", ".join(sorted({f"{r.device} {r.precision}" for r in v.done})) or "–"),
-    ]
-    variants = [variant for variant in scope.variants.values() if variant.jobs]
+Ours = Callable[[Result, Scores], float]
+QUANTITIES: Mapping[str, tuple[str, Show, Ours]] = {
+    "test_accuracy": ("Test acc. %", percent, lambda _, score: score.test_accuracy),
+    "test_loss": ("Test loss", _loss, lambda _, score: score.test_loss),
+    "train_accuracy": ("Training acc. %", percent, lambda _, score: score.train_accuracy),
+    "train_loss": ("Training loss", _loss, lambda _, score: score.train_loss),
+    "val_accuracy": ("Validation acc. %", percent, lambda _, score: score.val_accuracy),
+    "val_loss": ("Validation loss", _loss, lambda _, score: score.val_loss),
+    "gap": ("Gap, training − validation, points", percent, lambda _, score: _gap(score)),
+    "epochs": ("Epoch", _count, lambda _, score: score.epoch),
+    "parameters": ("Parameters", _whole, lambda result, _: result.parameters),
+}
+"""What may be printed of a variant: its name here, how it is shown, and ours from a result and one of its scores."""
+
+
+def _printed_values(scope: Scope) -> Table:
+    """Every printed value once, under the label that it was printed for, with ours."""
+    labels = [label for label in scope.variants if label in scope.submission.reference["variants"]]
+    rows = [row for label in labels for row in _beside(scope, label)]
+    fields = ("name", "quantity", "printed_text", "best_text", "last_text", "n", "state")
+    return Table(
+        name="printed_values",
+        title="Every printed value beside ours",
+        note="the epoch of the last weights is the one at which training stopped; "
+        + _note(scope, [scope.variant(label) for label in labels]),
+        head=("Variant", "Quantity", "Printed", "Ours, best", "Ours, last", "n", "State"),
+        cells=tuple(tuple(str(row[name]) for name in fields) for row in rows),
+        values=tuple({name: row[name] for name in row if not name.endswith("_text")} for row in rows),
+    )
+
+
+def _beside(scope: Scope, label: str) -> list[dict[str, Any]]:
+    variant, printed = scope.variant(label), scope.submission.reference["variants"][label]
     rows = []
-    for variant in variants:
-        fields = ("flops", "epochs", "train_s", "eval_s", "peak_mib")
-        means = {name: summarise([float(getattr(r, name)) for r in variant.done]) for name in fields}
-        values = {name: found.mean if found else None for name, found in means.items()}
-        rows.append({"variant": variant.label, "n": len(variant.done), **values})
+    for name, (title, show, ours) in QUANTITIES.items():
+        if name in printed:
+            found = {w: [ours(r, getattr(r, w)) for r in variant.done] for w in ("best", "last")}
+            values = {"printed": printed[name], **_with_deviation("best", found["best"])}
+            texts = {f"{weights}_text": _cell(found[weights], show) for weights in found}
+            values |= _with_deviation("last", found["last"])
+            rows.append({"quantity": title, **values, "printed_text": show(printed[name]), **texts})
+    if CHOSEN in printed:
+        rows.append(_choice_beside(scope, label))
+    shared = {"variant": label, "name": scope.name(label), "n": len(variant.done), "state": variant.state}
+    return [shared | row for row in rows]
+
+
+def _choice_beside(scope: Scope, label: str) -> dict[str, Any]:
+    sweeps = scope.submission.layout.get("sweeps", {})
+    chosen = next((_choice(scope, sweep) for sweep in sweeps if label in sweeps[sweep]["points"]), None)
+    ours = None if chosen is None else chosen == label
+    printed = bool(scope.reference(label)[CHOSEN])
+    texts = {"printed_text": _yes(printed), "best_text": NOTHING if ours is None else _yes(ours), "last_text": ""}
+    return {"quantity": "Chosen of its experiment", "printed": printed, "best": ours, "last": None, **texts}
+
+
+def _cost(scope: Scope) -> Table:
+    columns: Columns = [
+        ("Variant", lambda v: scope.name(v.label)),
+        ("n", lambda v: str(len(v.done))),
+        ("MFLOP/image", lambda v: _tenth(v.done[0].flops / 1e6) if v.done else NOTHING),
+        ("Epochs", lambda v: _cell([r.epochs for r in v.done], _count)),
+        ("Training s", lambda v: _cell([r.train_s for r in v.done], _tenth)),
+        ("Evaluation s", lambda v: _cell([r.eval_s for r in v.done], _tenth)),
+        ("Peak MiB", lambda v: _cell([r.peak_mib for r in v.done], _whole)),
+        ("Device", lambda v: ", ".join(_devices(v.done)) or NOTHING),
+        ("State", lambda v: v.state),
+    ]
+    if scope.submission.reference:
+        columns.insert(4, ("Printed epochs", lambda v: _printed(scope, v.label, "epochs", _count)))
+    rows = []
+    for variant in scope.variants.values():
+        row: dict[str, Any] = {"variant": variant.label, "state": variant.state, "n": len(variant.done)}
+        row["flops"] = variant.done[0].flops if variant.done else None
+        for name in ("epochs", "train_s", "eval_s", "peak_mib"):
+            row |= _with_deviation(name, [getattr(result, name) for result in variant.done])
+        row["printed_epochs"] = scope.reference(variant.label).get("epochs")
+        rows.append(row | {"devices": _devices(variant.done)})
     return Table(
         name="cost",
         title="Cost",
-        note="FLOPs of one image's forward pass; peak memory on CPU is that of the whole process",
+        note="FLOPs of one image's forward pass; peak memory on CPU is that of the whole process; with several seeds "
+        "mean ± standard deviation; a job that several labels share stands under each",
         head=tuple(name for name, _ in columns),
-        cells=tuple(tuple(show(variant) for _, show in columns) for variant in variants),
+        cells=tuple(tuple(show(variant) for _, show in columns) for variant in scope.variants.values()),
         values=tuple(rows),
     )
 
 
 def _failures(scope: Scope) -> Table:
+    owners = {job.id: variant.label for variant in reversed(list(scope.variants.values())) for job in variant.jobs}
     rows = [
         {
             "job": job.id,
-            "variant": job.label,
+            "variant": owners[job.id],
             "seed": job.seed,
             "attempt": attempt.number,
             "cause": attempt.outcome,

@@ -1,8 +1,10 @@
-"""Colours, sizes and names that every figure shares."""
+"""Colours, sizes, fonts and names that every figure shares."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 # Okabe and Ito (2008), "Color Universal Design", then Tol's muted scheme; told apart with every common colour vision
@@ -20,8 +22,30 @@ COLOURS = (
     "#AA4499",
     "#DDCC77",
 )
-TRAIN, VALIDATION, TEST = "#0072B2", "#E69F00", "#009E73"
-PRINTED: dict[str, Any] = {"marker": "D", "color": "black", "markersize": 5, "linestyle": "none", "label": "printed"}
+MARKERS = ("o", "s", "^", "v", "P", "X", "*")
+PARTS = {"train": "#4D4D4D", "validation": "#969696", "test": "#D0D0D0"}  # greys: no variant has them
+MUTE = "#5F6670"
+PRINTED: dict[str, Any] = {"marker": "D", "color": "black", "markersize": 5, "linestyle": "none"}
+
+# matplotlib's own, then what systems ship for other scripts; those that are not installed are passed over
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "SimHei",
+    "Malgun Gothic",
+    "Noto Sans",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+    "Arial Unicode MS",
+    "Noto Emoji",
+)
+NO_GLYPH = "?"
 
 
 def colours(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -33,10 +57,36 @@ def colours(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def short(text: str, most: int = 24) -> str:
-    """A name that fits, as literal text: matplotlib would read dollars as mathematics."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    return cut.replace("$", r"\$")
+@cache
+def fonts() -> tuple[str, ...]:
+    """Those of FONTS that are installed here, in their order."""
+    from matplotlib import font_manager
+
+    known = set(font_manager.get_font_names())
+    return tuple(name for name in FONTS if name in known)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib import font_manager
+
+    found: set[int] = set()
+    for name in fonts():
+        font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=name)))
+        found.update(font.get_charmap())
+    return frozenset(found)
+
+
+def lacks_glyphs(text: str) -> bool:
+    """Whether a figure made here must show NO_GLYPH in place of some characters."""
+    return any(ord(character) not in _glyphs() for character in " ".join(text.split()))
+
+
+def fit(text: str, width: int = 28, lines: int = 4) -> str:
+    """A name in lines of at most `width` characters, as literal text: matplotlib would read dollars as mathematics."""
+    shown = "".join(c if ord(c) in _glyphs() else NO_GLYPH for c in " ".join(text.split()))
+    wrapped = textwrap.wrap(shown, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)
+    return "\n".join(wrapped).replace("$", r"\$")
 
 
 @contextmanager
@@ -44,6 +94,7 @@ def style() -> Iterator[None]:
     import matplotlib as mpl
 
     settings: Any = {
+        "font.family": list(fonts()),
         "font.size": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -51,6 +102,8 @@ def style() -> Iterator[None]:
         "grid.alpha": 0.25,
         "axes.axisbelow": True,
         "figure.constrained_layout.use": True,
+        "figure.constrained_layout.w_pad": 0.1,  # the layout does not know how wide the ticks of its last step are
+        "figure.constrained_layout.h_pad": 0.06,
         "legend.frameon": False,
         "svg.fonttype": "none",
         "svg.hashsalt": "bench",

@@ -1,10 +1,12 @@
-"""A store filled through its own methods with made-up results of the built-in suite."""
+"""A store filled through its own methods with made-up results of the built-in suite, no two fields of them alike."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from db import open_store
 from db.records import Cause, Dataset, EpochRecord, ImageGrid, Predictions, Result, Scores, Weights
 from scheduler.planning import make_plan
 from scheduler.suite import load_suite
@@ -13,60 +15,78 @@ CLASSES = (
     *("apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle"),
     *("bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle"),
 )
-PER_CLASS = 10
+FINGERPRINT = "f" * 64
+SPLIT = "0.2/42"
 
 
-def fill(store, *, seeds, failed=(), missing=(), title=None, scope=None, epochs=None, reference=None):
-    """Every variant of the suite, done with plausible numbers, but for those that `failed` or are `missing`."""
+def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes=CLASSES, **changes):
+    """Every variant of the suite, done but for those that are `missing`, `failed`, or left `waiting`.
+
+    `failed` names labels or (label, seed) pairs. `changes` are fields of the submission, or `epochs`,
+    `fingerprint` and `only`: the labels to submit.
+    """
     suite = load_suite()
-    labels = [label for label in suite.variants if label not in missing]
-    plan = make_plan(suite, labels, list(seeds), data_dir=Path(), epochs=epochs)
-    submission = plan.submission(command="bench run --all")
-    changes = {"scope": scope, "reference": reference}
-    submission = replace(submission, **{name: value for name, value in changes.items() if value is not None})
+    only, fingerprint = changes.pop("only", suite.variants), changes.pop("fingerprint", FINGERPRINT)
+    labels = [label for label in suite.variants if label in only and label not in missing]
+    plan = make_plan(suite, labels, list(seeds), data_dir=Path(), epochs=changes.pop("epochs", None))
+    submission = replace(plan.submission(command="bench run --all"), **changes)
     if title:
         named = {label: {**described, "title": title} for label, described in submission.variants.items()}
         submission = replace(submission, variants=named, title=title)
-    store.submit(submission, plan.new_jobs())
-    store.record_dataset(dataset(), split="0.2/42")
-    while claim := store.claim_next("maker", lease_s=3600):
-        if claim.label in failed:
-            store.fail(claim, Cause.DIVERGED, "the loss of epoch 3 is not finite")
+    submission_id, _ = store.submit(submission, plan.new_jobs())
+    store.record_dataset(dataset(classes, fingerprint), split=SPLIT)
+    for _ in range(len(plan.distinct())):
+        claim = store.claim_next("maker", lease_s=3600)
+        if claim is None or claim.label in waiting:
+            break
+        if claim.label in failed or (claim.label, claim.seed) in failed:
+            store.fail(claim, Cause.DIVERGED, f"the loss of epoch 3 is not finite (seed {claim.seed})")
         else:
-            finish(store, claim)
+            finish(store, claim, number=list(suite.variants).index(claim.label), fingerprint=fingerprint)
+    return submission_id
 
 
-def finish(store, claim):
-    random = np.random.default_rng(claim.seed * 1000 + len(claim.label))
-    level = 0.5 + 0.02 * len(claim.label) / 3 + random.normal(0, 0.01)
+def finish(store, claim, *, number=0, fingerprint=FINGERPRINT):
+    """A history of 4 to 6 epochs, its last but one the best, and the result; `number` is the variant's."""
+    random = np.random.default_rng([claim.seed, number])
     store.start_attempt(claim, log="log")
-    history = [epoch(number, level, random) for number in range(1, 6)]
+    history = [epoch(n, number, random) for n in range(1, min(4 + claim.seed % 3, claim.config["epochs"]) + 1)]
     for record in history:
         store.record_epoch(claim, record)
-    labels = np.repeat(np.arange(20), PER_CLASS)
-    probabilities = random.dirichlet(np.ones(20), len(labels)).astype(np.float32)
-    hits = random.random(len(labels)) < level
-    probabilities[np.arange(len(labels)), labels] += hits * 2.0
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    seen = Predictions(labels=labels.astype(np.int64), probabilities=probabilities)
-    best, last = (scores(record, seen) for record in (history[3], history[4]))
-    store.finish(claim, result(best, last), {Weights.BEST: seen, Weights.LAST: seen})
+    level = 0.4 + 0.03 * number
+    seen = {weights: predictions(level + more, random) for weights, more in ((Weights.BEST, 0.05), (Weights.LAST, 0.0))}
+    best = scores(history[-2], seen[Weights.BEST], random)
+    last = scores(history[-1], seen[Weights.LAST], random)
+    store.finish(claim, result(best, last, number, random, fingerprint), seen)
 
 
-def epoch(number, level, random):
+def epoch(number, variant, random):
+    """Losses fall, accuracies rise, training ahead of validation; each value is its own."""
+    noise = random.normal(0, 0.03, 4)
     return EpochRecord(
         epoch=number,
-        train_loss=3.0 - 0.4 * number + random.normal(0, 0.05),
-        train_accuracy=0.1 + 0.12 * number,
-        val_loss=3.0 - 0.3 * number + random.normal(0, 0.05),
-        val_accuracy=level * number / 5,
-        learning_rate=0.001,
-        train_s=3.0,
-        eval_s=0.3,
+        train_loss=3.0 - 0.4 * number - 0.05 * variant + noise[0],
+        train_accuracy=0.1 + 0.12 * number + 0.01 * variant + noise[1] / 3,
+        val_loss=3.1 - 0.3 * number - 0.04 * variant + noise[2],
+        val_accuracy=0.08 + 0.1 * number + 0.009 * variant + noise[3] / 3,
+        learning_rate=0.001 / number,
+        train_s=3.0 + random.random(),
+        eval_s=0.3 + random.random() / 10,
     )
 
 
-def scores(record, seen):
+def predictions(level, random):
+    """Of a test set whose classes differ in size; about `level` of them right, what is wrong is no one's mirror."""
+    labels = np.repeat(np.arange(20), [10 + number % 4 for number in range(20)])
+    probabilities = random.dirichlet(np.ones(20), len(labels)).astype(np.float32)
+    hits = random.random(len(labels)) < level
+    probabilities[np.arange(len(labels)), labels] += hits * 2.0
+    probabilities[np.arange(len(labels)), (labels + 3) % 20] += ~hits * 0.5
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return Predictions(labels=labels.astype(np.int64), probabilities=probabilities)
+
+
+def scores(record, seen, random):
     predicted = seen.probabilities.argmax(1)
     table = np.zeros((20, 20), dtype=int)
     np.add.at(table, (seen.labels, predicted), 1)
@@ -76,45 +96,84 @@ def scores(record, seen):
         train_accuracy=record.train_accuracy,
         val_loss=record.val_loss,
         val_accuracy=record.val_accuracy,
-        test_loss=1.5,
+        test_loss=1.2 + random.random(),
         test_accuracy=float((predicted == seen.labels).mean()),
         confusion=tuple(tuple(int(count) for count in row) for row in table),
     )
 
 
-def result(best, last):
+def result(best, last, number, random, fingerprint):
     return Result(
         best=best,
         last=last,
-        epochs=5,
+        epochs=last.epoch,
         stopped_early=True,
-        parameters=546_388,
-        flops=12_260_352,
-        train_s=15.0,
-        eval_s=1.5,
-        peak_mib=900.0,
+        parameters=round(500_000 * 1.2**number) + number,
+        flops=12_260_352 + 1_000_000 * number,
+        train_s=3.5 * last.epoch + 2 * random.random(),
+        eval_s=0.35 * last.epoch + random.random() / 5,
+        peak_mib=900.0 + 100 * random.random() + 10 * number,
         device="cpu",
         precision="float32",
-        fingerprint="f" * 64,
+        fingerprint=fingerprint,
         environment={"host": "here", "git": None, "packages": {"torch": "2.14"}, "threads": 1},
     )
 
 
-def dataset():
+def dataset(classes=CLASSES, fingerprint=FINGERPRINT, **changes):
     random = np.random.default_rng(1)
     columns = ("original", "flip", "crop", "flip + crop", "cutout")
-    return Dataset(
+    known = Dataset(
         name="cifar100-20",
-        fingerprint="f" * 64,
-        classes=CLASSES,
-        train_counts=(400,) * 20,
-        val_counts=(100,) * 20,
-        test_counts=(100,) * 20,
-        samples=grid(random, CLASSES, tuple("12345")),
-        augmentation=grid(random, CLASSES[:6], columns),
+        fingerprint=fingerprint,
+        classes=classes,
+        train_counts=tuple(400 + 5 * number for number in range(len(classes))),
+        val_counts=tuple(100 + 3 * number for number in range(len(classes))),
+        test_counts=tuple(10 + number % 4 for number in range(len(classes))),
+        samples=grid(random, classes, tuple("12345")),
+        augmentation=grid(random, classes[:6], columns),
     )
+    return replace(known, **changes)
 
 
 def grid(random, rows, columns):
     pixels = random.integers(0, 256, (len(rows), len(columns), 32, 32, 3), dtype=np.uint8)
     return ImageGrid(pixels=pixels, rows=rows, columns=columns)
+
+
+@contextmanager
+def filled(folder, **how):
+    """An opened store in a SQLite file of `folder`, filled as `fill` says."""
+    store = open_store(f"sqlite:///{folder / 'bench.db'}", create=True)
+    try:
+        fill(store, **how)
+        yield store
+    finally:
+        store.close()
+
+
+# three seeds, of which some failed, and variants that nobody submitted; or one seed and everything done
+CASES = {
+    "gaps": {
+        "seeds": (42, 43, 44),
+        "failed": ("resnet", "hidden_units=64", ("dropout", 43)),
+        "missing": ("advanced", "conv_depths=128x256"),
+    },
+    "one seed": {"seeds": (42,)},
+}
+
+
+def results_of(store, label):
+    """The results of the config that the built-in suite gives this label, by seed, straight from the store."""
+    config = load_suite().variants[label].config.canonical()
+    jobs = sorted((job for job in store.jobs() if job.config == config), key=lambda job: job.seed)
+    found = store.results([job.id for job in jobs])
+    return [found[job.id] for job in jobs if job.id in found]
+
+
+def histories_of(store, label):
+    """The histories behind `results_of`."""
+    config = load_suite().variants[label].config.canonical()
+    jobs = [job.id for job in store.jobs() if job.config == config]
+    done = store.results(jobs)
+    return [history for job_id, history in store.histories(jobs).items() if job_id in done]

@@ -1,50 +1,63 @@
-"""The report shows what the store holds: every number compared with it, what is missing said."""
+"""The written report: files, page, numbers for machines; nothing is changed in the store."""
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
+from html import unescape
 from pathlib import Path
 
 import pytest
-from filled_store import fill
+from filled_store import CASES, CLASSES, fill, filled, results_of
 
-from db import open_store
-from db.records import JobState
+from db.errors import ConfigError
 from report import write_report
-from report.figure_data import figure_rows
-from report.figures import draw
+from report.captions import caption
+from report.page import html_page, markdown_page
 from report.scope import read_scope
-from report.statistics import over_seeds, summarise, wilson
 from report.tables import build_tables
-from report.theme import colours
+from report.text import as_csv, as_latex, as_markdown, as_text
+
+STUDY = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
+TUNING = {"tuning_conv_depths", "tuning_hidden_units", "tuning_depth"}
+EVERY = {"printed_values", "cost", "attempts_without_result"}
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'bench.db'}", create=True)
-    fill(opened, seeds=(42, 43, 44), failed=("resnet",), missing=("advanced",))
-    yield opened
-    opened.close()
+def gaps(tmp_path_factory):
+    with filled(tmp_path_factory.mktemp("store"), **CASES["gaps"]) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")
-def scope(store):
-    return read_scope(store, None)
+def scope(gaps):
+    return read_scope(gaps, None)
 
 
 @pytest.fixture(scope="module")
-def written(store, tmp_path_factory):
-    return write_report(store, tmp_path_factory.mktemp("out")), store
+def tables(scope):
+    return {table.name: table for table in build_tables(scope)}
 
 
-def figure(scope, name):
-    wanted = next(one for one in scope.submission.layout["figures"] if one["name"] == name)
-    rows = figure_rows(scope, wanted)
-    return rows, draw(scope, wanted, rows)
+def rows_of_all_tables(store):
+    """Everything that the store's file holds, as SQL."""
+    path = store._engine.url.database
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
 
 
-def results_of(store, label):
-    ids = [job.id for job in store.jobs() if job.label == label]
-    return list(store.results(ids).values())
+@pytest.fixture(scope="module")
+def written(gaps, tmp_path_factory):
+    """The report, and the store's rows before and after it was written."""
+    before = rows_of_all_tables(gaps)
+    report = write_report(gaps, tmp_path_factory.mktemp("out"))
+    return report, before, rows_of_all_tables(gaps)
+
+
+def test_the_report_only_reads(written):
+    _, before, after = written
+    assert len(before) > 300
+    assert after == before
 
 
 def test_every_table_and_figure_of_the_study_is_there(written):
@@ -55,102 +68,66 @@ def test_every_table_and_figure_of_the_study_is_there(written):
     assert names[-1] == "figure_13_confusion_matrices"
     for kind in ("svg", "csv"):
         assert sorted(path.stem for path in (out / "figures").glob(f"*.{kind}")) == names
-    tables = {path.stem for path in (out / "tables").glob("*.tex")}
-    study = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
-    assert study | {"tuning_conv_depths", "tuning_hidden_units", "tuning_depth"} < tables
+    for kind in ("csv", "md", "tex"):
+        assert {path.stem for path in (out / "tables").glob(f"*.{kind}")} == STUDY | TUNING | EVERY
 
 
-def test_each_mean_is_the_mean_of_the_store(store, scope):
-    table = next(one for one in build_tables(scope) if one.name == "table_4_comparison")
-    for row in table.values:
-        values = [result.best.test_accuracy for result in results_of(store, row["variant"])]
-        assert row["n"] == len(values)
-        assert row["best_test_accuracy"] == (pytest.approx(sum(values) / len(values)) if values else None)
+def test_files_of_a_table_hold_its_numbers_and_its_cells(written, tables):
+    out = written[0].html.parent / "tables"
+    for name, table in tables.items():
+        assert (out / f"{name}.csv").read_text() == as_csv(table.values)
+        assert (out / f"{name}.md").read_text() == as_markdown(table)
+        assert (out / f"{name}.tex").read_text() == as_latex(table)
 
 
-def test_printed_values_stand_beside_ours(scope):
-    cells = next(one for one in build_tables(scope) if one.name == "table_2_improvements").cells
-    assert [row[5] for row in cells] == ["54.70", "52.70", "59.15", "56.25"]
+def test_a_table_as_csv_has_every_field_and_nothing_for_what_is_unknown(tables):
+    for table in tables.values():
+        read = list(csv.DictReader(as_csv(table.values).splitlines()))
+        assert len(read) == len(table.values)
+        for row, values in zip(read, table.values, strict=True):
+            known = {name: "; ".join(one) if isinstance(one, list) else one for name, one in values.items()}
+            assert {name: row[name] for name in known} == {n: "" if v is None else str(v) for n, v in known.items()}
 
 
-def test_a_failed_and_a_missing_variant_are_named(scope):
-    states = {row[0]: row[-1] for row in next(t for t in build_tables(scope) if t.name == "table_4_comparison").cells}
-    assert states["ResNet"] == "3 failed: diverged"
-    assert states["Advanced CNN + augmentation"] == "not submitted"
-    failures = next(one for one in build_tables(scope) if one.name == "attempts_without_result")
-    assert len(failures.cells) == 3
+def test_a_table_as_markdown_latex_and_text_has_every_cell(tables):
+    for table in tables.values():
+        lines = [
+            [cell.strip() for cell in line[1:-1].split("|")] for line in as_markdown(table).split("\n\n")[0].split("\n")
+        ]
+        assert [lines[0], *lines[2:]] == [list(table.head), *map(list, table.cells)]
+        body = as_latex(table).split(r"\midrule")[1].split(r"\bottomrule")[0]
+        rows = [row.split(" & ") for row in body.replace(r"\\", "").strip().split("\n") if row]
+        assert [len(row) for row in rows] == [len(table.head)] * len(table.cells)
+        plain = str.maketrans({"\\": "", "$": "", "{": "", "}": ""})
+        for row, cells in zip(rows, table.cells, strict=True):
+            assert [
+                cell.strip().replace(r"$\pm$", "±").replace("$-$", "−").replace("--", "–").translate(plain)
+                for cell in row
+            ] == list(cells)
+        text = as_text(table).split("\n")
+        assert len(text) == 1 + len(table.cells)
+        assert all(cell in line for line, cells in zip(text[1:], table.cells, strict=True) for cell in cells)
 
 
-def test_a_shared_job_counts_under_each_of_its_labels(scope):
-    rows = {row["point"]: row for row in figure_rows(scope, {"kind": "tuning", "sweeps": ["conv_depths"]})}
-    assert rows["(32, 64)"]["test_accuracy"] == pytest.approx(
-        sum(r.best.test_accuracy for r in scope.variant("baseline").done) / 3
-    )
+def test_the_terminal_shows_the_table_of_all_networks(written, tables):
+    assert written[0].text == as_text(tables["table_4_comparison"])
+    assert "± " in written[0].text
+    assert "3 failed: diverged" in written[0].text
 
 
-def test_a_config_has_one_colour_under_each_of_its_labels(scope):
-    palette = colours(scope.submission.variants)
-    assert palette["baseline"] == palette["conv_depths=32x64"] == palette["hidden_units=128"]
-    assert len(set(palette.values())) == 12
-
-
-def test_the_class_distribution_draws_the_counts(scope):
-    rows, drawn = figure(scope, "class_distribution")
-    heights = [bar.get_height() for bars in drawn.axes[0].containers for bar in bars]
-    counts = scope.dataset
-    assert heights == [*counts.train_counts, *counts.val_counts, *counts.test_counts]
-    assert [row["class"] for row in rows] == list(counts.classes)
-
-
-@pytest.mark.parametrize("name", ["baseline_history", "improvement_histories", "augmentation_comparison"])
-def test_history_lines_are_the_means_of_the_stored_history(store, scope, name):
-    _, drawn = figure(scope, name)
-    line = drawn.axes[0].lines[0]
-    label = next(one for one in scope.submission.layout["figures"] if one["name"] == name)["variants"][0]
-    ids = [job.id for job in store.jobs() if job.label == label]
-    first = [history[0].train_loss for history in store.histories(ids).values()]
-    assert line.get_ydata()[0] == pytest.approx(sum(first) / len(first))
-
-
-@pytest.mark.parametrize("name", ["test_accuracy", "accuracy_and_complexity"])
-def test_accuracy_bars_are_the_means_and_gaps_say_why(scope, name):
-    rows, drawn = figure(scope, name)
-    heights = [bar.get_height() for bars in drawn.axes[0].containers if hasattr(bars, "patches") for bar in bars]
-    assert heights == pytest.approx([100 * row["test_accuracy"] for row in rows if row["test_accuracy"] is not None])
-    texts = {text.get_text() for text in drawn.axes[0].texts}
-    assert {"3 failed: diverged", "not submitted"} <= texts
-
-
-def test_metrics_bars_are_those_of_the_last_epoch(scope):
-    rows, drawn = figure(scope, "improvement_metrics")
-    heights = [bar.get_height() for bars in drawn.axes[0].containers if hasattr(bars, "patches") for bar in bars]
-    assert heights == pytest.approx([row["train_loss"] for row in rows if row["weights"] == "last"])
-
-
-def test_confusion_matrices_are_the_stored_counts_as_shares(scope):
-    _, drawn = figure(scope, "confusion_matrices")
-    shown = drawn.axes[0].images[0].get_array()
-    stored = sum(
-        next(iter([[list(row) for row in result.best.confusion]]))[0][0] for result in scope.variant("baseline").done
-    )
-    whole = sum(sum(result.best.confusion[0]) for result in scope.variant("baseline").done)
-    assert shown[0, 0] == pytest.approx(stored / whole)
-
-
-@pytest.mark.parametrize("name", ["sample_images", "augmentation_examples"])
-def test_pictures_are_the_stored_pixels(scope, name):
-    _, drawn = figure(scope, name)
-    grid = scope.dataset.samples if name == "sample_images" else scope.dataset.augmentation
-    assert (drawn.axes[0].images[0].get_array() == grid.pixels[0, 0]).all()
-
-
-def test_the_data_beside_a_figure_are_the_numbers_of_the_report(written):
-    report, _ = written
-    with (report.html.parent / "figures" / "figure_12_test_accuracy.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    ours = report.json["figures"]["figure_12_test_accuracy"]
-    assert [row["test_accuracy"] for row in rows] == [str(row["test_accuracy"] or "") for row in ours]
-    assert json.loads((report.html.parent / "report.json").read_text()) == json.loads(json.dumps(report.json))
+def test_the_page_shows_every_cell_note_and_caption(written, tables, scope):
+    page = unescape(written[0].html.read_text())
+    for table in tables.values():
+        start = page.index(f"<h2>{table.title}</h2>")
+        part = page[start : page.index("<h2>", start + 4)]
+        cells = [
+            cell.split(">", 1)[1] for cell in part.replace("</td>", "<td").split("<td")[1:] if cell.startswith(" class")
+        ]
+        assert cells == [cell for line in table.cells for cell in line], table.name
+        assert table.note[1:] in part
+    for figure in scope.submission.layout["figures"]:
+        assert caption(scope, figure) in page
+    assert page.count("data:image/png;base64,") == 13
 
 
 def test_the_page_opens_offline_and_names_the_classes(written):
@@ -158,60 +135,85 @@ def test_the_page_opens_offline_and_names_the_classes(written):
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
     assert "<script" not in page
-    assert "aquarium_fish" in page
+    assert ", ".join(CLASSES) in page
     assert len(page) < 5_000_000
 
 
+@pytest.mark.parametrize("name", ["report.md", "report.html"])
+def test_the_page_says_what_was_not_submitted(written, name):
+    page = (written[0].html.parent / name).read_text()
+    assert "Not submitted: advanced, conv_depths=128x256." in page
+
+
+def test_the_markdown_page_has_tables_classes_and_captions(written, tables, scope):
+    page = (written[0].html.parent / "report.md").read_text()
+    assert f"Classes: {', '.join(CLASSES)}." in page
+    for table in tables.values():
+        assert as_markdown(table) in page
+    for number, figure in enumerate(scope.submission.layout["figures"], start=1):
+        assert f"Figure {number}: {figure['title']}. {caption(scope, figure)}" in page
+        assert (written[0].html.parent / f"figures/figure_{number:02d}_{figure['name']}.png").is_file()
+
+
+def test_the_data_beside_a_figure_are_the_numbers_of_the_report(written):
+    report = written[0]
+    assert len(report.json["figures"]) == 13
+    for name, rows in report.json["figures"].items():
+        assert (report.html.parent / "figures" / f"{name}.csv").read_text() == as_csv(rows)
+        assert rows or name.endswith(("advanced_history", "resnet_history"))
+    assert json.loads((report.html.parent / "report.json").read_text()) == json.loads(json.dumps(report.json))
+
+
+def test_the_json_has_each_job_with_its_labels_and_result(written, gaps, tables):
+    numbers = written[0].json
+    jobs = {job["labels"][0]: job for job in numbers["jobs"]}
+    assert jobs["baseline"]["labels"] == ["baseline", "conv_depths=32x64", "hidden_units=128", "depth=two_conv"]
+    assert numbers["counts"] == {"queued": 0, "running": 0, "done": 23, "failed": 7, "cancelled": 0}
+    assert numbers["not_submitted"] == ["advanced", "conv_depths=128x256"]
+    assert numbers["tables"] == {name: list(table.values) for name, table in tables.items()}
+    stored = [one.best.test_accuracy for one in results_of(gaps, "both")]
+    assert [j["result"]["best"]["test_accuracy"] for j in numbers["jobs"] if "both" in j["labels"]] == stored
+
+
 def test_hostile_names_stay_text(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path / 'bench.db'}", create=True)
-    fill(store, seeds=(42,), title="<script>alert(1)</script> $x_1$ & 50% \\input{x}")
-    report = write_report(store, tmp_path / "out")
-    store.close()
-    assert "<script>" not in report.html.read_text()
-    latex = (tmp_path / "out" / "tables" / "table_4_comparison.tex").read_text()
+    with filled(
+        tmp_path, seeds=(42,), only=("baseline",), title="<script>alert(1)</script> $x_1$ & 50% \\input{x}"
+    ) as store:
+        scope = read_scope(store, None)
+    tables = build_tables(scope)
+    assert "<script>" not in html_page(scope, tables, [])
+    assert "<script>" not in markdown_page(scope, tables, [])
+    latex = as_latex(next(table for table in tables if table.name == "table_4_comparison"))
     assert "\\input{x}" not in latex
-    assert "\\& 50\\%" in latex
+    assert r"\textless{}script\textgreater{}" in latex
+    assert r"\$x\_1\$ \& 50\%" in latex
 
 
-def test_one_seed_says_that_seed_noise_is_unknown(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path / 'bench.db'}", create=True)
-    fill(store, seeds=(42,))
-    report = write_report(store, tmp_path / "out")
-    store.close()
-    assert "another seed" in report.html.read_text()
-    row = report.json["tables"]["table_4_comparison"][0]
-    assert row["best_test_accuracy_low"] < row["best_test_accuracy"] < row["best_test_accuracy_high"]
+@pytest.mark.parametrize(
+    ("submitted", "told"),
+    [
+        ([(42,)], "One seed each: how much another seed would change"),
+        ([(42, 43)], "2 seeds each."),
+        ([(42,), (43, 44)], "1 to 3 seeds each; where n is 1, how much another seed would change"),
+    ],
+)
+def test_the_page_says_first_how_sure_we_can_be(tmp_path, submitted, told):
+    with filled(tmp_path, seeds=submitted[0], only=("baseline", "dropout")) as store:
+        for seeds in submitted[1:]:
+            fill(store, seeds=seeds, only=("baseline",))
+        scope = read_scope(store, None)
+    assert told in html_page(scope, build_tables(scope), [])
+    assert told in markdown_page(scope, build_tables(scope), [])
 
 
-def test_another_protocol_is_another_report(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path / 'bench.db'}", create=True)
-    fill(store, seeds=(42,))
-    fill(store, seeds=(42, 43), scope="short", epochs=3, reference={})
-    newest, older = read_scope(store, None), read_scope(store, 1)
-    store.close()
-    assert {job.epochs for job in newest.jobs()} == {3}
-    assert {job.epochs for job in older.jobs()} == {50}
-    assert newest.reference("baseline") == {}
+def test_without_a_result_the_page_says_so(tmp_path):
+    with filled(tmp_path, seeds=(42,), only=("baseline",), waiting=("baseline",)) as store:
+        scope = read_scope(store, None)
+    assert "No job has a result yet." in html_page(scope, build_tables(scope), [])
+    assert "1 running" in markdown_page(scope, build_tables(scope), [])
 
 
-def test_the_report_only_reads(store, tmp_path):
-    before = [(job.id, job.state) for job in store.jobs()], len(store.submissions())
-    write_report(store, tmp_path)
-    assert ([(job.id, job.state) for job in store.jobs()], len(store.submissions())) == before
-    assert JobState.FAILED in {state for _, state in before[0]}
-
-
-def test_intervals_agree_with_published_figures():
-    assert wilson(15, 50) == pytest.approx((0.1910, 0.4375), abs=1e-4)  # Newcombe 1998, method 3, by hand
-    low, high = over_seeds([0.50, 0.52, 0.54])
-    assert (low, high) == pytest.approx((0.52 - 4.302653 * 0.02 / 3**0.5, 0.52 + 4.302653 * 0.02 / 3**0.5))
-    assert summarise([0.5]).deviation is None
-    assert summarise([]) is None
-
-
-def test_the_folder_that_cannot_be_written_is_named(store, tmp_path):
-    from db.errors import ConfigError
-
+def test_the_folder_that_cannot_be_written_is_named(gaps, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot write the report"):
-        write_report(store, Path(tmp_path / "file" / "out"))
+        write_report(gaps, Path(tmp_path / "file" / "out"))

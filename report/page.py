@@ -1,0 +1,115 @@
+"""The page that people read, as HTML in one file and as Markdown."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from report.figure_data import Rows
+from report.scope import Scope
+from report.tables import Table
+from report.text import as_markdown, sentence, sides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A figure as it was written: `png` its bytes, `rows` what it plots."""
+
+    number: int
+    name: str
+    title: str
+    caption: str
+    png: bytes
+    rows: Rows
+
+
+def comparison(tables: Sequence[Table]) -> Table:
+    """The table that names most variants: what a reader wants first."""
+    results = [table for table in tables if "Test acc. %, best" in table.head and "Chosen" not in table.head]
+    return max(results or tables, key=lambda table: len(table.cells))
+
+
+def headline(scope: Scope) -> str:
+    """What a reader has to know before the first number."""
+    seeds = sorted({len(variant.done) for variant in scope.variants.values() if variant.done})
+    if not seeds:
+        return "No job has a result yet."
+    unknown = (
+        "how much another seed would change these numbers is unknown, and a difference smaller than the intervals "
+        "means nothing."
+    )
+    if seeds[-1] == 1:
+        return f"One seed each: {unknown}"
+    if seeds[0] == 1:
+        return f"1 to {seeds[-1]} seeds each; where n is 1, {unknown}"
+    return f"{seeds[0]} to {seeds[-1]} seeds each." if seeds[0] != seeds[-1] else f"{seeds[0]} seeds each."
+
+
+def subtitle(scope: Scope) -> str:
+    """Which data these are, and what was changed from the suite as it is written."""
+    changed = {name: value for name, value in scope.submission.overrides.items() if name != "dataset"}
+    words = [f"Data: {scope.submission.dataset}"]
+    words += [f"{name} = {value} instead of the suite's own" for name, value in changed.items()]
+    return "; ".join(words) + "."
+
+
+def not_submitted(scope: Scope) -> list[str]:
+    return [label for label, variant in scope.variants.items() if not variant.jobs]
+
+
+def environments(scope: Scope) -> list[dict[str, Any]]:
+    """What results were made with, each different environment once."""
+    distinct: dict[str, dict[str, Any]] = {}
+    for result in scope.results().values():
+        distinct.setdefault(json.dumps(result.environment, sort_keys=True), dict(result.environment))
+    return list(distinct.values())
+
+
+def images(scope: Scope) -> str:
+    """How many images each part of the data holds; empty before a worker has loaded them."""
+    data = scope.dataset
+    if data is None:
+        return ""
+    return f"{sum(data.train_counts)} training, {sum(data.val_counts)} validation, {sum(data.test_counts)} test"
+
+
+def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
+    parts = [f"# {_plain(scope.submission.title)}", "", _plain(subtitle(scope)), "", headline(scope), ""]
+    for warning in scope.warnings:
+        parts += [f"**{_plain(sentence(warning))}**", ""]
+    missing = not_submitted(scope)
+    parts += [f"Not submitted: {', '.join(missing)}.", ""] if missing else []
+    if scope.dataset:
+        parts += ["Classes: " + ", ".join(_plain(name) for name in scope.dataset.classes) + ".", ""]
+        parts += [f"Images: {images(scope)}.", ""]
+    for table in tables:
+        parts += [f"## {_plain(table.title)}", "", as_markdown(table), ""]
+    for figure in figures:
+        parts += [f"![{_plain(figure.title)}](figures/{figure.name}.png)", ""]
+        parts += [f"Figure {figure.number}: {_plain(figure.title)}. {_plain(figure.caption)}", ""]
+    return "\n".join(parts)
+
+
+def _plain(text: str) -> str:
+    return text.replace("<", "&lt;").replace("\n", " ")
+
+
+def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
+    """One file that opens offline: pictures inside, no script."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(loader=PackageLoader("report"), autoescape=True, undefined=StrictUndefined)
+    main = comparison(tables)
+    return environment.get_template("report.html.j2").render(
+        scope=scope,
+        headline=headline(scope),
+        subtitle=subtitle(scope),
+        tables=[(one, sides(one, "l", "r")) for one in (main, *(table for table in tables if table is not main))],
+        sentence=sentence,
+        figures=[(figure, base64.b64encode(figure.png).decode()) for figure in figures],
+        missing=not_submitted(scope),
+        images=images(scope),
+        environments=environments(scope),
+        seeds=sorted({job.seed for job in scope.jobs()}),
+    )
