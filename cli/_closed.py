@@ -30,16 +30,20 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
     from scheduler.queue import submit
     from worker.devices import choose_device
 
-    choose_device(device)  # a wrong one is named before anything is written
+    choose_device(device)  # a wrong one is named before anything is written, and so is a folder for nothing
+    options.check_writable(out)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: nothing must outlive this process
     store = options.opened(here)
-    started_broker = ensure_broker(here)
+    started_broker = False
     try:
+        started_broker = ensure_broker(here)
         done = submit(store, plan, priority=priority, command=options.command_line())
         options.say(summary(done))
         job_ids = {job.job_id for job in done.jobs}
         code = _train(here, store, job_ids, slots=slots, device=device)
         if code == 130:
-            options.say(f"Stopped; what was trained is kept. To go on: {options.command_line()}")
+            options.say(f"Stopped; what checkpoints hold is kept. To go on: {options.command_line()}")
             return code
         say_where(store, out, submission=done.id)
         return code
@@ -55,7 +59,6 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
         return _code(store, job_ids)
     worker = _start_worker(here, slots=slots, device=device)
     restarts = 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the worker must not outlive this process
     try:
         with Screen(sys.stderr) as screen:
             while _waiting(store, job_ids):
@@ -112,6 +115,7 @@ def _stop_worker(worker: "subprocess.Popen[bytes]") -> None:
     try:
         worker.wait(timeout=_STOP_S)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        options.say("Stopping at once: a job that was running comes back when its lease is over.")
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 

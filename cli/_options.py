@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -150,6 +151,16 @@ def planned(
         dataset=dataset,
         epochs=epochs,
     )
+
+
+def check_writable(out: Path) -> None:
+    """Raises ConfigError now rather than after hours of training."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            return
+    except OSError as error:
+        raise ConfigError(f"cannot write into {out}: {error.strerror}", fix="give another --out") from error
 
 
 def command_line() -> str:

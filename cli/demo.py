@@ -20,6 +20,7 @@ def demo(
     """Train the whole built-in suite on scikit-learn's digits with two epochs each, and report."""
     from cli._closed import run_closed
 
+    options.check_writable(out)
     # a store and a broker of its own: a demo must never mix with somebody's work
     here = options.settings(home=out / "home", database_url="", broker_url="", artifacts_url="")
     plan = options.planned(

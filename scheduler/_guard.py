@@ -23,6 +23,9 @@ def watch(path: str, queue: str, *, patience_s: float = _PATIENCE_S, every_s: fl
     try:
         client.client_setname(NAME)
         while True:
+            if not os.path.exists(path):  # noqa: PTH110 - its folder was removed: nobody can come any more
+                client.shutdown(nosave=True, force=True)
+                return
             if len(client.client_list()) > 1 or client.llen(queue):
                 used_at = time.monotonic()
             elif time.monotonic() - used_at > patience_s:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from db.errors import BrokerError
 from scheduler.settings import Settings
 
 if TYPE_CHECKING:
+    import psutil
     import redis
 
 _START_S = 10.0
@@ -44,16 +45,36 @@ def ensure_broker(settings: Settings) -> bool:
     if not settings.embedded_broker or is_up(settings):
         return False
     with _only_one(settings):
-        if is_up(settings):
+        if is_up(settings) or _answers_after_all(settings):
             return False
         _start(settings)
     return True
 
 
+def _answers_after_all(settings: Settings) -> bool:
+    """Whether a server that is there but was silent, reading a long file say, comes to itself.
+
+    Raises BrokerError when it does not: a second one must not write into the same files.
+    """
+    deadline = time.monotonic() + _START_S
+    while _server(settings) is not None:
+        if is_up(settings):
+            return True
+        if time.monotonic() > deadline:
+            pid = _pid(settings)
+            raise BrokerError(
+                f"the embedded broker, process {pid}, does not answer", fix="run `bench down`, then again"
+            )
+        time.sleep(0.1)
+    return False
+
+
 def stop_broker(settings: Settings, *, if_unused: bool = False) -> bool:
     """Stop the embedded server; False when none answered, or others use it. Queued jobs stay in the store."""
-    if not settings.embedded_broker or not is_up(settings):
+    if not settings.embedded_broker:
         return False
+    if not is_up(settings):
+        return not if_unused and _kill(settings)
     import redis
 
     pid = _pid(settings)
@@ -67,7 +88,39 @@ def stop_broker(settings: Settings, *, if_unused: bool = False) -> bool:
     finally:
         client.close()
     _wait_gone(pid)
+    _forget(settings)
     return True
+
+
+def _kill(settings: Settings) -> bool:
+    """End a server that does not answer; what it was told is in its files, and the jobs are in the store."""
+    server = _server(settings)
+    if server is None:
+        return False
+    server.kill()
+    _wait_gone(server.pid)
+    _forget(settings)
+    return True
+
+
+def _server(settings: Settings) -> "psutil.Process | None":
+    """The process that the embedded server's file names, if it is one that works in the broker's folder."""
+    import psutil
+
+    try:
+        found = psutil.Process(_pid(settings) or -1)
+        if found.status() != psutil.STATUS_ZOMBIE and Path(found.cwd()) == (settings.folder / "broker").resolve():
+            return found
+    except (psutil.Error, ValueError):
+        pass
+    return None
+
+
+def _forget(settings: Settings) -> None:
+    """Remove the folder that a long BENCH_HOME's socket has elsewhere."""
+    if not settings.socket.is_relative_to(settings.folder):
+        with suppress(OSError):
+            settings.socket.parent.rmdir()
 
 
 def _others(client: "redis.Redis") -> bool:
@@ -109,6 +162,9 @@ def _start(settings: Settings) -> None:
             time.sleep(0.02)
     except (OSError, subprocess.SubprocessError) as error:
         said = str(error)
+    except BaseException:  # Ctrl-C in between: no server without its guard
+        _kill(settings)
+        raise
     raise BrokerError(
         f"the embedded broker {binary} did not start: {said}",
         fix=f"read {folder / 'log'}, or set BENCH_BROKER_URL to a Redis or Valkey of yours",
@@ -167,6 +223,9 @@ def _private(folder: Path) -> None:
         raise BrokerError(
             f"cannot make {folder}: {error.strerror}", fix="set BENCH_HOME to a folder of yours"
         ) from error
+    status = folder.stat()
+    if status.st_uid != os.getuid():  # in a folder for all, somebody else may have made it first
+        raise BrokerError(f"{folder} belongs to somebody else", fix="remove it, or set BENCH_HOME to a shorter path")
 
 
 def _pid(settings: Settings) -> int | None:

@@ -1,6 +1,7 @@
 """Messages that come twice, late or never, and a broker that dies: the store alone decides, so nothing changes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import redis
 from real_worker import ROOT, job, numbers, outcomes, running_at, submit_digits, until, worker
 
+from db.errors import BrokerError
 from db.records import JobState
 from scheduler.app import QUEUE, doorbells
 from scheduler.broker import ensure_broker, is_up, stop_broker
@@ -186,3 +188,24 @@ def test_many_at_once_start_one_broker_over_a_socket_that_a_killed_one_left(here
     ]
     assert sorted(one.communicate(timeout=60)[0].strip() for one in starters) == ["False", "False", "False", "True"]
     assert not ensure_broker(here)
+
+
+def test_a_frozen_broker_gets_no_twin_and_down_ends_it(here, monkeypatch):
+    from scheduler import broker
+
+    monkeypatch.setattr(broker, "_START_S", 1.0)
+    pid = server_pid(here)
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(BrokerError, match=f"process {pid}, does not answer"):
+        ensure_broker(here)
+    assert server_pid(here) == pid
+    assert stop_broker(here)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert ensure_broker(here)
+
+
+def test_a_broker_whose_folder_was_removed_ends_by_itself(here):
+    pid = server_pid(here)
+    until(lambda: any(one["name"] == "guard" for one in connection(here).client_list()))
+    shutil.rmtree(here.folder)
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, seconds=30)
