@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from cli import cancel, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
+from cli._umask import keep_private
 from db.errors import BenchError
 
 EPILOG = (
@@ -44,6 +45,7 @@ app.add_typer(database.app, name="db")
 
 def main() -> None:
     """Run a command; what somebody did wrong becomes `error:` and `fix:` on stderr and an exit code."""
+    keep_private()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], prog_name="bench", standalone_mode=False))
     except (BenchError, _UsageError) as error:

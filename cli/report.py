@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import _options as options
+from cli._umask import as_the_user_writes
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -25,7 +26,9 @@ def report(
     if as_json:
         from report import write_report
 
-        options.put(json.dumps(write_report(store, folder, submission_id=submission).json, indent=2))
+        with as_the_user_writes():
+            written = write_report(store, folder, submission_id=submission)
+        options.put(json.dumps(written.json, indent=2))
         return
     say_where(store, folder, submission=submission)
 
@@ -34,6 +37,7 @@ def say_where(store: "Store", out: Path, *, submission: int | None) -> None:
     """Write the report, print its comparison table, and say where the page is."""
     from report import write_report
 
-    written = write_report(store, out, submission_id=submission)
+    with as_the_user_writes():
+        written = write_report(store, out, submission_id=submission)
     options.put(written.text)
     options.put(f"\nReport: {written.html}")

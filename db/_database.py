@@ -118,6 +118,9 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (exc.ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise ConfigError("BENCH_DATABASE_URL is not a database URL", fix=URL_FIX) from error
+    if "@" in (parsed.host or ""):  # the rest of a password, which would be shown as part of the host
+        fix = "write special characters of user and password as %XX: `@` is %40, `/` is %2F"
+        raise ConfigError("BENCH_DATABASE_URL has more than one @ before its host", fix=fix)
     driver = _DRIVERS.get(parsed.drivername)
     if driver is None:
         raise ConfigError(f"BENCH_DATABASE_URL names {parsed.drivername!r}, which bench has no store on", fix=URL_FIX)

@@ -26,6 +26,7 @@ def is_up(settings: Settings) -> bool:
     """Whether the embedded server answers."""
     if not settings.socket.exists():
         return False
+    _refuse_foreign(settings.socket.parent)
     import redis
 
     client = _client(settings)
@@ -144,6 +145,7 @@ def _start(settings: Settings) -> None:
     folder = settings.folder / "broker"
     _private(folder)
     _private(settings.socket.parent)
+    _refuse_foreign(settings.socket.parent)
     binary = _binary()
     command = [
         *(binary, "--port", "0", "--unixsocket", str(settings.socket), "--unixsocketperm", "700"),
@@ -226,6 +228,14 @@ def _private(folder: Path) -> None:
     status = folder.stat()
     if status.st_uid != os.getuid():  # in a folder for all, somebody else may have made it first
         raise BrokerError(f"{folder} belongs to somebody else", fix="remove it, or set BENCH_HOME to a shorter path")
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """The short folder of a long home's socket has a name that others can guess, in a place where they can make it."""
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        fix = "set BENCH_HOME to a shorter path, or XDG_RUNTIME_DIR to a folder of yours"
+        raise BrokerError(f"others may write into {folder}, where the embedded broker's socket belongs", fix=fix)
 
 
 def _pid(settings: Settings) -> int | None:

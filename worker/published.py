@@ -97,6 +97,7 @@ def _unpack(name: str, kind: Any, data_dir: Path, notify: Callable[[str], object
             message = f"cannot unpack {archive.name} in {data_dir}: {error.strerror or error}"
             raise DataError(message, fix="make room there, or set BENCH_DATA_DIR to a folder that has it") from error
         _check(kind, aside)
+        _open_to_all(aside / kind.base_folder)
         try:
             (aside / kind.base_folder).rename(data_dir / kind.base_folder)
         except OSError:
@@ -105,15 +106,24 @@ def _unpack(name: str, kind: Any, data_dir: Path, notify: Callable[[str], object
 
 
 def _extract(kind: Any, archive: Path, folder: Path) -> None:
+    """Only the known files, under their own names, whatever else an archive may hold and whatever its members are."""
     folder.mkdir()
     with tarfile.open(archive) as tar:
-        # only the known files, under their own names, whatever else an archive may hold
+        members = {member.name: member for member in tar if member.isreg()}  # no links, no devices
         for file, _ in _checksums(kind):
-            member = tar.extractfile(f"{kind.base_folder}/{file}")
-            if member is None:
-                raise _damaged(folder / file)
-            with (folder / file).open("wb") as target:
-                shutil.copyfileobj(member, target)
+            member = members.get(f"{kind.base_folder}/{file}")
+            content = tar.extractfile(member) if member else None
+            if content is None:
+                message = f"{archive} holds no file {kind.base_folder}/{file}"
+                raise DataError(message, fix=f"delete {archive} and run again; it is then downloaded anew")
+            with (folder / file).open("xb") as target:
+                shutil.copyfileobj(content, target)
+
+
+def _open_to_all(folder: Path) -> None:
+    """CIFAR is public, and BENCH_DATA_DIR may serve several users, though a worker's own files are private."""
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _own_archive(kind: Any, data_dir: Path) -> Path | None:

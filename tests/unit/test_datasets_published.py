@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import io
+import os
 import pickle
 import resource
 import socket
@@ -226,3 +227,14 @@ def test_a_published_set_is_the_same_whatever_its_copy_calls_its_images(served, 
     again = load(tmp_path)
     assert again.fingerprint == splits.fingerprint
     assert np.array_equal(again.val.images, splits.val.images)
+
+
+def test_a_download_can_be_read_by_other_users_of_the_data_folder(served, tmp_path):
+    before = os.umask(0o077)  # a worker's
+    try:
+        load(tmp_path)
+    finally:
+        os.umask(before)
+    folder = tmp_path / "data" / datasets.CIFAR100.base_folder
+    assert folder.stat().st_mode & 0o055 == 0o055
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in folder.iterdir())
