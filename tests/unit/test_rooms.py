@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("cli", "db", "models", "report", "scheduler", "worker")
-HEAVY = ("torch", "torchvision", "celery", "sqlalchemy", "matplotlib", "pandas", "sklearn", "scipy")
+HEAVY = ("torch", "torchvision", "celery", "sqlalchemy", "matplotlib", "pandas", "sklearn", "scipy", "rich")
 
 
 @pytest.mark.parametrize("room", ROOMS)
