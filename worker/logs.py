@@ -5,6 +5,7 @@
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -70,6 +71,7 @@ def start_logging(settings: "Settings") -> None:
     bench's own lines from `log_level` up, those of libraries from WARNING up unless it is DEBUG.
     """
     from celery import signals
+    from celery.apps import worker as celery_worker
     from celery.utils.log import get_multiprocessing_logger
 
     handler = logging.StreamHandler(sys.stderr)
@@ -88,6 +90,15 @@ def start_logging(settings: "Settings") -> None:
         get_multiprocessing_logger().propagate = True  # the pool's own, which Celery would give a handler of its own
 
     signals.setup_logging.connect(on_setup, weak=False)  # with somebody connected Celery leaves all handlers alone
+
+    def say(words: str, *_: object) -> None:
+        # from a signal's handler, which may have interrupted a handler of logging: no lock, no buffer
+        record = log.makeRecord("celery", logging.INFO, "", 0, words, (), None)
+        with suppress(OSError):
+            if handler.level <= logging.INFO:
+                os.write(sys.stderr.fileno(), f"{FORMATS[settings.log_format]().format(record)}\n".encode())
+
+    celery_worker.safe_say = say  # "Warm shutdown", which Celery would write to stdout
 
 
 @contextmanager
