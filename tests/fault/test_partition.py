@@ -18,7 +18,7 @@ from db import open_store
 from db.records import Cause, JobState
 from scheduler.settings import load_settings
 
-EPOCHS = 30
+EPOCHS = 12
 
 
 def ip(*words):
@@ -117,7 +117,7 @@ def test_a_host_that_is_cut_off_for_longer_than_its_lease_changes_nothing(
             assert job(store).epoch <= reached + 1  # nothing arrives any more
             with worker(tmp_path) as here:
                 until(lambda: job(store).attempt == 2)
-                assert job(store).owner != theirs
+                assert theirs not in (job(store).owner, None)
                 until(lambda: job(store).state is JobState.DONE, seconds=180)
                 other_host.heal()
                 assert other_host.reaches()
