@@ -280,7 +280,8 @@ def _beside(scope: Scope, label: str) -> list[dict[str, Any]]:
         if name in printed:
             found = {w: [ours(r, getattr(r, w)) for r in variant.done] for w in ("best", "last")}
             values = {"printed": printed[name], **_with_deviation("best", found["best"])}
-            texts = {f"{weights}_text": _cell(found[weights], show) for weights in found}
+            shown = slice(1) if name == "parameters" else slice(None)  # a size has no deviation
+            texts = {f"{weights}_text": _cell(found[weights][shown], show) for weights in found}
             values |= _with_deviation("last", found["last"])
             rows.append({"quantity": title, **values, "printed_text": show(printed[name]), **texts})
     if CHOSEN in printed:
