@@ -38,6 +38,7 @@ from db.records import (
     JobState,
     Predictions,
     Result,
+    Scores,
     Weights,
 )
 from db.tables import URGENCY, artifacts, attempts, epochs, jobs, predictions, results, submission_jobs
@@ -228,13 +229,12 @@ def _already_done(connection: Connection, claim: Claim) -> bool:
 
 
 def _result_row(claim: Claim, result: Result) -> dict[str, Any]:
-    row: dict[str, Any] = {"job_id": claim.job_id, "attempt_id": claim.attempt_id}
-    for name, value in asdict(result).items():
-        if name in ("best", "last"):
-            row |= {f"{name}_{part}": inner for part, inner in value.items()}
-        else:
-            row[name] = value
-    return row
+    # not asdict: it copies two confusion matrices number by number
+    own = (name for name in Result.__dataclass_fields__ if name not in ("best", "last"))
+    row: dict[str, Any] = {name: getattr(result, name) for name in own}
+    for weights, scores in (("best", result.best), ("last", result.last)):
+        row |= {f"{weights}_{name}": getattr(scores, name) for name in Scores.__dataclass_fields__}
+    return row | {"job_id": claim.job_id, "attempt_id": claim.attempt_id}
 
 
 def _prediction_row(claim: Claim, weights: Weights, seen: Predictions) -> dict[str, Any]:
