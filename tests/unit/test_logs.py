@@ -5,6 +5,7 @@ import logging
 import re
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_a_text_line_has_moment_level_and_ids_before_its_words():
     assert re.fullmatch(rf"{HEAD} WARNING submission=3 job=1 attempt=2 epoch 4: done", line)
 
 
+@pytest.fixture
+def far_from_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
 def test_moments_are_utc():
     made = record("now")
     made.created = 1_795_503_026.9

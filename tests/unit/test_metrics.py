@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import socket
 import subprocess
 import sys
 from contextlib import closing, nullcontext
@@ -132,19 +133,22 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_started():
 
 
 @pytest.mark.parametrize(("address", "host"), [("0", "127.0.0.1"), ("localhost:0", "127.0.0.1"), ("[::1]:0", "::1")])
-def test_the_endpoint_answers_at_its_address_and_closes_what_it_opened(here, store, address, host):
+def test_the_endpoint_answers_at_its_address_until_it_is_stopped(here, store, address, host):
     fill(store)
     endpoint = Endpoint(address)
     endpoint.start(here, lambda: closing(store))
+    place = endpoint.place
     try:
-        assert endpoint.place[0] == host
-        with closing(http.client.HTTPConnection(*endpoint.place, timeout=20)) as connection:
+        assert place[0] == host
+        with closing(http.client.HTTPConnection(*place, timeout=20)) as connection:
             connection.request("GET", "/metrics")
             answer = connection.getresponse()
             assert answer.status == 200
             assert samples(answer.read().decode())["bench_jobs", "running"] == 1
     finally:
         endpoint.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(place, timeout=5)
 
 
 FORK = """
