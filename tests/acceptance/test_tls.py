@@ -58,7 +58,12 @@ def bench(*words, cwd, code=0, **environment):
     )
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert PASSWORD not in done.stdout + done.stderr
+    assert [path for path in Path(os.environ["BENCH_HOME"]).rglob("*") if path.is_file() and holds(path)] == []
     return done
+
+
+def holds(path):
+    return PASSWORD.encode() in path.read_bytes()
 
 
 def test_a_job_is_trained_over_tls_to_both_servers(bench_home, tmp_path, files, redis_at, postgres_at):
