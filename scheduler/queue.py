@@ -57,15 +57,20 @@ def ring(store: "Store", bells: Doorbells, *, most: int = _RING_MOST) -> int:
     return len(waiting)
 
 
-def reconcile(store: "Store", bells: Doorbells, *, actor: str = "reconcile") -> Reconciled:
-    """Take back what dead workers held and ring for what waits unheard; anyone may call it at any time."""
+def reconcile(
+    store: "Store", bells: Doorbells, *, actor: str = "reconcile", waiting: int = _WAITING_MOST
+) -> Reconciled:
+    """Take back what dead workers held and ring for what waits unheard; anyone may call it at any time.
+
+    `waiting` doorbells are to be at the broker afterwards, or as many as there are jobs to claim.
+    """
     changed = store.reconcile(actor=actor)
     depth = bells.depth()
     if depth is None:
         ring(store, bells)
-    elif depth < _WAITING_MOST:
-        depth += ring(store, bells, most=_WAITING_MOST - depth)
-        claimable = store.claimable(_WAITING_MOST)
+    elif depth < waiting:
+        depth += ring(store, bells, most=waiting - depth)
+        claimable = store.claimable(waiting)
         if depth < len(claimable):
             # messages were lost; one too many does no harm, a worker that finds nothing returns at once
             bells.send(claimable[: len(claimable) - depth])
@@ -73,8 +78,8 @@ def reconcile(store: "Store", bells: Doorbells, *, actor: str = "reconcile") -> 
 
 
 def look_around(store: "Store", bells: Doorbells, *, actor: str) -> Reconciled:
-    """Like `reconcile`, for commands that only look: a broker that is away is no error."""
+    """Like `reconcile`, for commands that only look and answer at once: a broker that is away is no error."""
     try:
-        return reconcile(store, bells, actor=actor)
+        return reconcile(store, bells, actor=actor, waiting=_RING_MOST)
     except BrokerError:
         return Reconciled()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from records import new_job, submission
 
 from db.records import JobState
-from scheduler.queue import Doorbells, reconcile, ring
+from scheduler.queue import Doorbells, look_around, reconcile, ring
 
 JOB = new_job(0)
 
@@ -27,6 +27,9 @@ def test_a_command_rings_for_the_first_jobs_only_and_workers_ring_for_the_rest(s
     broker = Bells()
     assert ring(store, broker.bells) == len(broker.waiting) < 500
     assert store.unpublished(limit=1) == [len(broker.waiting) + 1]
+    rung = len(broker.waiting)
+    look_around(store, broker.bells, actor="status")
+    assert len(broker.waiting) == rung
     reconcile(store, broker.bells)
     assert len(broker.waiting) == 1000
     reconcile(store, broker.bells)
