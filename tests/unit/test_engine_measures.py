@@ -71,11 +71,17 @@ def test_a_stopwatch_counts_what_happens_within_and_not_in_its_pauses(clock):
     assert watch.elapsed_s == 1015
 
 
-def test_a_stopwatch_waits_for_the_device_at_both_ends(clock, monkeypatch):
-    monkeypatch.setattr("torch.cuda.synchronize", clock.takes(7))  # as long as the device has work to do
+def test_a_stopwatch_counts_the_devices_work_and_none_that_was_queued_before(clock, monkeypatch):
+    queued = [100]
+
+    def synchronize(device):
+        clock.now_s += sum(queued)
+        queued.clear()
+
+    monkeypatch.setattr("torch.cuda.synchronize", synchronize)
     with Stopwatch(torch.device("cuda")) as watch:
-        clock.takes(10)()
-    assert watch.elapsed_s == 17
+        queued.append(7)
+    assert watch.elapsed_s == 7
 
 
 def test_training_seconds_hold_order_draws_gather_augmentation_and_steps_and_nothing_else(costly):
