@@ -17,7 +17,7 @@ RUN pip install . && rm -rf /src/*
 
 # A named volume takes its owner from the folder it is first mounted on.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin bench \
-    && install -d -o bench -g bench -m 0755 /var/lib/bench /var/cache/bench
+    && install -d -o bench -g bench -m 0700 /var/lib/bench /var/cache/bench
 ENV BENCH_HOME=/var/lib/bench \
     BENCH_DATA_DIR=/var/cache/bench \
     HOME=/tmp

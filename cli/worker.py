@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import threading
 from typing import Annotated
 
 import typer
 
 from cli import _options as options
+from db.errors import BenchError
 
 
 def worker(
@@ -20,14 +22,31 @@ def worker(
         str, typer.Option(envvar="BENCH_METRICS", metavar="[HOST:]PORT", help="Serve metrics there, for Prometheus.")
     ] = "",
     while_stdin: Annotated[bool, typer.Option("--while-stdin", hidden=True)] = False,
+    healthy: Annotated[bool, typer.Option("--healthy", hidden=True)] = False,
 ) -> None:
     """Train queued jobs until stopped. Ctrl-C or SIGTERM: each job saves a checkpoint and goes back to the queue."""
+    if healthy:
+        _say_whether_one_works_here()
+        return
     from worker.main import run_worker
 
     if while_stdin:
         threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
     code = run_worker(options.settings(), slots=slots, device=device, drain=drain, metrics=metrics)
     raise typer.Exit(code)
+
+
+def _say_whether_one_works_here() -> None:
+    """For a container's health check: a worker of another host that lives says nothing about this one's."""
+    import psutil
+
+    here, host = options.settings(), socket.gethostname()
+    store = options.opened(here, create=False)
+    seen = [one for one in store.workers(seen_within_s=here.lease_s) if one.host == host]
+    store.close()
+    if not any(psutil.pid_exists(one.pid) for one in seen):
+        raise BenchError(f"no worker of {host} was heard of in the last {here.lease_s:g} s", fix="read its log")
+    options.put(f"A worker of {host} was heard of: in order.")
 
 
 def _stop_with_stdin() -> None:

@@ -40,6 +40,21 @@ def test_no_service_publishes_a_port_or_runs_as_root(services: dict[str, dict[st
         assert service.get("user") not in (None, "root", "0"), name
 
 
+def test_every_service_is_without_capabilities_new_privileges_and_a_writable_root(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        assert service.get("cap_drop") == ["ALL"], name
+        assert service.get("security_opt") == ["no-new-privileges:true"], name
+        assert service.get("read_only") is True, name
+        assert not service.get("privileged"), name
+
+
+def test_a_worker_is_asked_for_itself_not_for_any_worker(services: dict[str, dict[str, Any]]) -> None:
+    for name in ("worker-cpu", "worker-gpu"):
+        assert services[name]["healthcheck"]["test"] == ["CMD", "bench", "worker", "--healthy"]
+
+
 def test_every_service_that_stays_has_a_health_check_and_starts_again(services: dict[str, dict[str, Any]]) -> None:
     staying = {name: service for name, service in services.items() if name != "migrate"}
     assert [name for name, service in staying.items() if not service.get("healthcheck", {}).get("test")] == []

@@ -2,15 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import command
 import psycopg
 import pytest
 from servers import certificates, tls_postgres, tls_redis, tls_servers_missing
 
-ROOT = Path(__file__).resolve().parents[2]
 MISSING = tls_servers_missing()
 PASSWORD = "marker0of0a0password"
 
@@ -46,17 +44,8 @@ def database_url(address, *, ca, sslmode="verify-full", password=PASSWORD, host=
     return f"postgresql+psycopg://bench:{password}@{place}/bench?sslmode={sslmode}&sslrootcert={ca}"
 
 
-def bench(*words, cwd, code=0, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", *words],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+def bench(*words, **options):
+    done = command.bench(*words, **options)
     assert PASSWORD not in done.stdout + done.stderr
     assert [path for path in Path(os.environ["BENCH_HOME"]).rglob("*") if path.is_file() and holds(path)] == []
     return done
