@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from worker.stopping import StopPipe
 log = logging.getLogger(__name__)
 
 _RECYCLED = 0x9B  # the pool's own word for a child that may be replaced without a complaint
+_REPORT_S = 2.0  # for the pool to hear that a message was dealt with, before its child goes
 _GROWTH_MIB = 1024.0  # a child that holds so much more than after its first job is replaced
 _BROKEN = frozenset({Cause.OOM, Cause.CODE})  # what may leave memory taken, or a CUDA context that fails ever after
 
@@ -65,8 +68,21 @@ class Child:
 
     def work(self) -> None:
         """Claim the most urgent job and run one attempt of it; nothing to claim is no error."""
+        # only now: the pool sets a handler of its own after `start`, and that one would end the process in mid-step
+        signal.signal(signal.SIGTERM, self._on_sigterm)
         with self.working:
             self._work()
+
+    def _on_sigterm(self, *_: object) -> None:
+        """Somebody signals the whole process group, systemd say: stop as if the parent had told it."""
+        self.pipe.stopping.set()
+        threading.Thread(target=self._leave, name="leave", daemon=True).start()
+
+    def _leave(self) -> None:
+        with self.working:
+            pass
+        time.sleep(_REPORT_S)
+        os._exit(os.EX_OK)
 
     def _work(self) -> None:
         if self.pipe.stopping.is_set():

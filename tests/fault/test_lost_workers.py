@@ -75,6 +75,17 @@ def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path, undi
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+def test_sigterm_to_the_whole_process_group_is_as_orderly(store, tmp_path, undisturbed):
+    with worker(tmp_path, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
+        until(lambda: running_at(store, 3))
+        os.killpg(first.pid, signal.SIGTERM)
+        first.wait(timeout=30)
+    assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
+    finish_with_another(store, tmp_path)
+    assert store.attempts([1])[1][1].start_epoch >= 3
+    assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+
+
 @BOTH_STORES
 def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path, undisturbed):
     with worker(tmp_path) as first:
