@@ -57,7 +57,7 @@ ENVELOPES = {
     "half": message(body_of([1]))[:-9],
     "deep": b"[" * 100_000,
     "an odd decimal": b'{"__type__": "decimal", "__value__": "x"}',
-    "a list": b"[1, 2]",
+    "a bare list": b"[1, 2]",
     "a number": b"7",
     "an empty object": b"{}",
     "no base64": message(body_of([1])).replace(b'"body": "', b'"body": "*'),
@@ -92,7 +92,7 @@ def garbage(trap):
     pickled = pickle.dumps(Creates(trap))
     kinds = {"content type": "application/x-python-serialize", "claim to be JSON": "application/json"}
     pickles = {
-        f"a pickle by {name}": message(pickled, kind=kind, encoding=encoding)
+        f"a pickle by {name} in {encoding}": message(pickled, kind=kind, encoding=encoding)
         for name, kind in kinds.items()
         for encoding in ("binary", "utf-8")
     }
