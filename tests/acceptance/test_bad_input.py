@@ -197,7 +197,7 @@ def test_a_suite_file(place, refused, content, error, fix):
         (["run", "--variant", "baseline", "--device", "tpu"], "--device must be", "one of the three"),
         (["run", "--variant", "baseline", "--slots", "0"], "--slots", "bench run --help"),
         (["run", "--variant", "baseline", "--out", "/dev/null/report"], "cannot write the report", "--out"),
-        (["demo", "--out", "/dev/null/demo"], "cannot write the report", "--out"),
+        (["demo", "--out", "/dev/null/demo"], "cannot write", "--out"),
         (["worker", "--device", "tpu"], "--device must be", "one of the three"),
         (["report", "--out", "/dev/null"], "cannot write the report", "--out"),
         (["report", "--submission", "9"], "no submission 9", "bench status"),
