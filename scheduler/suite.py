@@ -123,7 +123,11 @@ def _checked(where: str, text: str) -> SuiteFile:
     repeated = [seed for number, seed in enumerate(file.suite.seeds) if seed in file.suite.seeds[:number]]
     if repeated:
         raise ConfigError(f"{where}: [suite] seeds: {repeated[0]} twice", fix="name each seed once")
-    _check_dataset(where, "[suite]", file.suite.dataset)
+    _check_dataset(where, file.suite.dataset)
+    arguments = file.defaults.get("arguments", {})
+    if not isinstance(arguments, dict):
+        message = f"{where}: [defaults] arguments: not a table{shown(arguments)}"
+        raise ConfigError(message, fix="write arguments = { NAME = VALUE }")
     return file
 
 
@@ -150,11 +154,11 @@ def _place(path: Sequence[str | int]) -> str:
     return f"[{'.'.join(words[:-1])}] {words[-1]}" if len(words) > 1 else f"[{'.'.join(words)}]"
 
 
-def _check_dataset(where: str, place: str, dataset: str) -> None:
+def _check_dataset(where: str, dataset: str) -> None:
     try:
         normalise(dataset)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {place} dataset: {error}", fix=error.fix) from error
+        raise ConfigError(f"{where}: [suite] dataset: {error}", fix=error.fix) from error
 
 
 def _variants(where: str, file: SuiteFile) -> dict[str, Variant]:
@@ -205,7 +209,7 @@ def _points(where: str, name: str, sweep: SweepTable, file: SuiteFile) -> list[V
         if not _LABEL.fullmatch(label):
             long = f"{where}: {place} {point_name[:60]!r} makes a name that is too long or has unusual letters"
             raise ConfigError(long, fix=_NAME_THEM)
-        config = _config(where, f"{place} {point_name}", file, _changed(base, changes, where, place))
+        config = _config(where, f"{place} {point_name}", file, _merged(base, _nested(changes, where, place)))
         found.append(Variant(label=label, title=title, config=config))
     return found
 
@@ -243,29 +247,45 @@ def _shown(value: Any) -> str:
     return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
 
 
-def _changed(base: Mapping[str, Any], changes: Mapping[str, Any], where: str, place: str) -> dict[str, Any]:
-    values = {key: dict(value) if isinstance(value, dict) else value for key, value in base.items()}
+def _nested(changes: Mapping[str, Any], where: str, place: str) -> dict[str, Any]:
+    """A point's fields as a table of a variant has them: `arguments.NAME` becomes a key of `arguments`."""
+    values: dict[str, Any] = {}
     for field, value in changes.items():
         outer, dot, inner = field.partition(".")
         if not dot:
-            values[field] = value
+            values = _merged(values, {field: value})
         elif outer == "arguments" and "." not in inner:
-            arguments = values.get("arguments", {})
-            # what is no table is named when the base itself is checked
-            values["arguments"] = {**arguments, inner: value} if isinstance(arguments, dict) else arguments
+            values = _merged(values, {"arguments": {inner: value}})
         else:
             raise ConfigError(f"{where}: {place}: no field {field!r}", fix="name a config field or arguments.NAME")
     return values
 
 
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `under`: field by field, `arguments` key by key while both are of the same network."""
+    values = {**under, **over}
+    below, above = under.get("arguments", {}), over.get("arguments", {})
+    if over.get("model", _network(under)) != _network(under):
+        values["arguments"] = above
+    elif isinstance(below, dict) and isinstance(above, dict):
+        values["arguments"] = below | above
+    return values
+
+
+def _network(values: Mapping[str, Any]) -> Any:
+    return values.get("model", Config.model_fields["model"].default)
+
+
 def _config(where: str, place: str, file: SuiteFile, own: Mapping[str, Any]) -> Config:
-    values = {"dataset": file.suite.dataset} | file.defaults | dict(own)
+    for which, given in (("[defaults]", file.defaults), (place, own)):
+        if "dataset" in given:  # one report compares results on the same data
+            message = f"{where}: {which} dataset: a suite has one data set"
+            raise ConfigError(message, fix="name it in [suite], and write another suite for another data set")
+    values = _merged({"dataset": file.suite.dataset, **file.defaults}, own)
     try:
-        config = Config.parse(values)
+        return Config.parse(values)
     except ValidationError as error:
-        raise _config_error(where, place, file, own, error, model=values.get("model", "small_cnn")) from error
-    _check_dataset(where, place, config.dataset)
-    return config
+        raise _config_error(where, place, file, own, error, model=_network(values)) from error
 
 
 def _config_error(
@@ -273,9 +293,10 @@ def _config_error(
 ) -> ConfigError:
     first = error.errors()[0]
     path = list(first["loc"])
-    if path[0] in file.defaults and path[0] not in own:
+    if _is_default(path, file.defaults, own):
         place = "[defaults]"
     schema = Config.model_json_schema()
+    del schema["properties"]["dataset"]  # which belongs into [suite]
     inner = path
     if path[0] == "arguments" and model in ARGUMENTS:
         schema, inner = TypeAdapter(ARGUMENTS[model]).json_schema(), path[1:]
@@ -286,6 +307,13 @@ def _config_error(
         fix = f"{model} takes the arguments {', '.join(schema['properties'])}"
     field = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
     return ConfigError(f"{where}: {place} {field}: {message}", fix=fix)
+
+
+def _is_default(path: Sequence[str | int], defaults: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether what is wrong there came from [defaults]; of `arguments` each key has a place of its own."""
+    if list(path[:1]) == ["arguments"] and isinstance(own.get("arguments"), dict) and len(path) > 1:
+        defaults, own, path = defaults.get("arguments", {}), own["arguments"], path[1:]
+    return path[0] in defaults and path[0] not in own
 
 
 def _check_layout(where: str, file: SuiteFile) -> None:

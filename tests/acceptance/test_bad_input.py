@@ -141,7 +141,7 @@ def write(path, content):
         pytest.param(SWEEP + "grid = { epochs = [] }\n", "no values", "at least one", id="empty grid"),
         pytest.param(SWEEP + "grid = { epochs = [1, 1] }\n", "two points", "name the points", id="one point twice"),
         pytest.param(SWEEP + f"grid = {{ epochs = {[1] * 10001} }}\n", "10,001", "10,000", id="huge grid"),
-        pytest.param(SWEEP + "grid = { dataset = ['a b'] }\n", "unusual letters", "name the points", id="point's name"),
+        pytest.param(SWEEP + "grid = { optimizer = ['a b'] }\n", "unusual letters", "name the points", id="point's name"),
         pytest.param(
             SWEEP + "grid = { 'model.x' = [1] }\n", "no field 'model.x'", "arguments.NAME", id="point's field"
         ),

@@ -125,6 +125,35 @@ def test_a_grid_is_every_combination(tmp_path):
     assert found.variants["g=hidden_units=16,learning_rate=0.01"].config.arguments["hidden_units"] == 16
 
 
+MERGED = """[defaults]
+arguments = { batch_norm = true, hidden_units = 64 }
+[variants.a]
+arguments = { hidden_units = 32 }
+[variants.other]
+model = "resnet"
+[sweeps.grid]
+base = "a"
+grid = { "arguments.dropout" = [0.5] }
+[sweeps.list]
+base = "a"
+list = [{ name = "p", arguments = { batch_norm = false } }, { name = "q", model = "resnet" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("label", "arguments"),
+    [
+        ("a", SMALL | {"batch_norm": True, "hidden_units": 32}),
+        ("grid=0.5", SMALL | {"batch_norm": True, "hidden_units": 32, "dropout": 0.5}),
+        ("list=p", SMALL | {"hidden_units": 32}),
+        ("other", RESNET["arguments"]),
+        ("list=q", RESNET["arguments"]),
+    ],
+)
+def test_arguments_are_merged_key_by_key_unless_the_network_is_another(tmp_path, label, arguments):
+    assert suite(tmp_path, HEAD + MERGED).variants[label].config.arguments == arguments
+
+
 def test_a_suite_without_figures_gets_the_usual_ones(tmp_path):
     found = suite(tmp_path, ONE)
     assert [figure["kind"] for figure in found.figures][:2] == ["class_distribution", "samples"]
@@ -143,7 +172,11 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (HEAD, "[variants]: is missing", "variants takes a table"),
         (HEAD + "lr = 0.1\n[variants.a]\n", "[suite] lr: no such field", "choose among name, title, dataset, seeds"),
         (ONE.replace("digits", "mnist"), "[suite] dataset: unknown data set 'mnist'", "choose one of cifar100-20"),
-        (ONE + "dataset = 'mnist'\n", "[variants.a] dataset: unknown data set 'mnist'", "choose one of cifar100-20"),
+        (ONE + "dataset = 'cifar10'\n", "[variants.a] dataset: a suite has one data set", "in [suite]"),
+        (ONE + "[defaults]\ndataset = 'cifar10'\n", "[defaults] dataset: a suite has one data set", "in [suite]"),
+        (ONE + POINTS + "grid = { dataset = ['digits'] }\n", "[sweeps.s] digits dataset: a suite has", "in [suite]"),
+        (ONE + "[defaults]\narguments = 3\n", "[defaults] arguments: not a table (it is 3)", "arguments = {"),
+        (ONE + "[defaults]\narguments = { x = 1 }\n", "[defaults] arguments.x: no such field", "conv_depths"),
         (HEAD + "seeds = 42\n[variants.a]\n", "[suite] seeds: ", "seeds takes a list, each of it a whole number"),
         (HEAD + "seeds = [1, 1]\n[variants.a]\n", "[suite] seeds: 1 twice", "once"),
         (HEAD + "seeds = [-1]\n[variants.a]\n", "[suite.seeds] 1: ", "at least 0 and below 2147483648"),
@@ -193,7 +226,7 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (ONE + POINTS + f"grid = {{ epochs = {[*range(1, 10_002)]} }}\n", "10,001 points", "at most 10,000"),
         (ONE + POINTS + "grid = { 'model.x' = [1] }\n", "no field 'model.x'", "arguments.NAME"),
         (ONE + POINTS + "grid = { epochs = [1, 1] }\n", "s=1 is the name of two points", "name the points"),
-        (ONE + POINTS + "grid = { dataset = ['folder:x y'] }\n", "unusual letters", "name the points"),
+        (ONE + POINTS + "grid = { optimizer = ['x y'] }\n", "unusual letters", "name the points"),
         (
             ONE + POINTS + "list = [{ name = 'p' }, { name = 'p' }]\n",
             "s=p is the name of two points",
