@@ -164,5 +164,5 @@ def check_writable(out: Path) -> None:
 
 
 def command_line() -> str:
-    """What was typed, fit to be typed again."""
-    return shlex.join(["bench", *sys.argv[1:]])
+    """What was typed, fit to be typed again; bytes that are not UTF-8 are only shown, the store takes text alone."""
+    return shlex.join(["bench", *sys.argv[1:]]).encode(errors="backslashreplace").decode()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 from sqlalchemy import URL, ColumnElement, Connection, Double, Engine, Table, create_engine, event, exc, make_url, text
 from sqlalchemy import literal_column as sql
@@ -125,7 +126,8 @@ def parse_url(url: str) -> URL:
     if driver is None:
         raise ConfigError(f"BENCH_DATABASE_URL names {parsed.drivername!r}, which bench has no store on", fix=URL_FIX)
     if driver == "sqlite":
-        name = parsed.database or ""
+        name = unquote(url.partition("///")[2].partition("?")[0])
+        parsed = parsed.set(database=name)  # SQLAlchemy 2.0 leaves %XX in a path as it is, 2.1 does not
         if name in ("", ":memory:") or name.startswith("file:"):
             raise ConfigError("BENCH_DATABASE_URL names no file; a store in memory would be lost", fix=URL_FIX)
     return parsed.set(drivername=driver)

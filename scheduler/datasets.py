@@ -86,8 +86,13 @@ def normalise(dataset: str) -> str:
         path = name.removeprefix(FOLDER)
         if not path:
             raise ConfigError(f"{FOLDER} needs a path", fix=f"write {FOLDER}PATH, e.g. {FOLDER}./pets")
-        # not resolved: behind a link, another host may have another real path
-        return FOLDER + os.path.abspath(Path(path).expanduser())  # noqa: PTH100
+        if not _is_text(path):
+            raise ConfigError(f"{FOLDER} needs a path in UTF-8, not {path!a}", fix="rename the folder")
+        try:
+            # not resolved: behind a link, another host may have another real path
+            return FOLDER + os.path.abspath(Path(path).expanduser())  # noqa: PTH100
+        except RuntimeError as error:  # ~ somebody whom the system does not know
+            raise ConfigError(f"there is no home of {Path(path).parts[0]}", fix="write the path in full") from error
     if name not in DATASET_NAMES:
         choices = f"choose one of {', '.join(DATASET_NAMES)}, or {FOLDER}PATH for an image folder of your own"
         raise ConfigError(f"unknown data set {dataset!r}", fix=choices)
@@ -218,7 +223,8 @@ def _class_files(root: Path, part: str, name: str, label: int, ignored: list[str
         path = f"{part}/{name}/{entry.name}"
         if not _is_text(path):
             raise DataError(f"{root}: a file name that is no valid text: {path!a}", fix="rename the file")
-        if entry.is_dir() or os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
+        # what is no regular file, a pipe say, could keep its reader waiting for ever
+        if _is_special(entry) or os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
             ignored.append(path)
             continue
         status = _status(entry, root / path)
@@ -235,6 +241,11 @@ def _status(entry: "os.DirEntry[str]", path: Path) -> os.stat_result:
         return entry.stat()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", fix="mend or remove that file") from error
+
+
+def _is_special(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is there and no file; a link that leads nowhere is named when its status is asked."""
+    return os.path.exists(entry.path) and not entry.is_file()  # noqa: PTH110
 
 
 def _is_text(name: str) -> bool:

@@ -1,6 +1,5 @@
 """Where things are: flags > BENCH_* environment > bench.toml in BENCH_HOME > defaults."""
 
-import importlib.util
 import os
 import tempfile
 import tomllib
@@ -8,6 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -59,7 +59,10 @@ class Settings(BaseSettings):
     @field_validator("home", "data_dir")
     @classmethod
     def _a_folder(cls, path: Path) -> Path:
-        there = path.expanduser()
+        try:
+            there = path.expanduser()
+        except RuntimeError as error:  # ~ somebody whom the system does not know
+            raise _refusal(f"there is no home of {path.parts[0]}", fix="write the folder in full") from error
         if there.exists() and not there.is_dir():
             raise _refusal(f"{there} is not a folder", fix="name a folder; it is made when it is needed")
         return path
@@ -79,13 +82,19 @@ class Settings(BaseSettings):
         scheme, mark, _ = url.partition("://")
         if not mark or scheme == "file":
             return url
-        from fsspec.registry import known_implementations
+        from fsspec.registry import get_filesystem_class, known_implementations
 
-        known = known_implementations.get(scheme)
-        if known is None:
-            raise _refusal("names no file system that fsspec knows", fix="begin it with file://, s3://, gs:// or alike")
-        if importlib.util.find_spec(known["class"].partition(".")[0]) is None:
-            raise _refusal(f"{scheme}:// needs a package that is not here", fix=known.get("err", "install it"))
+        try:
+            get_filesystem_class(scheme)
+        except ValueError as error:
+            fix = "begin it with file://, s3://, gs:// or alike"
+            raise _refusal("names no file system that fsspec knows", fix=fix) from error
+        except ImportError as error:
+            known = known_implementations[scheme]
+            package = known["class"].partition(".")[0]
+            # what fsspec has itself needs a library that only its own words name
+            fix = known.get("err", "install it") if package == "fsspec" else f"`pip install {package}`"
+            raise _refusal(f"{scheme}:// needs a package that is not here", fix=fix) from error
         return url
 
     @model_validator(mode="after")
@@ -101,10 +110,11 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite:///{self.folder / 'bench.db'}"
+        return self.database_url or f"sqlite:///{_quoted(self.folder / 'bench.db')}"
 
     @property
     def artifacts(self) -> str:
+        # not quoted: fsspec takes what follows file:// as it stands
         return self.artifacts_url or f"file://{self.folder / 'artifacts'}"
 
     @property
@@ -135,7 +145,7 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        return self.broker_url or f"redis+socket://{self.socket}"
+        return self.broker_url or f"redis+socket://{_quoted(self.socket)}"
 
     def environment(self) -> dict[str, str]:
         """The same settings for a process that is started with these variables."""
@@ -157,8 +167,8 @@ class Settings(BaseSettings):
 def load_settings(**flags: Any) -> Settings:
     """The settings in force; `flags` win over everything. Raises ConfigError naming the variable."""
     given = {name: value for name, value in flags.items() if value is not None}
-    home = Path(given.get("home") or os.environ.get("BENCH_HOME") or ".bench").expanduser()
-    toml = home / "bench.toml"
+    home = Path(given.get("home") or os.environ.get("BENCH_HOME") or ".bench")
+    toml = Path(os.path.expanduser(home)) / "bench.toml"  # noqa: PTH111 - one that it cannot expand is named below
 
     class _Here(Settings):
         _file = _read(toml) if toml.is_file() else {}
@@ -186,6 +196,11 @@ def _read(toml: Path) -> dict[str, Any]:
         if name not in known:
             raise ConfigError(f"{toml}: no setting {name!r}", fix=f"choose among {', '.join(known)}")
     return values
+
+
+def _quoted(path: Path) -> str:
+    """As a URL's path: only what would end it, or be read as a quoted letter, is quoted, so that it stays readable."""
+    return "".join(quote(letter) if letter in "%?#" else letter for letter in str(path))
 
 
 def _refusal(message: str, *, fix: str) -> PydanticCustomError:

@@ -141,7 +141,9 @@ def write(path, content):
         pytest.param(SWEEP + "grid = { epochs = [] }\n", "no values", "at least one", id="empty grid"),
         pytest.param(SWEEP + "grid = { epochs = [1, 1] }\n", "two points", "name the points", id="one point twice"),
         pytest.param(SWEEP + f"grid = {{ epochs = {[1] * 10001} }}\n", "10,001", "10,000", id="huge grid"),
-        pytest.param(SWEEP + "grid = { optimizer = ['a b'] }\n", "unusual letters", "name the points", id="point's name"),
+        pytest.param(
+            SWEEP + "grid = { optimizer = ['a b'] }\n", "unusual letters", "name the points", id="point's name"
+        ),
         pytest.param(
             SWEEP + "grid = { 'model.x' = [1] }\n", "no field 'model.x'", "arguments.NAME", id="point's field"
         ),
@@ -192,6 +194,9 @@ def test_a_suite_file(place, refused, content, error, fix):
         (["submit", "--all", "--colour"], "--colour", "bench submit --help"),
         (["submit", "--all", "--dataset", ""], "unknown data set ''", "cifar100-20"),
         (["submit", "--all", "--dataset", "folder:"], "needs a path", "folder:PATH"),
+        (["submit", "--all", "--dataset", "folder:~nosuch/x"], "no home of ~nosuch", "in full"),
+        (["submit", "--all", "--dataset", "folder:\udcff"], "a path in UTF-8", "rename"),
+        (["submit", "--all", "--suite", "\udcff.toml"], "no suite file \\udcff.toml", "built-in suite: report"),
         (["train"], "'train'", "bench --help"),
         (["db"], "Missing command", "bench db --help"),
         (["run", "--variant", "baseline", "--device", "tpu"], "--device must be", "one of the three"),
@@ -238,6 +243,9 @@ def test_an_option(refused, words, error, fix):
         ("BENCH_ARTIFACTS_URL", "ftpx://here", "BENCH_ARTIFACTS_URL", "file://"),
         ("BENCH_HOME", "/dev/null", "BENCH_HOME", "a folder"),
         ("BENCH_DATA_DIR", "/dev/null", "BENCH_DATA_DIR", "a folder"),
+        ("BENCH_HOME", "~nosuch/x", "BENCH_HOME: there is no home of ~nosuch", "in full"),
+        ("BENCH_ARTIFACTS_URL", "gs://bucket", "gs:// needs a package", "pip install gcsfs"),
+        ("BENCH_LOG_LEVEL", "loud", "BENCH_LOG_LEVEL", "DEBUG, INFO"),
     ],
 )
 def test_a_setting(refused, name, value, error, fix):
@@ -315,6 +323,12 @@ def empty(folder):
         pytest.param(lambda p: shutil.rmtree(p / "train"), "no folder train/", "put images", id="no train"),
         pytest.param(lambda p: shutil.rmtree(p / "test"), "no folder test/", "put images", id="no test"),
         pytest.param(lambda p: empty(p / "train" / "cat"), "has no image", "add images", id="class with no image"),
+        pytest.param(
+            lambda p: (empty(p / "train" / "cat"), os.mkfifo(p / "train" / "cat" / "0.png")),
+            "has no image",
+            "add images",
+            id="a pipe, which would keep its reader waiting",
+        ),
         pytest.param(lambda p: (p / "test" / "cow").mkdir(), "'cow'", "the same class", id="class only in test"),
         pytest.param(
             lambda p: [shutil.rmtree(p / x / "cat") for x in ("train", "test")], "too few class", "2", id="one class"

@@ -69,6 +69,21 @@ def test_the_whole_suite_is_twelve_jobs_and_submitting_again_adds_none(bench_hom
     assert status(tmp_path)["counts"]["queued"] == 36
 
 
+def test_a_home_with_letters_that_mean_something_in_a_url_holds_everything(bench_home, tmp_path, monkeypatch):
+    home = tmp_path / "50 %41 ? #1"
+    monkeypatch.setenv("BENCH_HOME", str(home))
+    bench("submit", "--variant", "baseline", *DIGITS, cwd=tmp_path)
+    assert (home / "bench.db").is_file()
+    assert "1 known" in bench("plan", "--variant", "baseline", *DIGITS, cwd=tmp_path).stderr
+    assert status(tmp_path)["counts"]["queued"] == 1
+    assert "has stopped" in bench("down", cwd=tmp_path).stderr
+
+
+def test_a_command_that_is_not_utf_8_can_be_kept(bench_home, tmp_path):
+    (tmp_path / os.fsdecode(b"\xff.toml")).write_text('[suite]\nname = "mine"\ndataset = "digits"\n[variants.a]\n')
+    assert "Submission 1" in bench("submit", "--all", "--suite", b"\xff.toml", cwd=tmp_path).stdout
+
+
 def test_a_run_trains_reports_and_leaves_nothing_running(bench_home, tmp_path):
     words = ["run", "--variant", "baseline", "--variant", "batchnorm", *DIGITS, "--slots", "2"]
     done = bench(*words, cwd=tmp_path)

@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from fsspec.core import url_to_fs
+from kombu.utils.url import url_to_parts as kombu_url
 
 from cli.main import EPILOG
+from db._database import parse_url
 from db.errors import ConfigError
 from scheduler.settings import Settings, load_settings
 
@@ -37,6 +40,21 @@ def test_what_is_not_set_follows_the_home(tmp_path):
     assert found.broker == f"redis+socket://{tmp_path / 'broker' / 'valkey.sock'}"
     assert (found.cache, found.logs) == (tmp_path / "cache", tmp_path / "logs")
     assert found.embedded_broker
+
+
+def test_a_home_with_letters_that_mean_something_in_a_url_is_where_it_says(tmp_path):
+    home = tmp_path / "50 %41 ? #1"
+    found = load_settings(home=home)
+    assert parse_url(found.database).database == str(home / "bench.db")
+    assert kombu_url(found.broker).path == str(home / "broker" / "valkey.sock").lstrip("/")
+    assert url_to_fs(found.artifacts)[1] == str(home / "artifacts")
+
+
+@pytest.mark.parametrize("name", ["home", "data_dir"])
+def test_a_folder_of_somebody_unknown_is_refused(name):
+    with pytest.raises(ConfigError, match="no home of ~nosuch") as raised:
+        load_settings(**{name: Path("~nosuch/x")})
+    assert "write the folder in full" in raised.value.fix
 
 
 def test_an_empty_value_means_the_default(tmp_path, monkeypatch):
@@ -92,7 +110,13 @@ def test_artifacts_may_live_where_fsspec_can_reach_them(tmp_path, url):
 def test_an_artifact_store_whose_package_is_missing_names_it(tmp_path):
     with pytest.raises(ConfigError, match="gs:// needs a package") as raised:
         load_settings(home=tmp_path, artifacts_url="gs://bucket")
-    assert "gcsfs" in raised.value.fix
+    assert "pip install gcsfs" in raised.value.fix
+
+
+def test_an_artifact_store_that_fsspec_has_but_whose_library_is_missing_names_it(tmp_path):
+    with pytest.raises(ConfigError, match="sftp:// needs a package") as raised:
+        load_settings(home=tmp_path, artifacts_url="sftp://host/folder")
+    assert "paramiko" in raised.value.fix
 
 
 def test_a_home_and_a_data_folder_may_be_written_with_a_tilde():
