@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import _options as options
-from cli._progress import Screen, render
+from cli._progress import Screen, failures
 from cli.report import say_where
 from cli.submit import summary
 from db.errors import BenchError
@@ -56,11 +56,13 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
 def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | None, device: str) -> int:
     """Until each of the jobs has ended: 0 all done, 1 some not, 130 interrupted."""
     if not _waiting(store, job_ids):
+        for line in failures(store.jobs(job_ids)):
+            options.say(line)
         return _code(store, job_ids)
     worker = _start_worker(here, slots=slots, device=device)
     restarts = 0
     try:
-        with Screen(sys.stderr) as screen:
+        with Screen(sys.stderr, closed=True) as screen:
             while _waiting(store, job_ids):
                 if worker.poll() is not None:
                     for_good = worker.returncode not in (os.EX_TEMPFAIL, -signal.SIGKILL)
@@ -71,10 +73,9 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
                         )
                     restarts += 1
                     worker = _start_worker(here, slots=slots, device=device)
-                workers = store.workers(seen_within_s=here.lease_s)
-                screen.show(render(store.jobs(job_ids), workers, most=screen.room))
+                screen.show(store.jobs(job_ids), store.workers(seen_within_s=here.lease_s))
                 time.sleep(1.0 if sys.stderr.isatty() else 5.0)
-            screen.show(render(store.jobs(job_ids), []))
+            screen.end(store.jobs(job_ids))
     except KeyboardInterrupt:
         options.say("Stopping: each job saves a checkpoint. Ctrl-C again to stop at once.")
         return 130

@@ -77,6 +77,11 @@ def say(*words: object) -> None:
     sys.stderr.write(" ".join(str(word) for word in words) + "\n")
 
 
+def number(count: int, what: str) -> str:
+    """1 job, 2 jobs."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def put(text: str) -> None:
     """A result goes to stdout; a reader who has heard enough, `| head` say, is no error."""
     try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cli._options import number
 from cli._tables import console, plain, table
 from db.records import WAITING, Job, JobState, Worker
 
@@ -46,23 +47,55 @@ def time_left_s(job: Job) -> float | None:
     return float((job.epochs - job.epoch) * job.epoch_s)
 
 
-def render(jobs: Sequence[Job], workers: Sequence[Worker], *, most: int | None = None) -> "list[RenderableType]":
-    """Counts, workers and a line for each job, or for `most` of them, those that run first."""
+def render(
+    jobs: Sequence[Job], workers: Sequence[Worker], *, most: int | None = None, closed: bool = False
+) -> "list[RenderableType]":
+    """Counts, workers and a line for each job, or for `most` of them, those that run first.
+
+    `closed`: a worker is started by whoever shows this, so none is missed.
+    """
     if not jobs:
         return ["No jobs yet. Next: `bench plan --all`, then `bench submit --all`."]
-    counts = [f"{sum(job.state is state for job in jobs)} {state}" for state in JobState]
     slots = sum(worker.slots for worker in workers)
-    head = f"{len(jobs)} jobs: {', '.join(counts)}.  {_number(len(workers), 'worker')}, {_number(slots, 'slot')}."
     seen = jobs if most is None else _urgent(jobs, most)
+    head = f"{counts(jobs)}  {number(len(workers), 'worker')}, {number(slots, 'slot')}."
     parts: list[RenderableType] = [head, _job_table(seen)]
     if len(seen) < len(jobs):
-        parts.append(f"... and {_number(len(jobs) - len(seen), 'more job')}: `bench status`")
-    failed = [job for job in jobs if job.state is JobState.FAILED]
-    parts += [f"job {job.id} failed ({job.cause}): {job.message}" for job in failed[:most]]
-    parts += [f"Once mended: `bench retry {' '.join(str(job.id) for job in failed[:10])}`."] if failed else []
+        parts.append(f"... and {number(len(jobs) - len(seen), 'more job')}: `bench status`")
+    parts += failures(jobs, most=most)
+    if closed:
+        return parts
     if not workers and any(job.state is JobState.QUEUED for job in jobs):
         parts.append("Nobody works: start `bench worker`.")
+    silent = _silent(jobs, workers)
+    if silent:
+        ids = ", ".join(str(job.id) for job in silent[:10])
+        parts.append(f"Nothing is heard of whoever runs {ids}; what it runs is queued again once its lease is over.")
     return parts
+
+
+def counts(jobs: Sequence[Job]) -> str:
+    """How many, and how many in each state."""
+    states = [f"{sum(job.state is state for job in jobs)} {state}" for state in JobState]
+    return f"{number(len(jobs), 'job')}: {', '.join(states)}."
+
+
+def failures(jobs: Sequence[Job], *, most: int | None = None) -> list[str]:
+    """What each failed job said, and how to try again."""
+    failed = [job for job in jobs if job.state is JobState.FAILED]
+    mend = f"Once mended: `bench retry {' '.join(str(job.id) for job in failed[:10])}`."
+    return [*(_failure(job) for job in failed[:most]), *([mend] if failed else [])]
+
+
+def _failure(job: Job) -> str:
+    return f"job {job.id} failed ({job.cause}): {job.message}"
+
+
+def _silent(jobs: Sequence[Job], workers: Sequence[Worker]) -> list[Job]:
+    """Those that run by a worker that is not among these; an owner is a worker's id, a slash and a process."""
+    heard = {worker.id for worker in workers}
+    running = [job for job in jobs if job.state is JobState.RUNNING]
+    return [job for job in running if (job.owner or "").rpartition("/")[0] not in heard]
 
 
 def _urgent(jobs: Sequence[Job], most: int) -> list[Job]:
@@ -78,11 +111,25 @@ def _job_table(jobs: Sequence[Job]) -> "RenderableType":
         for job in jobs
     ]
     head = ["job", "variant", "seed", "state", "epoch", "val acc.", "time left"]
+    for name, told in (("data", _data), ("key", _key)):
+        if name == "data" and len({told(job) for job in jobs}) == 1:
+            continue
+        if name == "key" and len({(job.label, job.seed, _data(job), job.epochs) for job in jobs}) == len(jobs):
+            continue
+        head.append(name)
+        rows = [[*row, told(job)] for row, job in zip(rows, jobs, strict=True)]
     return table(head, rows, right={0, 2, 4, 5, 6}, shrinks=1)
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _data(job: Job) -> str:
+    """The data set; of an image folder its last name."""
+    kind, colon, path = str(job.config["dataset"]).partition(":")
+    return kind + colon + os.path.basename(path)  # noqa: PTH119 - nothing of the path is asked for
+
+
+def _key(job: Job) -> str:
+    """Enough of it for jobs that differ in a config's other fields."""
+    return job.key[:6]
 
 
 def _percent(value: float | None) -> str:
@@ -91,6 +138,8 @@ def _percent(value: float | None) -> str:
 
 def _left(job: Job) -> str:
     left = time_left_s(job)
+    if job.state is JobState.DONE and job.epoch < job.epochs:
+        return "stopped early"
     if job.state is not JobState.RUNNING:
         return ""
     return "?" if left is None else f"<= {duration(left)}"
@@ -109,12 +158,13 @@ def _moment(value: datetime | None) -> str | None:
 
 
 class Screen:
-    """On a terminal draws over what it drew; elsewhere writes plain text, and only when it has changed."""
+    """On a terminal draws over what it drew; elsewhere writes all once, and then a line for each job that changed."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, closed: bool = False) -> None:
         self._out = out
+        self._closed = closed
         self._live: Live | None = None
-        self._last = ""
+        self._last: dict[int, str] = {}
 
     def __enter__(self) -> "Screen":
         if self._out.isatty() and os.environ.get("TERM") != "dumb":
@@ -131,22 +181,40 @@ class Screen:
             self._live.stop()
         self._out.flush()
 
-    @property
-    def room(self) -> int | None:
-        """How many jobs can be shown at once; None: all."""
-        return None if self._live is None else max(self._live.console.height - _AROUND, 1)
-
-    def show(self, parts: "Sequence[RenderableType]") -> None:
+    def show(self, jobs: Sequence[Job], workers: Sequence[Worker]) -> None:
+        """The jobs as they are now."""
         if self._live is not None:
             from rich.console import Group
 
-            self._live.update(Group(*parts), refresh=True)
+            room = max(self._live.console.height - _AROUND, 1)
+            self._live.update(Group(*render(jobs, workers, most=room, closed=self._closed)), refresh=True)
             return
-        text = plain(parts)
-        if text != self._last:
+        lines = {job.id: _line(job) for job in jobs}
+        changed = [line for job_id, line in lines.items() if self._last.get(job_id) != line]
+        text = "\n".join(changed) if self._last else plain(render(jobs, workers, closed=self._closed))
+        if text:
             self._out.write(text + "\n")
             self._out.flush()
-        self._last = text
+        self._last = lines
+
+    def end(self, jobs: Sequence[Job]) -> None:
+        """Show for the last time, all of them."""
+        if self._live is not None:
+            from rich.console import Group
+
+            self._live.update(Group(*render(jobs, [], closed=True)), refresh=True)
+            return
+        self.show(jobs, [])
+        self._out.write(counts(jobs) + "\n")
+
+
+def _line(job: Job) -> str:
+    """One job for a log: without the time left, which changes all the time."""
+    if job.state is JobState.FAILED:
+        return _failure(job)
+    early = ", stopped early" if job.state is JobState.DONE and job.epoch < job.epochs else ""
+    accuracy = "" if job.val_accuracy is None else f", val acc. {_percent(job.val_accuracy)}"
+    return f"job {job.id}, {job.label}, seed {job.seed}: {job.state}, epoch {job.epoch}/{job.epochs}{accuracy}{early}"
 
 
 _AROUND = 6  # lines above and below the jobs

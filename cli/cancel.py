@@ -19,4 +19,5 @@ def cancel(
         raise ConfigError("say which jobs", fix="give ids, or --all")
     store = options.opened(options.settings())
     waiting, running = store.cancel(job or [one.id for one in store.jobs() if one.state in WAITING])
-    options.put(f"{len(waiting)} jobs cancelled, {len(running)} running ones asked to stop.")
+    put = [f"{options.number(len(waiting), 'job')} cancelled", f"{len(running)} running asked to stop"]
+    options.put(f"{', '.join(put)}.")

@@ -40,7 +40,7 @@ def plan(
     shown = [[r["variant"], r["seed"], f"{r['parameters']:,}", f"{r['flops'] / 1e6:,.1f}", r["state"]] for r in rows]
     options.show([table(["variant", "seed", "parameters", "MFLOP/image", "state"], shown, right={1, 2, 3})])
     new = sum(row["state"] == "new" for row in rows)
-    options.say(f"{len(rows)} jobs: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
+    options.say(f"{options.number(len(rows), 'job')}: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
 
 
 def _known_states(here: "Settings") -> dict[str, str]:

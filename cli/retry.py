@@ -37,7 +37,7 @@ def retry(
         store.retry(job)  # names those that are unknown
     ids = [one.id for one in chosen if cause in (None, one.cause)]
     moved = store.retry(ids)
-    options.put(f"{len(moved)} jobs queued again.")
+    options.put(f"{options.number(len(moved), 'job')} queued again.")
     if moved:
         ensure_broker(here)
         ring(store, doorbells(here))

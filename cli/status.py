@@ -3,13 +3,16 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import _options as options
 from cli._progress import Screen, job_dict, render
-from db.records import WAITING, Job, JobState
+from db.errors import ConfigError
+from db.records import WAITING, Job, JobState, Submission
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -24,6 +27,8 @@ def status(
     as_json: options.Json = False,
 ) -> None:
     """Show what waits, runs and is done; looks after the queue on the way."""
+    if watch and as_json:
+        raise ConfigError("--watch and --json exclude each other", fix="give one of them")
     here = options.settings()
     store = options.opened(here)
     if as_json:
@@ -32,19 +37,23 @@ def status(
         return
     if not watch:
         _reconcile(here, store)
-        options.show(render(_jobs(store, submission), store.workers(seen_within_s=here.lease_s)))
+        parts = render(_jobs(store, submission), store.workers(seen_within_s=here.lease_s))
+        options.show([*parts, *_submission_lines(store.submissions() if submission is None else [])])
         return
-    _watch(here, store, submission)
+    store.close()
+    _watch(here, submission)
 
 
-def _watch(here: "Settings", store: "Store", submission: int | None) -> None:
+def _watch(here: "Settings", submission: int | None) -> None:
     every_s = 2.0 if sys.stdout.isatty() else 30.0
     try:
         with Screen(sys.stdout) as screen:
             while True:
-                _reconcile(here, store)
-                jobs = _jobs(store, submission)
-                screen.show(render(jobs, store.workers(seen_within_s=here.lease_s), most=screen.room))
+                # opened anew each time: an open file would outlive its deletion, and be watched for ever
+                with closing(options.opened(here, create=False)) as store:
+                    _reconcile(here, store)
+                    jobs = _jobs(store, submission)
+                    screen.show(jobs, store.workers(seen_within_s=here.lease_s))
                 if not any(job.state in WAITING for job in jobs):
                     return
                 time.sleep(every_s)
@@ -71,6 +80,23 @@ def _jobs(store: "Store", submission: int | None) -> list[Job]:
         return store.jobs()
     store.submission(submission)
     return store.jobs({job.job_id for job in store.submitted_jobs(submission)})
+
+
+def _submission_lines(found: Sequence[Submission]) -> list[str]:
+    """The newest, one line each: their ids are what --submission takes."""
+    lines = [
+        f"submission {one.id}: {one.suite} on {one.dataset}{_epochs(one)}, {one.created_at:%Y-%m-%d %H:%M} UTC"
+        for one in found[:_SHOWN]
+    ]
+    more = len(found) - len(lines)
+    return [*lines, f"... and {options.number(more, 'earlier submission')}"] if more else lines
+
+
+def _epochs(one: Submission) -> str:
+    return f", {options.number(one.overrides['epochs'], 'epoch')}" if "epochs" in one.overrides else ""
+
+
+_SHOWN = 5  # submissions
 
 
 def _as_dict(store: "Store", submission: int | None) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def summary(done: "Submitted") -> str:
     """One line: how many were added, how many were there, and what to do about those that ended badly."""
     from db.records import WAITING, JobState
 
-    parts = [f"Submission {done.id}: {done.count(new=True)} jobs added"]
+    parts = [f"Submission {done.id}: {options.number(done.count(new=True), 'job')} added"]
     for name, states in (("done", [JobState.DONE]), ("waiting or running", [*WAITING])):
         number = done.count(*states, new=False)
         parts += [f"{number} already {name}"] if number else []

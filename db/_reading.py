@@ -72,8 +72,11 @@ class Reading(Database):
     def submission(self, submission_id: int) -> Submission:
         with self._reading() as connection:
             row = connection.execute(select(submissions).where(submissions.c.id == submission_id)).one_or_none()
+            newest = select(submissions.c.id).order_by(submissions.c.id.desc()).limit(10)
+            known = ", ".join(map(str, connection.execute(newest).scalars())) if row is None else ""
         if row is None:
-            raise NotFoundError(f"no submission {submission_id}", fix="see `bench status`, or leave --submission out")
+            fix = f"choose among {known or '(none)'}, see `bench status`, or leave --submission out"
+            raise NotFoundError(f"no submission {submission_id}", fix=fix)
         return Submission(**row._mapping)
 
     def submitted_jobs(self, submission_id: int) -> list[SubmittedJob]:

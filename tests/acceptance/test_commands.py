@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -232,6 +233,28 @@ def test_status_gives_machines_the_documented_keys_and_narrows_to_a_submission(q
     assert (job["variant"], job["seed"], job["priority"]) == ("resnet", 7, 3)
 
 
+def test_status_lists_the_submissions_with_their_ids(queued, tmp_path):
+    lines = bench("status", cwd=tmp_path).stdout.splitlines()
+    assert lines[-2].startswith("submission 2: report on digits, 20")
+    assert lines[-1].startswith("submission 1: report on digits, 20")
+
+
+def test_a_watch_ends_when_the_store_is_gone(queued, tmp_path):
+    command = [sys.executable, "-m", "cli", "status", "--watch"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+    ours, theirs = pty.openpty()  # on a terminal it looks every two seconds
+    watch = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=theirs, stderr=subprocess.PIPE, text=True)
+    try:
+        os.read(ours, 1)
+        shutil.rmtree(queued)
+        assert "there is no store" in watch.communicate(timeout=60)[1]
+        assert watch.returncode == 3
+    finally:
+        watch.kill()
+        os.close(ours)
+        os.close(theirs)
+
+
 def test_a_priority_reaches_the_job(bench_home, tmp_path, monkeypatch, valkey_url):
     monkeypatch.setenv("BENCH_BROKER_URL", valkey_url)
     bench("submit", "--variant", "baseline", *DIGITS, "--priority", "-5", cwd=tmp_path)
@@ -414,6 +437,6 @@ def test_a_store_that_cannot_be_reached_is_exit_code_3(bench_home, tmp_path):
 def test_jobs_are_kept_when_the_broker_is_away(bench_home, tmp_path):
     away = "redis://:secret@127.0.0.1:1/0"
     done = bench("submit", "--variant", "baseline", *DIGITS, cwd=tmp_path, code=3, BENCH_BROKER_URL=away)
-    assert "1 jobs added" in done.stdout
+    assert "1 job added" in done.stdout
     assert "secret" not in done.stderr
     assert status(tmp_path)["counts"]["queued"] == 1

@@ -120,7 +120,7 @@ def test_a_submit_whose_broker_is_away_keeps_the_jobs_and_a_worker_finds_them(st
     words = [sys.executable, "-m", "cli", "submit", "--variant", "baseline", "--dataset", "digits", "--epochs", "1"]
     done = subprocess.run(words, cwd=tmp_path, env=elsewhere, capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert "1 jobs added" in done.stdout
+    assert "1 job added" in done.stdout
     assert (job(store).state, store.unpublished()) == (JobState.QUEUED, [1])
     with worker(tmp_path, drain=True) as only:
         assert only.wait(timeout=120) == 0
