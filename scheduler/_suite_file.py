@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 FIRST_SEED = 42
 MAX_SEEDS = 10_000
@@ -10,7 +10,17 @@ MAX_SEEDS = 10_000
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=,x()-]*$", max_length=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Loss = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Loss = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+
+_JOINERS = "\u200c\u200d"  # not printable by themselves, but some scripts and emoji need them
+
+
+def cleaned(text: str) -> str:
+    """On one line, without control codes: what a title must not do to a terminal, a table or a page."""
+    return " ".join("".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in text).split())
+
+
+Text = Annotated[str, AfterValidator(cleaned)]
 
 
 class Strict(BaseModel):
@@ -21,7 +31,7 @@ class Strict(BaseModel):
 
 class SuiteHead(Strict):
     name: Name
-    title: str = ""
+    title: Text = ""
     dataset: str = "cifar100-20"
     seeds: list[Seed] = Field(default=[FIRST_SEED], min_length=1, max_length=MAX_SEEDS)
 
@@ -30,7 +40,7 @@ class SweepTable(Strict):
     """Either `grid`: each field with its values, all combinations; or `list`: the fields of each point."""
 
     base: str
-    title: str = ""
+    title: Text = ""
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     points: list[dict[str, Any]] = Field(default_factory=list, alias="list")
 
@@ -38,7 +48,7 @@ class SweepTable(Strict):
 class ReportTable(Strict):
     name: Name
     kind: Literal["training", "results", "tuning"]
-    title: str = ""
+    title: Text = ""
     variants: list[str] = Field(default_factory=list)
     columns: list[Literal["test_accuracy", "test_loss", "parameters"]] = Field(default_factory=list)
     sweep: str | None = None
@@ -58,7 +68,7 @@ class ReportFigure(Strict):
         "accuracy",
         "confusion",
     ]
-    title: str = ""
+    title: Text = ""
     variants: list[str] = Field(default_factory=list)
     sweeps: list[str] = Field(default_factory=list)
 
@@ -90,7 +100,7 @@ class ReferenceValues(Strict):
 class ReferenceTable(Strict):
     """Printed values, and the digest of the configs that they were printed for."""
 
-    source: str
+    source: Text
     protocol: str = ""
     variants: dict[str, ReferenceValues]
 

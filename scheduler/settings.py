@@ -185,7 +185,7 @@ def load_settings(**flags: Any) -> Settings:
 
 def _read(toml: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(toml.read_text("utf-8"))
+        values = tomllib.loads(toml.read_text("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{toml}: not valid TOML: {error}", fix="mend that line") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from db.errors import ConfigError, NotFoundError
 from models import ARGUMENTS
-from scheduler._suite_file import OF_VARIANTS, ReportFigure, ReportTable, Strict, SuiteFile, SweepTable
+from scheduler._suite_file import OF_VARIANTS, ReportFigure, ReportTable, Strict, SuiteFile, SweepTable, cleaned
 from scheduler._wording import explained, shown
 from scheduler.config import Config
 from scheduler.datasets import normalise
@@ -99,7 +99,7 @@ def _read(source: str) -> tuple[str, str]:
         return f"suite {source!r}", resources.files("scheduler").joinpath(f"suites/{source}.toml").read_text("utf-8")
     path = Path(source)
     try:
-        return str(path), path.read_text("utf-8")
+        return str(path), path.read_text("utf-8-sig")  # some editors begin a file with a mark
     except FileNotFoundError as error:
         fix = f"name a TOML file, or a built-in suite: {', '.join(BUILT_IN)}"
         raise NotFoundError(f"there is no suite file {source}", fix=fix) from error
@@ -174,7 +174,7 @@ def _variants(where: str, file: SuiteFile) -> dict[str, Variant]:
 def _text(where: str, place: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{where}: {place}: not text{shown(value)}", fix=f"{place.rpartition(' ')[2]} takes text")
-    return value
+    return cleaned(value)
 
 
 def _add_sweeps(where: str, file: SuiteFile, variants: dict[str, Variant]) -> dict[str, dict[str, Any]]:

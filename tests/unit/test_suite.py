@@ -273,12 +273,32 @@ def test_a_mistake_names_file_place_and_what_would_be_allowed(tmp_path, text, wo
     assert fix in raised.value.fix
 
 
-@pytest.mark.parametrize(
-    "title", ["two\nlines", "'\"`", "<script>alert(1)</script>", r"50 % \& _x_ $y$ #{z}~^", "日本語"]
-)
+@pytest.mark.parametrize("title", ["'\"`", "<script>alert(1)</script>", r"50 % \& _x_ $y$ #{z}~^", "日本語"])
 def test_a_title_is_any_text(tmp_path, title):
     found = suite(tmp_path, ONE + f"title = {json.dumps(title)}\n")
     assert found.variants["a"].title == title
+
+
+def test_control_codes_and_line_breaks_of_a_title_become_spaces(tmp_path):
+    title = 'title = "two\\nlines\\u001b[31m \\u202e left"\n'
+    text = HEAD.replace("[suite]\n", "[suite]\n" + title) + "[variants.a]\n" + title
+    text += POINTS + title + "list = [{ " + title.strip() + " }]\n" + FIGURE + "kind = 'samples'\n" + title
+    text += TABLE + "kind = 'results'\nvariants = ['a']\n" + title
+    found = suite(tmp_path, text)
+    titles = [found.title, found.variants["a"].title, found.sweeps["s"]["title"], found.variants["s=1"].title]
+    titles += [found.figures[0]["title"], found.tables[0]["title"]]
+    assert {*titles} == {"two lines [31m left"}
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    assert suite(tmp_path, "\ufeff" + ONE).name == "mine"
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e300", "-0.1"])
+def test_a_printed_loss_is_a_number_that_a_loss_can_be(tmp_path, value):
+    with pytest.raises(ConfigError, match="test_loss") as raised:
+        suite(tmp_path, ONE + PRINTED + f"test_loss = {value}\n")
+    assert "at least 0 and at most 1000000" in raised.value.fix
 
 
 def test_a_suites_table_cannot_have_the_name_of_one_that_every_report_has(tmp_path):
