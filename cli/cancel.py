@@ -12,12 +12,20 @@ def cancel(
     job: options.Jobs = None,
     everything: Annotated[bool, typer.Option("--all", help="Every job that waits or runs.")] = False,
 ) -> None:
-    """Cancel jobs; a running one stops at its worker's next heartbeat. `bench retry` brings them back."""
+    """Cancel jobs.
+
+    A running one stops at its worker's next heartbeat. `bench retry` brings them back.
+    """
     from db.records import WAITING
 
-    if bool(job) == everything:
+    if job and everything:
+        raise ConfigError("give ids or --all, not both", fix="leave one of them out")
+    if not job and not everything:
         raise ConfigError("say which jobs", fix="give ids, or --all")
     store = options.opened(options.settings())
-    waiting, running = store.cancel(job or [one.id for one in store.jobs() if one.state in WAITING])
-    put = [f"{options.number(len(waiting), 'job')} cancelled", f"{len(running)} running asked to stop"]
-    options.put(f"{', '.join(put)}.")
+    known = store.jobs(job)
+    waiting, running = store.cancel(job or [one.id for one in known if one.state in WAITING])
+    options.put(f"{options.number(len(waiting), 'job')} cancelled, {len(running)} running asked to stop.")
+    for one in known if job else ():
+        if one.id not in waiting + running:
+            options.say(f"job {one.id} is {one.state} already: nothing to cancel")

@@ -15,17 +15,25 @@ def retry(
     cause: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Only those with this cause: oom, diverged, timeout, worker_lost, data or code."
+            metavar="NAME",
+            help="Only those that ended by it: oom (out of memory), diverged (loss not finite), timeout (its timeout_s "
+            "was over), worker_lost (its process died), preempted (its worker was stopped), cancelled (by somebody), "
+            "data (images missing or other ones) or code (an error in the program).",
         ),
     ] = None,
 ) -> None:
-    """Queue failed or cancelled jobs again; each goes on from its last checkpoint."""
+    """Queue failed or cancelled jobs again.
+
+    Each goes on from its last checkpoint.
+    """
     from db.records import Cause, JobState
     from scheduler.app import doorbells
     from scheduler.broker import ensure_broker
     from scheduler.queue import ring
 
-    if bool(job) == (failed or cancelled):
+    if job and (failed or cancelled):
+        raise ConfigError("give ids or --failed and --cancelled, not both", fix="leave one of them out")
+    if not job and not (failed or cancelled):
         raise ConfigError("say which jobs", fix="give ids, or --failed, or --cancelled")
     if cause is not None and cause not in list(Cause):
         raise ConfigError(f"unknown cause {cause!r}", fix=f"choose one of {', '.join(Cause)}")
@@ -38,6 +46,10 @@ def retry(
     ids = [one.id for one in chosen if cause in (None, one.cause)]
     moved = store.retry(ids)
     options.put(f"{options.number(len(moved), 'job')} queued again.")
+    for one in chosen if job else ():
+        if one.id not in moved:
+            why = f"is {one.state}" if one.id in ids else f"ended by {one.cause or 'nothing'}, not {cause}"
+            options.say(f"job {one.id} {why}: nothing to retry")
     if moved:
         ensure_broker(here)
         ring(store, doorbells(here))

@@ -109,7 +109,7 @@ class Submissions(Moves):
         wanted = sorted(set(job_ids))
         with self._writing() as connection:
             _check_all_known(connection, wanted)
-            ended = {"cause": Cause.CANCELLED.value, "finished_at": self.clock}
+            ended = {"cause": Cause.CANCELLED.value, "finished_at": self.clock, "message": "cancelled while it waited"}
             move = Move(JobState.CANCELLED, _AMONG, among=[JobState.QUEUED], values=ended)
             cancelled = self._move_all(connection, move, wanted, actor=actor, what="cancelled")
             asked = self._ask_to_stop(connection, wanted, actor)

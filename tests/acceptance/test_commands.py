@@ -20,6 +20,7 @@ import pytest
 
 from cli.main import main
 from db import open_store
+from db.records import Cause
 from scheduler.planning import make_plan
 from scheduler.queue import submit
 from scheduler.suite import load_suite
@@ -253,6 +254,22 @@ def test_a_watch_ends_when_the_store_is_gone(queued, tmp_path):
         watch.kill()
         os.close(ours)
         os.close(theirs)
+
+
+def test_a_job_that_cannot_be_cancelled_or_retried_says_why(queued, tmp_path, valkey_url, monkeypatch):
+    monkeypatch.setenv("BENCH_BROKER_URL", valkey_url)
+    assert bench("retry", "1", cwd=tmp_path).stderr == "job 1 is queued: nothing to retry\n"
+    assert bench("cancel", "1", cwd=tmp_path).stdout == "1 job cancelled, 0 running asked to stop.\n"
+    assert status(tmp_path)["jobs"][0]["message"] == "cancelled while it waited"
+    assert bench("cancel", "1", cwd=tmp_path).stderr == "job 1 is cancelled already: nothing to cancel\n"
+    other = bench("retry", "1", "--cause", "oom", cwd=tmp_path)
+    assert other.stderr == "job 1 ended by cancelled, not oom: nothing to retry\n"
+    assert bench("retry", "1", cwd=tmp_path).stdout == "1 job queued again.\n"
+
+
+def test_the_help_of_retry_explains_every_cause(here):
+    words = here("retry", "--help").out
+    assert [cause for cause in Cause if not re.search(rf"\b{cause}\s+\(", words)] == []
 
 
 def test_a_priority_reaches_the_job(bench_home, tmp_path, monkeypatch, valkey_url):
