@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import psutil
 from celery.worker import state as worker_state
 
-from db.errors import BenchError, LostError
+from db.errors import BenchError, LostError, StoreError
 from db.records import WAITING, Cause, Held
 from db.store import Store
 from scheduler.app import doorbells
@@ -43,6 +43,7 @@ class Keeper:
         self._looking = threading.Lock()
         self._idle_since: float | None = None
         self._received = 0
+        self._was_away = False
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         # a child is forked only while the store is closed here: SQLite's locks do not survive in two processes
         os.register_at_fork(
@@ -70,6 +71,7 @@ class Keeper:
                 with self.looking():
                     self._look()
             except BenchError as error:
+                self._was_away = isinstance(error, StoreError)
                 log.warning("%s", error)
             except Exception:  # nobody else would notice that the jobs are no longer looked after
                 log.exception("the keeper goes on after an error")
@@ -90,7 +92,10 @@ class Keeper:
         for attempt in held:
             self._look_after(attempt, children)
         ensure_broker(self._settings)
-        reconcile(self._store, self._bells, actor=self._worker_id)
+        if self._was_away:
+            self._was_away = False  # first the living renew their leases, of which the outage may have let many run out
+        else:
+            reconcile(self._store, self._bells, actor=self._worker_id)
         if self._drain and self._nothing_left():
             worker_state.should_stop = 0
         self._end_if_deaf(idle=not held)

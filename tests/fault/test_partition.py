@@ -120,7 +120,7 @@ def test_a_host_that_is_cut_off_for_longer_than_its_lease_changes_nothing(
                 assert theirs not in (job(store).owner, None)
                 until(lambda: job(store).state is JobState.DONE, seconds=180)
                 other_host.heal()
-                assert other_host.reaches()
+                until(other_host.reaches)
                 log = settings.logs / "job-1-attempt-1.log"
                 until(lambda: "no longer ours" in log.read_text() or "another attempt was" in log.read_text(), 120)
                 assert here.poll() is None

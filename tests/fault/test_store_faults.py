@@ -22,6 +22,8 @@ BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=T
 EPOCHS = 8
 
 
+# the driver complains about the connection that the crash took from it
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("away_s", [2.0, 9.0], ids=["shorter than the lease", "longer than the lease"])
 def test_a_postgres_that_crashes_costs_no_training_and_no_history(here, monkeypatch, tmp_path, undisturbed, away_s):
     with crashable_postgres() as postgres:
