@@ -16,6 +16,15 @@ from report.tables import accuracy_interval
 
 Rows = list[dict[str, Any]]
 HISTORY = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+PICTURES = ("samples", "augmentation")  # kinds of figures without a number
+_HISTORY_FIELDS = ("variant", "epoch", "n", *(f"{name}{end}" for name in HISTORY for end in ("", "_sd")))
+FIELDS = {
+    "class_distribution": ("class", "train", "validation", "test"),
+    "history": _HISTORY_FIELDS,
+    "histories": _HISTORY_FIELDS,
+    "confusion": ("variant", "n", "true", "predicted", "images", "share", "share_sd"),
+}
+"""What rows of these kinds hold at least, for a file without a row; the other kinds always have rows."""
 
 
 def figure_rows(scope: Scope, figure: dict[str, Any]) -> Rows:
@@ -23,7 +32,7 @@ def figure_rows(scope: Scope, figure: dict[str, Any]) -> Rows:
     kind = figure["kind"]
     if kind == "class_distribution":
         return class_counts(scope)
-    if kind in ("samples", "augmentation"):
+    if kind in PICTURES:
         return pictures(getattr(scope.dataset, kind, None))
     if kind in ("history", "histories"):
         return [row for label in figure["variants"] for row in history(scope, scope.variant(label))]

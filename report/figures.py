@@ -152,7 +152,9 @@ def _bars(axes: "Axes", scope: Scope, rows: Rows, name: str, intervals: Sequence
         value = row[name]
         if value is None:
             state = fit(scope.variant(row["variant"]).state, 24)
-            axes.text(place + _BAR, 0, f" {state}", ha="center", va="bottom", rotation=90, color=MUTE, fontsize=8)
+            look: dict[str, Any] = {"rotation": 90, "color": MUTE, "fontsize": 8, "in_layout": False}
+            foot = axes.get_xaxis_transform()
+            axes.text(place + _BAR, 0.03, state, ha="center", va="bottom", transform=foot, **look)
         else:
             axes.bar(place + _BAR, scale * value, _WIDTH, color=_colour(scope, row["variant"]))
         if interval is not None:
@@ -161,6 +163,8 @@ def _bars(axes: "Axes", scope: Scope, rows: Rows, name: str, intervals: Sequence
         printed = row.get(f"printed_{name}")
         if printed is not None:
             axes.plot(place + _DIAMOND, scale * printed, **PRINTED)
+    if not axes.patches and not axes.lines:
+        axes.set_yticks([])  # a scale of nothing
 
 
 def _printed_key(figure: "Figure", rows: Rows, names: Sequence[str]) -> None:

@@ -22,12 +22,28 @@ class Drawn:
     caption: str
     png: bytes
     rows: Rows
+    shown: bool = True  # False: nothing was submitted for any of its variants
 
 
 def comparison(tables: Sequence[Table]) -> Table:
-    """The table that names most variants: what a reader wants first."""
-    results = [table for table in tables if "Test acc. %, best" in table.head and "Chosen" not in table.head]
-    return max(results or tables, key=lambda table: len(table.cells))
+    """The table that names most variants: what a reader wants first. Those of sweeps only where there is no other."""
+    shown = [table for table in tables if table.shown] or tables
+    results = [table for table in shown if "Test acc. %, best" in table.head]
+    networks = [table for table in results if "Chosen" not in table.head]
+    return max(networks or results or shown, key=lambda table: len(table.cells))
+
+
+def in_order(tables: Sequence[Table]) -> list[Table]:
+    """Those with something in them, the comparison first."""
+    main = comparison(tables)
+    return [main, *(table for table in tables if table.shown and table is not main)]
+
+
+def not_shown(tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
+    """One line that names the tables and figures left out; empty when all are there."""
+    names = [f"table “{table.title}”" for table in tables if not table.shown]
+    names += [f"figure {figure.number} “{figure.title}”" for figure in figures if not figure.shown]
+    return f"Not shown, nothing was submitted for them: {', '.join(names)}." if names else ""
 
 
 def headline(scope: Scope) -> str:
@@ -83,9 +99,11 @@ def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn
     if scope.dataset:
         parts += ["Classes: " + ", ".join(_plain(name) for name in scope.dataset.classes) + ".", ""]
         parts += [f"Images: {images(scope)}.", ""]
-    for table in tables:
+    absent = not_shown(tables, figures)
+    parts += [_plain(absent), ""] if absent else []
+    for table in in_order(tables):
         parts += [f"## {_plain(table.title)}", "", as_markdown(table), ""]
-    for figure in figures:
+    for figure in (one for one in figures if one.shown):
         parts += [f"![{_plain(figure.title)}](figures/{figure.name}.png)", ""]
         parts += [f"Figure {figure.number}: {_plain(figure.title)}. {_plain(figure.caption)}", ""]
     return "\n".join(parts)
@@ -100,15 +118,15 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("report"), autoescape=True, undefined=StrictUndefined)
-    main = comparison(tables)
     return environment.get_template("report.html.j2").render(
         scope=scope,
         headline=headline(scope),
         subtitle=subtitle(scope),
-        tables=[(one, sides(one, "l", "r")) for one in (main, *(table for table in tables if table is not main))],
+        tables=[(table, sides(table, "l", "r")) for table in in_order(tables)],
         sentence=sentence,
-        figures=[(figure, base64.b64encode(figure.png).decode()) for figure in figures],
+        figures=[(figure, base64.b64encode(figure.png).decode()) for figure in figures if figure.shown],
         missing=not_submitted(scope),
+        not_shown=not_shown(tables, figures),
         images=images(scope),
         environments=environments(scope),
         seeds=sorted({job.seed for job in scope.jobs()}),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from db.records import Result, Scores
+from db.records import Attempt, Cause, Job, JobState, Result, Scores
 from report.scope import CHOSEN, Scope, VariantData
 from report.statistics import over_seeds, summarise, wilson
 
@@ -27,6 +27,8 @@ class Table:
     head: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
     values: tuple[dict[str, Any], ...]
+    fields: tuple[str, ...] = ()  # of `values`, where there may be none
+    shown: bool = True  # False: nothing was submitted for any of its rows
 
 
 def build_tables(scope: Scope) -> list[Table]:
@@ -103,12 +105,14 @@ def _devices(results: Sequence[Result]) -> list[str]:
 
 def _with_deviation(name: str, values: Sequence[float]) -> dict[str, float | None]:
     found = summarise(values)
-    return {name: found.mean if found else None, f"{name}_sd": found.deviation if found else None}
+    mean = values[0] if len(values) == 1 else found.mean if found else None  # one count stays a whole number
+    return {name: mean, f"{name}_sd": found.deviation if found else None}
 
 
 def _result_values(scope: Scope, variant: VariantData) -> dict[str, Any]:
     done = variant.done
-    row: dict[str, Any] = {"variant": variant.label, "title": variant.title, "state": variant.state, "n": len(done)}
+    row: dict[str, Any] = {"variant": variant.label, "title": scope.name(variant.label)}
+    row |= {"state": variant.state, "n": len(done)}
     for weights in ("best", "last"):
         scores = [getattr(result, weights) for result in done]
         for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss"):
@@ -172,6 +176,7 @@ def _table(
         head=tuple(name for name, _ in columns),
         cells=tuple(tuple(show(variant) for _, show in columns) for variant in variants),
         values=tuple(_result_values(scope, variant) for variant in variants),
+        shown=any(variant.jobs for variant in variants),
     )
 
 
@@ -188,6 +193,7 @@ def _training(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         head=(*head, "State"),
         cells=tuple(line for variant in variants for line in _training_lines(scope, variant)),
         values=tuple(_result_values(scope, variant) for variant in variants),
+        shown=any(variant.jobs for variant in variants),
     )
 
 
@@ -315,7 +321,8 @@ def _cost(scope: Scope) -> Table:
         columns.insert(4, ("Printed epochs", lambda v: _printed(scope, v.label, "epochs", _count)))
     rows = []
     for variant in scope.variants.values():
-        row: dict[str, Any] = {"variant": variant.label, "state": variant.state, "n": len(variant.done)}
+        row: dict[str, Any] = {"variant": variant.label, "title": scope.name(variant.label)}
+        row |= {"state": variant.state, "n": len(variant.done)}
         row["flops"] = variant.done[0].flops if variant.done else None
         for name in ("epochs", "train_s", "eval_s", "peak_mib"):
             row |= _with_deviation(name, [getattr(result, name) for result in variant.done])
@@ -334,24 +341,39 @@ def _cost(scope: Scope) -> Table:
 
 def _failures(scope: Scope) -> Table:
     owners = {job.id: variant.label for variant in reversed(list(scope.variants.values())) for job in variant.jobs}
+    ended = [
+        (job, attempt)
+        for job in scope.jobs()
+        for attempt in scope.attempts[job.id]
+        if attempt.outcome not in (None, "done")
+    ]
+    told = [pair for pair in ended if not _only_stopped(*pair)]
     rows = [
         {
             "job": job.id,
             "variant": owners[job.id],
+            "title": scope.name(owners[job.id]),
             "seed": job.seed,
             "attempt": attempt.number,
             "cause": attempt.outcome,
             "message": attempt.message,
         }
-        for job in scope.jobs()
-        for attempt in scope.attempts[job.id]
-        if attempt.outcome not in (None, "done")
+        for job, attempt in told
     ]
+    stopped = len(ended) - len(told)
+    resumed = f"; {stopped} more {'was' if stopped == 1 else 'were'} only stopped and resumed, of jobs that are done"
+    fields = ("job", "title", "seed", "attempt", "cause", "message")
     return Table(
         name="attempts_without_result",
         title="Attempts without a result",
-        note="every attempt that ended otherwise than with a result, whatever became of its job",
+        note="every attempt that ended otherwise than with a result" + (resumed if stopped else ""),
         head=("Job", "Variant", "Seed", "Attempt", "Cause", "Message"),
-        cells=tuple(tuple(str(value) for value in row.values()) for row in rows),
+        cells=tuple(tuple(str(row[name]) for name in fields) for row in rows),
         values=tuple(rows),
+        fields=("job", "variant", *fields[1:]),
     )
+
+
+def _only_stopped(job: Job, attempt: Attempt) -> bool:
+    """Whether the attempt was interrupted and a later one finished its job: nothing went wrong."""
+    return attempt.outcome == Cause.PREEMPTED and job.state is JobState.DONE

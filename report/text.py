@@ -8,9 +8,9 @@ from typing import Any
 from report.tables import Table
 
 
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line for each row; columns are the union of all fields, in the order in which they appear."""
-    fields = list(dict.fromkeys(name for row in rows for name in row))
+def as_csv(rows: Sequence[Mapping[str, Any]], fields: Sequence[str] = ()) -> str:
+    """One line for each row; columns are `fields`, then all others of the rows, in the order in which they appear."""
+    fields = list(dict.fromkeys((*fields, *(name for row in rows for name in row))))
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, lineterminator="\n")
     writer.writeheader()

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from report.characters import visible
+
 # Okabe and Ito (2008), "Color Universal Design", then Tol's muted scheme; told apart with every common colour vision
 COLOURS = (
     "#0072B2",
@@ -84,7 +86,7 @@ def lacks_glyphs(text: str) -> bool:
 
 def fit(text: str, width: int = 28, lines: int = 4) -> str:
     """A name in lines of at most `width` characters, as literal text: matplotlib would read dollars as mathematics."""
-    shown = "".join(c if ord(c) in _glyphs() else NO_GLYPH for c in " ".join(text.split()))
+    shown = "".join(c if ord(c) in _glyphs() else NO_GLYPH for c in " ".join(visible(text).split()))
     wrapped = textwrap.wrap(shown, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)
     return "\n".join(wrapped).replace("$", r"\$")
 

@@ -9,7 +9,8 @@ from typing import Any
 from db.errors import ConfigError
 from db.records import JobState
 from db.store import Store
-from report.figure_data import figure_rows
+from report.characters import visible
+from report.figure_data import FIELDS, PICTURES, figure_rows
 from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
 from report.scope import Scope, read_scope
 from report.tables import Table, build_tables
@@ -43,13 +44,13 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
         figures = _write_figures(out / "figures", scope)
         numbers = as_json(scope, tables, figures)
         (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-        (out / "report.md").write_text(markdown_page(scope, tables, figures), encoding="utf-8")
+        _write(out / "report.md", markdown_page(scope, tables, figures))
         html = out / "report.html"
-        html.write_text(html_page(scope, tables, figures), encoding="utf-8")
+        _write(html, html_page(scope, tables, figures))
     except OSError as error:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
     main = comparison(tables)
-    return Report(html=html, text=as_text(main), json=numbers, counts=numbers["counts"])
+    return Report(html=html, text=visible(as_text(main)), json=numbers, counts=numbers["counts"])
 
 
 def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
@@ -90,26 +91,31 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
 
 
 def _write_table(folder: Path, table: Table) -> None:
-    (folder / f"{table.name}.csv").write_text(as_csv(table.values), encoding="utf-8")
-    (folder / f"{table.name}.md").write_text(as_markdown(table), encoding="utf-8")
-    (folder / f"{table.name}.tex").write_text(as_latex(table), encoding="utf-8")
+    _write(folder / f"{table.name}.csv", as_csv(table.values, table.fields))
+    _write(folder / f"{table.name}.md", as_markdown(table))
+    _write(folder / f"{table.name}.tex", as_latex(table))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(visible(text), encoding="utf-8")
 
 
 def _write_figures(folder: Path, scope: Scope) -> list[Drawn]:
-    from report.captions import caption
+    from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
 
     drawn = []
     for number, wanted in enumerate(scope.submission.layout.get("figures", []), start=1):
         name = f"figure_{number:02d}_{wanted['name']}"
-        rows = figure_rows(scope, wanted)
+        rows, labels = figure_rows(scope, wanted), shown_variants(scope, wanted)
         with style():
             figure = draw(scope, wanted, rows)
             figure.savefig(folder / f"{name}.png", dpi=150)
             figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        (folder / f"{name}.csv").write_text(as_csv(rows), encoding="utf-8")
+        if wanted["kind"] not in PICTURES:
+            _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
             Drawn(
                 number=number,
@@ -118,6 +124,7 @@ def _write_figures(folder: Path, scope: Scope) -> list[Drawn]:
                 caption=caption(scope, wanted),
                 png=(folder / f"{name}.png").read_bytes(),
                 rows=rows,
+                shown=not labels or any(scope.variant(label).jobs for label in labels),
             )
         )
     return drawn
