@@ -33,19 +33,25 @@ Dataset = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Instead of the suite's: cifar100-20, cifar100, cifar10, digits or folder:PATH; default: the suite's.",
+        help="Instead of the suite's own: cifar100-20, cifar100, cifar10, digits or folder:PATH.",
     ),
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option("--seeds", metavar="N", help="That many seeds: 42, 43, ...; default: the suite's, mostly 42 alone."),
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        help="That many seeds: 42, 43, ...; not with --seed. Default: the suite's own, which are 42 alone unless it "
+        "lists others.",
+    ),
 ]
 Seed = Annotated[
-    list[int] | None, typer.Option("--seed", metavar="S", help="This seed, instead of --seeds; may be repeated.")
+    list[int] | None,
+    typer.Option("--seed", metavar="S", help="This seed; may be repeated; not with --seeds. Default: see there."),
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(metavar="N", help="This many epochs at most for every config; default: each config's own."),
+    typer.Option(metavar="N", help="This many epochs at most for every config. Default: each config's own."),
 ]
 Priority = Annotated[
     int,
@@ -68,8 +74,17 @@ Slots = Annotated[
 Device = Annotated[
     str, typer.Option(envvar="BENCH_DEVICE", metavar="NAME", help="auto (a card where there is one), cpu or cuda.")
 ]
-Submission = Annotated[int | None, typer.Option(metavar="ID", min=1, max=_MOST, help="Only this submission's jobs.")]
-Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, help="Ids from `bench status`.")]
+Submission = Annotated[
+    int | None,
+    typer.Option(
+        metavar="ID",
+        min=1,
+        max=_MOST,
+        help="Only this submission's jobs; `bench submit` and `bench status` print the numbers.",
+    ),
+]
+# hidden: Typer would add `<list[int]>` to its line, so the command's own text explains it
+Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, hidden=True)]
 
 
 def say(*words: object) -> None:

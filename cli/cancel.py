@@ -14,7 +14,7 @@ def cancel(
 ) -> None:
     """Cancel jobs.
 
-    A running one stops at its worker's next heartbeat. `bench retry` brings them back.
+    JOB is an id from `bench status`. A running job stops at its worker's next heartbeat. `bench retry` brings it back.
     """
     from db.records import WAITING
 

@@ -7,14 +7,17 @@ import typer
 
 from cli import _options as options
 
-app = typer.Typer(help="The store: check it, copy it, bring its schema up to date.", rich_markup_mode=None)
+app = typer.Typer(help="Check, copy and upgrade the store.", rich_markup_mode=None)
 
-BackupPath = Annotated[Path | None, typer.Argument(metavar="[PATH]", help="The copy; default: beside the store.")]
+BackupPath = Annotated[Path | None, typer.Argument(metavar="PATH", hidden=True)]
 
 
 @app.command()
 def upgrade() -> None:
-    """Bring the store to this version's schema; makes an empty one where there is none."""
+    """Bring the store to this version's schema.
+
+    Makes an empty one where there is none.
+    """
     from db import upgrade_store
 
     done = upgrade_store(options.settings().database)
@@ -25,7 +28,10 @@ def upgrade() -> None:
 
 @app.command()
 def check() -> None:
-    """Say whether the store answers, is whole and has this version's schema, and how large it is."""
+    """Say whether the store is in order.
+
+    Whether it answers, is whole and has this version's schema, and how large it is.
+    """
     from db import check_store
 
     name, state = check_store(options.settings().database)
@@ -34,7 +40,10 @@ def check() -> None:
 
 @app.command()
 def backup(path: BackupPath = None) -> None:
-    """Copy a SQLite store, also while workers write; for Postgres print the pg_dump line that does it."""
+    """Copy the store, also while workers write.
+
+    To PATH, else beside the store. For Postgres it prints the pg_dump line that does it.
+    """
     from db import backup_store
 
     options.put(str(backup_store(options.settings().database, path)))

@@ -19,7 +19,10 @@ def demo(
     slots: options.Slots = None,
     device: options.Device = "auto",
 ) -> None:
-    """Train the whole built-in suite on scikit-learn's digits with two epochs each, and report."""
+    """Try everything on a small data set, offline.
+
+    Trains the whole built-in suite on scikit-learn's digits with two epochs each, and reports.
+    """
     from cli._closed import run_closed
 
     options.check_writable(out)

@@ -4,7 +4,10 @@ from cli import _options as options
 
 
 def down() -> None:
-    """Stop the embedded broker; what is queued stays in the store and is sent again by the next command."""
+    """Stop the embedded broker.
+
+    What is queued stays in the store and is sent again by the next command.
+    """
     from scheduler.broker import stop_broker
 
     here = options.settings()

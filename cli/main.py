@@ -2,7 +2,9 @@
 
 import os
 import sys
-from typing import Any
+import traceback
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 
@@ -23,11 +25,22 @@ app = typer.Typer(
     help="Which of these models is better, and how sure are we? Queue, replicate and compare trainings.",
     epilog=EPILOG,
     rich_markup_mode=None,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # Typer keeps a click of its own and does not export the base of its usage errors
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show bench's version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"bench {metadata.version('bench')}")
+        raise typer.Exit
+
 
 app.command()(plan.plan)
 app.command()(submit.submit)
@@ -49,9 +62,9 @@ def main() -> None:
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], prog_name="bench", standalone_mode=False))
     except (BenchError, _UsageError) as error:
-        if os.environ.get("BENCH_DEBUG") == "1":
-            raise
         message, fix, code = _explained(error)
+        if os.environ.get("BENCH_DEBUG") == "1":
+            traceback.print_exc()
         sys.stderr.write(f"error: {_one_line(message)}\n")
         sys.stderr.write(f"fix: {_one_line(fix)}\n" if fix else "")
         sys.exit(code)

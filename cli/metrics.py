@@ -4,7 +4,10 @@ from cli import _options as options
 
 
 def metrics() -> None:
-    """Print metrics once, in Prometheus' text format; `bench worker --metrics` serves them."""
+    """Print metrics for Prometheus once.
+
+    `bench worker --metrics` serves them.
+    """
     from worker.metrics import metrics_text
 
     here = options.settings()

@@ -21,7 +21,10 @@ def plan(
     epochs: options.Epochs = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show the exact jobs, their networks' sizes and what is there already; changes nothing."""
+    """Show the exact jobs of a submit.
+
+    With their networks' sizes and whether the store has them already; changes nothing.
+    """
     here = options.settings()
     found = options.planned(
         here,

@@ -17,11 +17,20 @@ def report(
     out: options.Out = None,
     submission: Annotated[
         int | None,
-        typer.Option(metavar="ID", min=1, max=2**31 - 1, help="Report this submission; default: the newest one."),
+        typer.Option(
+            metavar="ID",
+            min=1,
+            max=2**31 - 1,
+            help="Report the suite, data and protocol of this submission, with all submissions that share them; "
+            "`bench submit` and `bench status` print the numbers. Default: the newest one.",
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write report.html, report.md, tables/ and figures/; prints the comparison table."""
+    """Write the report and print its main table.
+
+    Writes report.html, report.md, report.json, tables/ and figures/.
+    """
     store, folder = options.opened(options.settings()), options.out_folder(out)
     if as_json:
         from report import write_report

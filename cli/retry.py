@@ -24,7 +24,7 @@ def retry(
 ) -> None:
     """Queue failed or cancelled jobs again.
 
-    Each goes on from its last checkpoint.
+    JOB is an id from `bench status`. Each job goes on from its last checkpoint.
     """
     from db.records import Cause, JobState
     from scheduler.app import doorbells

@@ -18,7 +18,10 @@ def run(
     device: options.Device = "auto",
     out: options.Out = None,
 ) -> None:
-    """Submit, train here, show the progress and write the report. Ctrl-C is safe: the same command goes on."""
+    """Submit, train here, and write the report.
+
+    Shows the progress. Ctrl-C is safe: the same command goes on.
+    """
     from cli._closed import run_closed
 
     here = options.settings()

@@ -26,7 +26,10 @@ def status(
     submission: options.Submission = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show what waits, runs and is done; looks after the queue on the way."""
+    """Show what waits, runs and is done.
+
+    Looks after the queue on the way: what dead workers held is queued again.
+    """
     if watch and as_json:
         raise ConfigError("--watch and --json exclude each other", fix="give one of them")
     here = options.settings()

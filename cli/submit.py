@@ -18,7 +18,10 @@ def submit(
     epochs: options.Epochs = None,
     priority: options.Priority = 0,
 ) -> None:
-    """Queue every (variant, seed) that the store does not have yet; a second call adds nothing."""
+    """Queue what the store does not have yet.
+
+    One job for each variant and seed; a second call adds nothing.
+    """
     from scheduler.app import doorbells
     from scheduler.broker import ensure_broker
     from scheduler.queue import ring

@@ -24,7 +24,10 @@ def worker(
     while_stdin: Annotated[bool, typer.Option("--while-stdin", hidden=True)] = False,
     healthy: Annotated[bool, typer.Option("--healthy", hidden=True)] = False,
 ) -> None:
-    """Train queued jobs until stopped. Ctrl-C or SIGTERM: each job saves a checkpoint and goes back to the queue."""
+    """Train queued jobs until stopped.
+
+    Ctrl-C or SIGTERM: each job saves a checkpoint and goes back to the queue.
+    """
     if healthy:
         _say_whether_one_works_here()
         return

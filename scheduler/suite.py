@@ -1,5 +1,6 @@
 """Suites: a TOML file that names variants and sweeps becomes labelled configs, checked once, here."""
 
+import difflib
 import hashlib
 import itertools
 import json
@@ -56,12 +57,14 @@ class Suite(Strict):
         wanted: set[str] = set()
         for name in names:
             if name not in self.variants and name not in self.sweeps:
-                raise ConfigError(
-                    f"the suite {self.name!r} has no variant {name!r}",
-                    fix=f"choose among {', '.join((*self.variants, *self.sweeps))}",
-                )
+                raise ConfigError(f"the suite {self.name!r} has no variant {name!r}", fix=self._did_you_mean(name))
             wanted.update([name] if name in self.variants else self.sweeps[name]["points"])
         return [label for label in self.variants if label in wanted]
+
+    def _did_you_mean(self, name: str) -> str:
+        known = [*self.variants, *self.sweeps]
+        close = difflib.get_close_matches(name, known)
+        return f"did you mean {' or '.join(close)}?" if close else f"choose among {', '.join(known)}"
 
 
 def load_suite(source: str = "report") -> Suite:

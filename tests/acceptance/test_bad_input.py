@@ -181,7 +181,8 @@ def test_a_suite_file(place, refused, content, error, fix):
     [
         (["submit"], "nothing is selected", f"--variant with one of: {EVERY_NAME}"),
         (["submit", "--all", "--variant", "resnet"], "exclude each other", "--variant"),
-        (["submit", "--variant", "vgg"], "no variant 'vgg'", "resnet"),
+        (["submit", "--variant", "vgg"], "no variant 'vgg'", f"choose among {EVERY_NAME}"),
+        (["submit", "--variant", "baselin"], "no variant 'baselin'", "did you mean baseline?"),
         (["submit", "--all", "--suite", "."], "cannot read", "TOML"),
         (["submit", "--all", "--suite", "none.toml"], "no suite file none.toml", "built-in suite: report"),
         (["submit", "--all", "--seeds", "0"], "--seeds must be 1", "how many"),

@@ -13,6 +13,7 @@ import termios
 import time
 from contextlib import closing
 from fcntl import ioctl
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -272,6 +273,19 @@ def test_the_help_of_retry_explains_every_cause(here):
     assert [cause for cause in Cause if not re.search(rf"\b{cause}\s+\(", words)] == []
 
 
+def test_the_list_of_commands_is_cut_nowhere(here):
+    assert "..." not in here("--help").out.partition("Commands:")[2].partition("Exit codes")[0]
+
+
+@pytest.mark.parametrize("words", [["cancel"], ["retry"], ["db", "backup"], ["submit"], ["status"]], ids=" ".join)
+def test_a_help_names_no_type_of_the_programs(here, words):
+    assert "<" not in here(*words, "--help").out.replace("<=", "")
+
+
+def test_the_version_is_told(here):
+    assert here("--version").out == f"bench {metadata.version('bench')}\n"
+
+
 def test_a_priority_reaches_the_job(bench_home, tmp_path, monkeypatch, valkey_url):
     monkeypatch.setenv("BENCH_BROKER_URL", valkey_url)
     bench("submit", "--variant", "baseline", *DIGITS, "--priority", "-5", cwd=tmp_path)
@@ -372,8 +386,9 @@ def test_only_bench_debug_shows_a_traceback(bench_home, tmp_path, words, variabl
         text=True,
         timeout=60,
     )
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert ("Traceback" in done.stderr) is shown
+    assert "\nfix: " in done.stderr
 
 
 def test_down_stops_the_embedded_broker(bench_home, tmp_path):
@@ -417,6 +432,8 @@ def test_a_run_with_a_failed_job_ends_with_1_and_reports_the_cause(bench_home, t
     (tmp_path / "wild.toml").write_text(WILD)
     done = bench("run", "--all", "--suite", "wild.toml", "--slots", "1", cwd=tmp_path, code=1)
     assert "1 failed: diverged" in done.stdout
+    later = bench("run", "--all", "--suite", "wild.toml", "--slots", "1", cwd=tmp_path, code=1)
+    assert "job 2 failed (diverged): " in later.stderr
     report = tmp_path / "report"
     assert "1 failed: diverged" in (report / "report.md").read_text()
     assert "<script>alert('1')" not in (report / "report.html").read_text()
