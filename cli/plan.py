@@ -7,6 +7,8 @@ from cli import _options as options
 from cli._tables import table
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
@@ -40,10 +42,22 @@ def plan(
     if as_json:
         options.put(json.dumps({"jobs": rows}, indent=2))
         return
-    shown = [[r["variant"], r["seed"], f"{r['parameters']:,}", f"{r['flops'] / 1e6:,.1f}", r["state"]] for r in rows]
-    options.show([table(["variant", "seed", "parameters", "MFLOP/image", "state"], shown, right={1, 2, 3})])
+    options.show([_table(rows)])
     new = sum(row["state"] == "new" for row in rows)
     options.say(f"{options.number(len(rows), 'job')}: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
+
+
+def _table(rows: "list[dict[str, Any]]") -> "RenderableType":
+    """Without the data set, of which a plan has one: it stands below."""
+    head = ["variant", "seed", "epochs", "learn. rate", "parameters", "MFLOP/image", "state"]
+    shown = [
+        [
+            *(row["variant"], row["seed"], row["epochs"], f"{row['learning_rate']:g}"),
+            *(f"{row['parameters']:,}", f"{row['flops'] / 1e6:,.1f}", row["state"]),
+        ]
+        for row in rows
+    ]
+    return table(head, shown, right={1, 2, 3, 4, 5})
 
 
 def _known_states(here: "Settings") -> dict[str, str]:
@@ -77,6 +91,9 @@ def _rows(here: "Settings", found: "Plan") -> list[dict[str, Any]]:
                 "parameters": sizes[network].parameters,
                 "flops": sizes[network].flops,
                 "state": states.get(job.key, "new"),
+                "dataset": job.config.dataset,
+                "epochs": job.config.epochs,
+                "learning_rate": job.config.learning_rate,
             }
         )
     return rows

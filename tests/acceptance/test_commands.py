@@ -219,6 +219,11 @@ def test_plan_gives_machines_the_documented_keys(queued, here):
     (job,) = found["jobs"]
     assert [*job] == documented("plan")
     assert (job["variant"], job["seed"], job["state"]) == ("resnet", 42, "queued")
+    assert (job["dataset"], job["epochs"], job["learning_rate"]) == ("digits", 50, 0.1)
+    heard = here("plan", "--variant", "resnet", *DIGITS)
+    head, row = heard.out.splitlines()
+    assert dict(zip(head.replace("learn. rate", "rate").split(), row.split(), strict=True))["rate"] == "0.1"
+    assert "Data: digits." in heard.err
 
 
 def test_status_gives_machines_the_documented_keys_and_narrows_to_a_submission(queued, tmp_path):
@@ -345,11 +350,11 @@ def test_a_table_fits_a_terminal_of_80_columns_and_is_coloured(queued, tmp_path)
 
 
 def test_a_narrow_terminal_cuts_the_names_and_nothing_else(queued, tmp_path):
-    said = CODE.sub("", on_a_terminal("plan", "--variant", "advanced", "--dataset", "digits", cwd=tmp_path, columns=44))
+    said = CODE.sub("", on_a_terminal("plan", "--variant", "advanced", "--dataset", "digits", cwd=tmp_path, columns=64))
     head, row = said.splitlines()[:2]
-    assert head.split()[-4:] == ["seed", "parameters", "MFLOP/image", "state"]
-    assert row.split()[1:4] == ["42", "3,380,298", "310.0"]
-    assert len(head) <= 44
+    assert head.split()[-6:] == ["epochs", "learn.", "rate", "parameters", "MFLOP/image", "state"]
+    assert row.split()[1:6] == ["42", "50", "0.001", "3,380,298", "310.0"]
+    assert len(head) <= 64
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
