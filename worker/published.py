@@ -146,14 +146,19 @@ def _download(name: str, kind: Any, data_dir: Path, aside: Path, notify: Callabl
         with _impatient():
             download_url(kind.url, str(aside), kind.filename, kind.tgz_md5)
     except (OSError, http.client.HTTPException) as error:
-        raise DataError(
-            f"{name} is not in {data_dir} and cannot be downloaded: {error}", fix=_ways_out(name, data_dir)
-        ) from error
+        message = f"{name} is not in {data_dir}{_if_empty(data_dir)} and cannot be downloaded: {error}"
+        raise DataError(message, fix=_ways_out(name, data_dir)) from error
     except RuntimeError as error:  # torchvision's word for another md5 sum
         message = f"the download of {kind.filename} came cut short or altered: its md5 sum is not the published one"
         raise DataError(message, fix=_ways_out(name, data_dir)) from error
     archive: Path = aside / kind.filename
     return archive
+
+
+def _if_empty(data_dir: Path) -> str:
+    """A mistyped BENCH_DATA_DIR is a folder that nobody has put anything into."""
+    filled = any(not path.name.startswith(".") for path in data_dir.iterdir())
+    return "" if filled else " (BENCH_DATA_DIR: a new or empty folder)"
 
 
 def _ways_out(name: str, data_dir: Path) -> str:

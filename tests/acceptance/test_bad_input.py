@@ -383,6 +383,12 @@ def test_a_published_set_without_a_copy_and_without_a_network_names_both_ways_ou
     with pytest.raises(DataError, match="cifar10") as raised:
         load_splits(Config(dataset="cifar10"), data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", notify=print)
     assert str(tmp_path / "data") in raised.value.fix
+    assert "(BENCH_DATA_DIR: a new or empty folder)" in str(raised.value)
+
+
+def test_a_plan_makes_no_data_folder(tmp_path):
+    make_plan(load_suite(), ["baseline"], [1], data_dir=tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_broker_that_is_away_stops_a_worker_before_it_begins(refused):
