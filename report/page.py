@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,19 +47,21 @@ def not_shown(tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
 
 
 def headline(scope: Scope) -> str:
-    """What a reader has to know before the first number."""
-    seeds = sorted({len(variant.done) for variant in scope.variants.values() if variant.done})
-    if not seeds:
+    """What a reader has to know before the first number: what is compared, how often, and what an interval means."""
+    trained = {tuple(job.id for job in one.jobs): len(one.done) for one in scope.variants.values() if one.done}
+    if not trained:
         return "No job has a result yet."
-    unknown = (
-        "how much another seed would change these numbers is unknown, and a difference smaller than the intervals "
-        "means nothing."
+    least, most = min(trained.values()), max(trained.values())
+    seeds = "one seed" if most == 1 else f"{most} seeds" if least == most else f"{least} to {most} seeds"
+    what = f"{len(trained)} variant{'' if len(trained) == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
+    alone = (
+        "holds the noise of the test images alone, and how much another seed would change these numbers is unknown, "
+        "so a difference smaller than the intervals means nothing."
     )
-    if seeds[-1] == 1:
-        return f"One seed each: {unknown}"
-    if seeds[0] == 1:
-        return f"1 to {seeds[-1]} seeds each; where n is 1, {unknown}"
-    return f"{seeds[0]} to {seeds[-1]} seeds each." if seeds[0] != seeds[-1] else f"{seeds[0]} seeds each."
+    if most == 1:
+        return f"{what}: an interval {alone}"
+    means = "a 95 % interval is where the mean over many seeds is to be expected"
+    return f"{what}: {means}; where n is 1 it {alone}" if least == 1 else f"{what}: {means}."
 
 
 def subtitle(scope: Scope) -> str:
@@ -74,12 +76,49 @@ def not_submitted(scope: Scope) -> list[str]:
     return [label for label, variant in scope.variants.items() if not variant.jobs]
 
 
-def environments(scope: Scope) -> list[dict[str, Any]]:
+def made(scope: Scope) -> list[tuple[str, str]]:
+    """How these numbers came about, as names and texts."""
+    submission = scope.submission
+    changed = ", ".join(f"{name} = {value}" for name, value in submission.overrides.items())
+    seeds = ", ".join(str(seed) for seed in sorted({job.seed for job in scope.jobs()}))
+    decides = "the weights at the start, the order of the images, dropout and augmentation, not the split"
+    facts = [
+        ("Command", submission.command),
+        ("Suite", submission.suite),
+        ("Changed from the suite", changed or "nothing"),
+        ("Seeds", f"{seeds}; a seed decides {decides}"),
+        ("Trained (UTC)", dates(scope)),
+        ("Data fingerprint", scope.dataset.fingerprint if scope.dataset else ""),
+        ("Printed values", str(submission.reference.get("source", ""))),
+    ]
+    facts += [(f"Environment {number}", one) for number, one in enumerate(environments(scope), start=1)]
+    return [(name, text) for name, text in facts if text]
+
+
+def dates(scope: Scope) -> str:
+    """The first and the last day on which an attempt was begun; empty before the first."""
+    days = sorted({one.started_at.date().isoformat() for attempts in scope.attempts.values() for one in attempts})
+    return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
+
+
+def environments(scope: Scope) -> list[str]:
     """What results were made with, each different environment once."""
-    distinct: dict[str, dict[str, Any]] = {}
+    distinct: dict[str, str] = {}
     for result in scope.results().values():
-        distinct.setdefault(json.dumps(result.environment, sort_keys=True), dict(result.environment))
+        distinct.setdefault(json.dumps(result.environment, sort_keys=True), _environment(result.environment))
     return list(distinct.values())
+
+
+def _environment(values: Mapping[str, Any]) -> str:
+    words = []
+    for name, value in values.items():
+        if name == "packages":
+            words += [f"{package} {version}" for package, version in value.items()]
+        elif name == "git" and value:
+            words.append(f"git {value['revision'][:12]}{' with local changes' if value['dirty'] else ''}")
+        elif value is not None:
+            words.append(f"{name} {value}")
+    return ", ".join(words)
 
 
 def images(scope: Scope) -> str:
@@ -106,6 +145,7 @@ def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn
     for figure in (one for one in figures if one.shown):
         parts += [f"![{_plain(figure.title)}](figures/{figure.name}.png)", ""]
         parts += [f"Figure {figure.number}: {_plain(figure.title)}. {_plain(figure.caption)}", ""]
+    parts += ["## How these numbers were made", "", *(f"- {name}: {_plain(text)}" for name, text in made(scope)), ""]
     return "\n".join(parts)
 
 
@@ -128,6 +168,5 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -
         missing=not_submitted(scope),
         not_shown=not_shown(tables, figures),
         images=images(scope),
-        environments=environments(scope),
-        seeds=sorted({job.seed for job in scope.jobs()}),
+        made=made(scope),
     )

@@ -8,10 +8,15 @@ from db.records import Attempt, Cause, Job, JobState, Result, Scores
 from report.scope import CHOSEN, Scope, VariantData
 from report.statistics import over_seeds, summarise, wilson
 
-ONE_SEED = "one seed: the interval holds the noise of the test images only; the noise of seeds is unknown"
-SEEDS = "several seeds: mean ± standard deviation; t interval over seeds, for these test images"
-WEIGHTS = "best: the weights of the lowest validation loss; last: those of the last epoch"
+ONE_SEED = "one seed: the noise of seeds is unknown"
+ONE_SEED_INTERVAL = "the interval of one seed (Wilson's, of a share of images) holds the noise of the test images only"
+SEEDS = "several seeds: mean ± one standard deviation over seeds"
+SEEDS_INTERVAL = "t interval over seeds, for these test images, cut off at 0 and 100"
+TWO_SEEDS = "2 seeds: the interval is very wide"
+BEST = "best: the weights of the lowest validation loss"
+LAST = "last: those of the last epoch"
 NOTHING = "–"
+FAILURES = "attempts_without_result"
 
 Show = Callable[[float], str]
 Columns = list[tuple[str, Callable[[VariantData], str]]]
@@ -156,12 +161,17 @@ def _results(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     return _table(scope, wanted, variants, columns, _note(scope, variants))
 
 
-def _note(scope: Scope, variants: Sequence[VariantData]) -> str:
+def _note(scope: Scope, variants: Sequence[VariantData], *, intervals: bool = True, last: bool = True) -> str:
+    """What the columns of a table mean; `intervals` and `last`: whether it has columns of these."""
     numbers = {len(variant.done) for variant in variants} - {0}
     notes = ([ONE_SEED] if 1 in numbers else []) + ([SEEDS] if numbers - {1} else [])
+    if intervals:
+        notes += [ONE_SEED_INTERVAL] if 1 in numbers else []
+        notes += [SEEDS_INTERVAL] if numbers - {1} else []
+        notes += [TWO_SEEDS] if 2 in numbers else []
     kinds = _devices([result for variant in variants for result in variant.done])
     notes += [f"trained on {' and '.join(kinds)}"] if kinds else []
-    notes.append(WEIGHTS)
+    notes += [BEST, LAST] if last else [BEST]
     notes += [str(scope.submission.reference["source"])] if scope.submission.reference else []
     return "; ".join(notes)
 
@@ -189,7 +199,7 @@ def _training(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         name=wanted["name"],
         title=wanted["title"],
         note="training figures are means over the epoch, in training mode; the gap is training minus validation, in "
-        "points; " + _note(scope, variants),
+        "points; " + _note(scope, variants, intervals=False),
         head=(*head, "State"),
         cells=tuple(line for variant in variants for line in _training_lines(scope, variant)),
         values=tuple(_result_values(scope, variant) for variant in variants),
@@ -244,7 +254,9 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         columns += [("Printed choice", lambda v: "best" if scope.reference(v.label).get(CHOSEN) else "")]
     columns += [("State", lambda v: v.state)]
     variants = [scope.variant(label) for label in points]
-    note = "chosen by validation accuracy when every point is done; the test set had no say; " + _note(scope, variants)
+    note = "chosen by validation accuracy when every point is done; the test set had no say; " + _note(
+        scope, variants, last=False
+    )
     return _table(scope, wanted, variants, columns, note)
 
 
@@ -272,7 +284,7 @@ def _printed_values(scope: Scope) -> Table:
         name="printed_values",
         title="Every printed value beside ours",
         note="the epoch of the last weights is the one at which training stopped; "
-        + _note(scope, [scope.variant(label) for label in labels]),
+        + _note(scope, [scope.variant(label) for label in labels], intervals=False),
         head=("Variant", "Quantity", "Printed", "Ours, best", "Ours, last", "n", "State"),
         cells=tuple(tuple(str(row[name]) for name in fields) for row in rows),
         values=tuple({name: row[name] for name in row if not name.endswith("_text")} for row in rows),
@@ -305,12 +317,27 @@ def _choice_beside(scope: Scope, label: str) -> dict[str, Any]:
     return {"quantity": "Chosen of its experiment", "printed": printed, "best": ours, "last": None, **texts}
 
 
+def _equal_or(values: Sequence[float], show: Show) -> str:
+    """Counts that are all equal have no deviation to speak of."""
+    return _cell(values[:1] if len(set(values)) == 1 else values, show)
+
+
+def _by_jobs(scope: Scope) -> list[list[VariantData]]:
+    """Variants, those together that are the same jobs under several labels."""
+    groups: dict[Any, list[VariantData]] = {}
+    for variant in scope.variants.values():
+        jobs = tuple(job.id for job in variant.jobs)
+        groups.setdefault(jobs or variant.label, []).append(variant)
+    return list(groups.values())
+
+
 def _cost(scope: Scope) -> Table:
+    names = {group[0].label: ", ".join(scope.name(one.label) for one in group) for group in _by_jobs(scope)}
     columns: Columns = [
-        ("Variant", lambda v: scope.name(v.label)),
+        ("Variant", lambda v: names[v.label]),
         ("n", lambda v: str(len(v.done))),
         ("MFLOP/image", lambda v: _tenth(v.done[0].flops / 1e6) if v.done else NOTHING),
-        ("Epochs", lambda v: _cell([r.epochs for r in v.done], _count)),
+        ("Epochs", lambda v: _equal_or([r.epochs for r in v.done], _count)),
         ("Training s", lambda v: _cell([r.train_s for r in v.done], _tenth)),
         ("Evaluation s", lambda v: _cell([r.eval_s for r in v.done], _tenth)),
         ("Peak MiB", lambda v: _cell([r.peak_mib for r in v.done], _whole)),
@@ -319,24 +346,27 @@ def _cost(scope: Scope) -> Table:
     ]
     if scope.submission.reference:
         columns.insert(4, ("Printed epochs", lambda v: _printed(scope, v.label, "epochs", _count)))
-    rows = []
-    for variant in scope.variants.values():
-        row: dict[str, Any] = {"variant": variant.label, "title": scope.name(variant.label)}
-        row |= {"state": variant.state, "n": len(variant.done)}
-        row["flops"] = variant.done[0].flops if variant.done else None
-        for name in ("epochs", "train_s", "eval_s", "peak_mib"):
-            row |= _with_deviation(name, [getattr(result, name) for result in variant.done])
-        row["printed_epochs"] = scope.reference(variant.label).get("epochs")
-        rows.append(row | {"devices": _devices(variant.done)})
+    several = "; with several seeds mean ± one standard deviation over seeds"
     return Table(
         name="cost",
         title="Cost",
-        note="FLOPs of one image's forward pass; peak memory on CPU is that of the whole process; with several seeds "
-        "mean ± standard deviation; a job that several labels share stands under each",
+        note="FLOPs of one image's forward pass; peak memory on CPU is that of the whole process"
+        + (several if any(len(variant.done) > 1 for variant in scope.variants.values()) else ""),
         head=tuple(name for name, _ in columns),
-        cells=tuple(tuple(show(variant) for _, show in columns) for variant in scope.variants.values()),
-        values=tuple(rows),
+        cells=tuple(tuple(show(scope.variant(label)) for _, show in columns) for label in names),
+        values=tuple(_cost_values(scope, group) for group in _by_jobs(scope)),
     )
+
+
+def _cost_values(scope: Scope, group: Sequence[VariantData]) -> dict[str, Any]:
+    variant = group[0]
+    row: dict[str, Any] = {"variant": variant.label, "labels": [one.label for one in group]}
+    row |= {"title": scope.name(variant.label), "state": variant.state, "n": len(variant.done)}
+    row["flops"] = variant.done[0].flops if variant.done else None
+    for name in ("epochs", "train_s", "eval_s", "peak_mib"):
+        row |= _with_deviation(name, [getattr(result, name) for result in variant.done])
+    row["printed_epochs"] = scope.reference(variant.label).get("epochs")
+    return row | {"devices": _devices(variant.done)}
 
 
 def _failures(scope: Scope) -> Table:
@@ -364,7 +394,7 @@ def _failures(scope: Scope) -> Table:
     resumed = f"; {stopped} more {'was' if stopped == 1 else 'were'} only stopped and resumed, of jobs that are done"
     fields = ("job", "title", "seed", "attempt", "cause", "message")
     return Table(
-        name="attempts_without_result",
+        name=FAILURES,
         title="Attempts without a result",
         note="every attempt that ended otherwise than with a result" + (resumed if stopped else ""),
         head=("Job", "Variant", "Seed", "Attempt", "Cause", "Message"),

@@ -84,12 +84,18 @@ def sides(table: Table, left: str, right: str) -> list[str]:
     return [left if place == 0 or name in _WORDS else right for place, name in enumerate(table.head)]
 
 
+def _line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
 def as_text(table: Table) -> str:
     """Aligned columns for a terminal."""
     lines = [table.head, *table.cells]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.head))]
+    widths = [max(len(_line(line[column])) for line in lines) for column in range(len(table.head))]
     places = sides(table, "<", ">")
     return "\n".join(
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(line, places, widths, strict=True)).rstrip()
+        "  ".join(
+            f"{_line(cell):{side}{width}}" for cell, side, width in zip(line, places, widths, strict=True)
+        ).rstrip()
         for line in lines
     )

@@ -13,7 +13,7 @@ from report.characters import visible
 from report.figure_data import FIELDS, PICTURES, figure_rows
 from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
 from report.scope import Scope, read_scope
-from report.tables import Table, build_tables
+from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
 
 SCHEMA = 1
@@ -50,7 +50,14 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
     except OSError as error:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
     main = comparison(tables)
-    return Report(html=html, text=visible(as_text(main)), json=numbers, counts=numbers["counts"])
+    return Report(html=html, text=visible(_for_terminal(main, tables)), json=numbers, counts=numbers["counts"])
+
+
+def _for_terminal(main: Table, tables: Sequence[Table]) -> str:
+    """The comparison, and below it every attempt that failed, with what it said."""
+    failures = next(table for table in tables if table.name == FAILURES)
+    text = as_text(main)
+    return f"{text}\n\n{failures.title}:\n{as_text(failures)}" if failures.cells else text
 
 
 def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from filled_store import CASES, CLASSES, fill, filled, results_of
+from filled_store import CASES, CLASSES, FINGERPRINT, fill, filled, results_of
 
 from db.errors import ConfigError
 from report import write_report
 from report.captions import caption
-from report.page import html_page, markdown_page
+from report.page import html_page, in_order, markdown_page
 from report.scope import read_scope
 from report.tables import build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
@@ -112,7 +112,10 @@ def test_a_table_as_markdown_latex_and_text_has_every_cell(tables):
 
 
 def test_the_terminal_shows_the_table_of_all_networks(written, tables):
-    assert written[0].text == as_text(tables["table_4_comparison"])
+    comparison, failures = written[0].text.split("\n\nAttempts without a result:\n")
+    assert comparison == as_text(tables["table_4_comparison"])
+    assert failures == as_text(tables["attempts_without_result"])
+    assert "the loss of epoch 3 is not finite (seed 42)" in failures
     assert "± " in written[0].text
     assert "3 failed: diverged" in written[0].text
 
@@ -200,9 +203,15 @@ def test_hostile_names_stay_text(tmp_path):
 @pytest.mark.parametrize(
     ("submitted", "told"),
     [
-        ([(42,)], "One seed each: how much another seed would change"),
-        ([(42, 43)], "2 seeds each."),
-        ([(42,), (43, 44)], "1 to 3 seeds each; where n is 1, how much another seed would change"),
+        (
+            [(42,)],
+            "2 variants on cifar100-20 with one seed each: an interval holds the noise of the test images alone, and ",
+        ),
+        ([(42, 43)], "2 variants on cifar100-20 with 2 seeds each: a 95 % interval is where the mean"),
+        (
+            [(42,), (43, 44)],
+            "with 1 to 3 seeds each: a 95 % interval is where the mean over many seeds is to be expected; where n ",
+        ),
     ],
 )
 def test_the_page_says_first_how_sure_we_can_be(tmp_path, submitted, told):
@@ -212,6 +221,29 @@ def test_the_page_says_first_how_sure_we_can_be(tmp_path, submitted, told):
         scope = read_scope(store, None)
     assert told in html_page(scope, build_tables(scope), [])
     assert told in markdown_page(scope, build_tables(scope), [])
+
+
+def test_both_pages_say_how_the_numbers_were_made(tmp_path):
+    with filled(tmp_path, seeds=(42, 43), only=("baseline",), overrides={"dataset": "digits", "epochs": 5}) as store:
+        scope, day = read_scope(store, None), store.submissions()[0].created_at.date()
+    tables = build_tables(scope)
+    page, lean = unescape(html_page(scope, tables, [])), markdown_page(scope, tables, [])
+    facts = {
+        "Command": "bench run --all",
+        "Changed from the suite": "dataset = digits, epochs = 5",
+        "Data fingerprint": FINGERPRINT,
+        "Trained (UTC)": str(day),
+        "Environment 1": "host here, torch 2.14, threads 1",
+    }
+    for name, text in facts.items():
+        assert f"<dt>{name}</dt><dd>{text}" in page
+        assert f"- {name}: {text}" in lean
+    assert "<dt>Seeds</dt><dd>42, 43; " in page
+    order = [
+        [text.index(f"{mark}{table.title}") for table in in_order(tables)]
+        for text, mark in ((page, "<h2>"), (lean, "## "))
+    ]
+    assert all(places == sorted(places) for places in order)
 
 
 def test_without_a_result_the_page_says_so(tmp_path):
