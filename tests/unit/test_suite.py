@@ -1,15 +1,20 @@
 """Suite files: what they become, and how each mistake is named."""
 
 import json
+import re
 from contextlib import closing
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from filled_store import fill
 
 from db import open_store
 from db.errors import ConfigError
+from models import ARGUMENTS
 from report.scope import read_scope
 from report.tables import build_tables
+from scheduler._suite_file import ReferenceTable, ReferenceValues, ReportFigure, ReportTable, SuiteHead
 from scheduler.config import ENGINE_REVISION, Config, job_key
 from scheduler.planning import make_plan, seeds_of
 from scheduler.suite import OWN_TABLES, load_suite, protocol_of
@@ -307,6 +312,20 @@ def test_a_suites_table_cannot_have_the_name_of_one_that_every_report_has(tmp_pa
         names = {table.name for table in build_tables(read_scope(store, None))}
     added = names - {table["name"] for table in load_suite().tables}
     assert {"cost", "attempts_without_result"} <= added <= set(OWN_TABLES)
+
+
+def _documented_fields():
+    yield from (name for name in Config.model_fields if name != "dataset")
+    for table in (SuiteHead, ReportTable, ReportFigure, ReferenceTable, ReferenceValues):
+        yield from table.model_fields
+    for arguments in ARGUMENTS.values():
+        yield from (field.name for field in fields(arguments))
+
+
+@pytest.mark.parametrize("field", sorted({*_documented_fields()}))
+def test_every_field_of_a_suite_file_is_documented(field):
+    text = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
+    assert f"`{field}`" in text or re.search(rf"^{field} = ", text, re.MULTILINE)
 
 
 def test_equal_configs_and_only_they_share_a_key():
