@@ -1,6 +1,7 @@
 """Everything into one folder: tables, figures, the page, and the numbers for machines."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
 
 SCHEMA = 1
+_WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
+_NAME = re.compile(r"[\w.=-]+")  # no way out of the folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
             _write_table(out / "tables", table)
         figures = _write_figures(out / "figures", scope)
         numbers = as_json(scope, tables, figures)
+        _clear_earlier(out, numbers)
         (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
         _write(out / "report.md", markdown_page(scope, tables, figures))
         html = out / "report.html"
@@ -51,6 +55,23 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
     main = comparison(tables)
     return Report(html=html, text=visible(_for_terminal(main, tables)), json=numbers, counts=numbers["counts"])
+
+
+def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
+    """Remove what an earlier report wrote into this folder and this one does not, by the names that it recorded.
+
+    Nothing else is touched: `out` may be a folder with tables and figures of its owner's.
+    """
+    try:
+        earlier = json.loads((out / "report.json").read_text(encoding="utf-8"))
+        names = {folder: set(earlier[folder]) - set(numbers[folder]) for folder in _WRITTEN}
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for folder, endings in _WRITTEN.items():
+        for name in sorted(names[folder]):
+            if _NAME.fullmatch(name):
+                for ending in endings:
+                    (out / folder / f"{name}.{ending}").unlink(missing_ok=True)
 
 
 def _for_terminal(main: Table, tables: Sequence[Table]) -> str:

@@ -292,6 +292,21 @@ def test_characters_that_a_page_must_not_have_are_replaced_everywhere(tmp_path):
     assert "\x1b" not in report.text
 
 
+def test_files_of_an_earlier_report_go_and_those_of_others_stay(tmp_path):
+    out = tmp_path / "out"
+    with filled(tmp_path, seeds=(42,), only=("baseline",)) as store:
+        write_report(store, out)
+        layout = store.submissions()[0].layout
+        (out / "tables" / "mine.csv").write_text("mine")
+        (out / "figures" / "figure_99_mine.png").write_text("mine")
+        smaller = {**layout, "tables": layout["tables"][:1], "figures": layout["figures"][2:3]}
+        fill(store, seeds=(42,), only=("baseline",), layout=smaller)
+        write_report(store, out)
+    names = {path.stem for path in (out / "tables").iterdir()}
+    assert names == {layout["tables"][0]["name"], "printed_values", "cost", "attempts_without_result", "mine"}
+    assert {path.stem for path in (out / "figures").iterdir()} == {"figure_01_baseline_history", "figure_99_mine"}
+
+
 def test_the_folder_that_cannot_be_written_is_named(gaps, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot write the report"):
