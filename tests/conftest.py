@@ -101,6 +101,14 @@ def _one_torch_thread() -> None:
         torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """A command that a test runs in this process makes its files private; servers of other accounts come after it."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def _valkey() -> Iterator[str]:
     with valkey_server() as url:
