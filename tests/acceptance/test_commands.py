@@ -75,11 +75,13 @@ def test_the_whole_suite_is_twelve_jobs_and_submitting_again_adds_none(bench_hom
 def test_a_home_with_letters_that_mean_something_in_a_url_holds_everything(bench_home, tmp_path, monkeypatch):
     home = tmp_path / "50 %41 ? #1"
     monkeypatch.setenv("BENCH_HOME", str(home))
-    bench("submit", "--variant", "baseline", *DIGITS, cwd=tmp_path)
-    assert (home / "bench.db").is_file()
-    assert "1 known" in bench("plan", "--variant", "baseline", *DIGITS, cwd=tmp_path).stderr
-    assert status(tmp_path)["counts"]["queued"] == 1
-    assert "has stopped" in bench("down", cwd=tmp_path).stderr
+    try:
+        bench("submit", "--variant", "baseline", *DIGITS, cwd=tmp_path)
+        assert (home / "bench.db").is_file()
+        assert "1 known" in bench("plan", "--variant", "baseline", *DIGITS, cwd=tmp_path).stderr
+        assert status(tmp_path)["counts"]["queued"] == 1
+    finally:
+        assert "has stopped" in bench("down", cwd=tmp_path).stderr
 
 
 def test_a_command_that_is_not_utf_8_can_be_kept(bench_home, tmp_path):
