@@ -229,6 +229,7 @@ def _complexity(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
         look: dict[str, Any] = {
             "color": _colour(scope, row["variant"]),
             "marker": MARKERS[number % len(MARKERS)],
+            "markerfacecolor": "none",  # points that coincide are all seen
             "linestyle": "none",
         }
         _size_and_accuracy(right, row, look)
@@ -237,13 +238,21 @@ def _complexity(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     if missing:
         right.set_title(fit(f"no result: {', '.join(missing)}", 62), fontsize=8, color=MUTE)
     if right.lines or right.containers:
-        right.set(xscale="log", xlabel="parameters", ylabel="test accuracy %")
+        right.set(xscale="log", xlabel="parameters", ylabel="test accuracy %", ylim=left.get_ylim())
+        _at_least_twofold(right)
         _count_ticks(right)
     else:
         say(right, "no result yet")
     key(figure, entries, below=True)
     _printed_key(figure, rows, ["test_accuracy"])
     return figure
+
+
+def _at_least_twofold(axes: "Axes") -> None:
+    """Sizes that differ by a thousandth must not fill the width."""
+    low, high = axes.get_xlim()
+    missing = max(1.0, 2 * low / high) ** 0.5
+    axes.set_xlim(low / missing, high * missing)
 
 
 def _count_ticks(axes: "Axes") -> None:

@@ -165,6 +165,22 @@ def test_a_single_epoch_is_seen(scope):
     assert [len(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"] == [1, 1]
 
 
+def test_sizes_that_hardly_differ_stay_close_together(scope):
+    figure = FIGURES["accuracy_and_complexity"]
+    rows = [
+        row | {"parameters": 545_000 + n, "printed_parameters": None}
+        for n, row in enumerate(figure_rows(scope, figure))
+    ]
+    with style():
+        left, right = draw(scope, figure, rows).axes
+    low, high = right.get_xlim()
+    assert high / low >= 1.999
+    assert right.get_ylim() == left.get_ylim()
+    points = [line for line in right.lines if line.get_marker() in ("o", "s", "^", "v", "P", "X", "*")]
+    assert points
+    assert {point.get_markerfacecolor() for point in points} == {"none"}
+
+
 def test_a_config_has_one_colour_under_each_of_its_labels(scope):
     palette = colours(scope.submission.variants)
     assert palette["baseline"] == palette["conv_depths=32x64"] == palette["hidden_units=128"]
