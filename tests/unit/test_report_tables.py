@@ -346,3 +346,15 @@ def test_intervals_agree_with_published_figures():
     assert (low, high) == pytest.approx((0.52 - 4.302653 * 0.02 / 3**0.5, 0.52 + 4.302653 * 0.02 / 3**0.5))
     assert summarise([0.5]).deviation is None
     assert summarise([]) is None
+
+
+@pytest.mark.parametrize(("cause", "listed"), [("preempted", 0), ("worker_lost", 1)])
+def test_attempts_only_stopped_and_resumed_are_counted_not_listed(tmp_path, cause, listed):
+    with filled(tmp_path, seeds=(42,), only=("baseline",)) as store:
+        scope = read_scope(store, None)
+    ended = {
+        job: (replace(one[0], outcome=cause, message="asked to stop"), *one) for job, one in scope.attempts.items()
+    }
+    table = build_tables(replace(scope, attempts=ended))[-1]
+    assert len(table.cells) == listed
+    assert ("1 more was only stopped and resumed" in table.note) is (listed == 0)
