@@ -97,7 +97,7 @@ def test_the_installed_wheel_runs_the_whole_demo_and_leaves_nothing_running(benc
     report = json.loads((folder / "report" / "report.json").read_text())
     assert report["counts"] == {"queued": 0, "running": 0, "done": 12, "failed": 0, "cancelled": 0}
     assert report["dataset"] == "digits"
-    assert report["overrides"] == {"dataset": "digits", "epochs": 2}
+    assert report["overrides"] == {"dataset": "digits", "epochs": 1}
     assert f"Report: {folder.relative_to(tmp_path / 'elsewhere') / 'report' / 'report.html'}" in done.stdout
     assert _left_of(tmp_path) == []
 

@@ -42,8 +42,8 @@ def test_what_is_not_set_follows_the_home(tmp_path):
     assert found.embedded_broker
 
 
-def test_a_home_with_letters_that_mean_something_in_a_url_is_where_it_says(tmp_path):
-    home = tmp_path / "50 %41 ? #1"
+def test_a_home_with_letters_that_mean_something_in_a_url_is_where_it_says():
+    home = Path("/srv/50 %41 ? #1")  # nothing is made there; short, so that its socket may lie in it
     found = load_settings(home=home)
     assert parse_url(found.database).database == str(home / "bench.db")
     assert kombu_url(found.broker).path == str(home / "broker" / "valkey.sock").lstrip("/")
