@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -380,6 +381,8 @@ def test_a_picture_that_cannot_be_read_is_named_when_a_worker_loads_it(pets, tmp
 def test_a_published_set_without_a_copy_and_without_a_network_names_both_ways_out(tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
+    # urllib reads the proxies once and keeps them for the process: for this test anew, and as before afterwards
+    monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(DataError, match="cifar10") as raised:
         load_splits(Config(dataset="cifar10"), data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", notify=print)
     assert str(tmp_path / "data") in raised.value.fix

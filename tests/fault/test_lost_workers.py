@@ -14,6 +14,9 @@ from db.records import Cause, JobState
 
 EPOCHS = 8
 BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
+POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
+    "here", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_a_killed_worker_costs_no_epoch_and_changes_no_number(store, tmp_path, u
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
-@BOTH_STORES
+@POSTGRES_IN_THE_LONG_RUN
 def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path, undisturbed):
     with worker(tmp_path) as first:
         until(lambda: running_at(store, 3))
@@ -86,7 +89,7 @@ def test_sigterm_to_the_whole_process_group_is_as_orderly(store, tmp_path, undis
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
-@BOTH_STORES
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path, undisturbed):
     with worker(tmp_path) as first:
         until(lambda: running_at(store, 3))
@@ -101,7 +104,7 @@ def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path,
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
-@BOTH_STORES
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, tmp_path, undisturbed):
     with worker(tmp_path, drain=True, BENCH_LEASE_S="600") as only:
         until(lambda: running_at(store, 3))
@@ -128,7 +131,7 @@ def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
-@BOTH_STORES
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_frozen_worker_that_wakes_up_leaves_the_other_ones_result(store, here, tmp_path, undisturbed):
     with worker(tmp_path) as frozen:
         until(lambda: running_at(store, 3))
