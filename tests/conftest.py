@@ -1,5 +1,6 @@
 """Fixtures for every folder of tests: real servers, a home of one's own, and the promise that nothing stays behind."""
 
+import logging
 import os
 import shutil
 import signal
@@ -102,11 +103,14 @@ def _one_torch_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _umask() -> Iterator[None]:
-    """A command that a test runs in this process makes its files private; servers of other accounts come after it."""
-    before = os.umask(0o022)
+def _as_before() -> Iterator[None]:
+    """What a command that a test runs in this process leaves to the next one: a private umask, and its log handlers."""
+    umask, handlers = os.umask(0o022), logging.getLogger().handlers[:]
     yield
-    os.umask(before)
+    os.umask(umask)
+    for handler in logging.getLogger().handlers[:]:
+        if handler not in handlers and not type(handler).__module__.startswith("_pytest"):
+            logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -115,10 +115,15 @@ def _left_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("target", "command"), [("demo", ".venv/bin/bench demo"), ("test", '.venv/bin/python -m pytest -m "not long"')]
+    ("target", "command"),
+    [
+        ("demo", ".venv/bin/bench demo"),
+        ("test", '.venv/bin/python -m pytest -m "not long" --numprocesses 2 --dist loadfile'),
+    ],
 )
 def test_make_calls_the_command_that_the_readme_names(target: str, command: str) -> None:
-    done = _run(["make", "-n", target, "VENV=.venv"], cwd=ROOT)
+    # not as a part of the make that runs the tests
+    done = _run(["make", "-n", "--no-print-directory", target, "VENV=.venv"], cwd=ROOT, MAKEFLAGS="", MAKELEVEL="")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == command
     assert f"    make {target} " in (ROOT / "README.md").read_text()
