@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _RECYCLED = 0x9B  # the pool's own word for a child that may be replaced without a complaint
 _REPORT_S = 2.0  # for the pool to hear that a message was dealt with, before its child goes
+_ORPHAN_S = 0.2  # how often a child that has to stop looks for its parent
 _GROWTH_MIB = 1024.0  # a child that holds so much more than after its first job is replaced
 _BROKEN = frozenset({Cause.OOM, Cause.CODE})  # what may leave memory taken, or a CUDA context that fails ever after
 
@@ -62,9 +63,11 @@ class Child:
 
     def _end_if_orphaned(self) -> None:
         """Once everybody has to stop: without a parent nobody else ends this process, when its job is given back."""
-        if os.getppid() != self.pipe.parent:
-            with self.working:
-                os._exit(os.EX_OK)
+        # the pipe of a parent that is killed closes a moment before its children get another parent
+        while os.getppid() == self.pipe.parent:
+            time.sleep(_ORPHAN_S)
+        with self.working:
+            os._exit(os.EX_OK)
 
     def work(self) -> None:
         """Claim the most urgent job and run one attempt of it; nothing to claim is no error."""
