@@ -155,7 +155,7 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
-        _refuse_foreign(connection, url)  # before WAL mode is written into it
+        _refuse_foreign_file(connection, url)  # before WAL mode is written into it
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -179,11 +179,19 @@ def _set_synchronous(connection: Connection, level: str) -> None:
         connection.info["synchronous"] = level
 
 
-def _refuse_foreign(connection: Any, url: URL) -> None:
+def _refuse_foreign_file(connection: Any, url: URL) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and not {"alembic_version", "jobs"} <= tables:
+    try:
+        refuse_foreign(tables, url.database or "")
+    except StoreError:
         connection.close()
-        raise StoreError(f"{url.database} is another program's database", fix="name another file in BENCH_DATABASE_URL")
+        raise
+
+
+def refuse_foreign(tables: set[str], name: str) -> None:
+    """Raises StoreError for a database that holds tables, and not those of a store."""
+    if tables and not {"alembic_version", "jobs"} <= tables:
+        raise StoreError(f"{name} is another program's database", fix="name another one in BENCH_DATABASE_URL")
 
 
 # a host that is cut off refuses nothing: without these a write would wait for it for hours, and training with it

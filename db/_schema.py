@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from db._database import Database, make_private_file
+from db._database import Database, make_private_file, refuse_foreign
 from db._places import refuse_network_disk
 from db.errors import NoStoreError, StoreError
 
@@ -36,6 +36,7 @@ def check(database: Database, *, create: bool) -> None:
             )
         make_private_file(database.url)
     with database._reading() as connection:
+        _refuse_foreign(database, connection)
         revision = current_revision(connection)
     if revision is None and create:
         upgrade(database)
@@ -63,6 +64,11 @@ def _refuse_network_disk(database: Database) -> None:
         refuse_network_disk(Path(database.url.database or ""))
 
 
+def _refuse_foreign(database: Database, connection: Connection) -> None:
+    if database.dialect == "postgresql":  # a file is looked at whenever it is opened
+        refuse_foreign(set(inspect(connection).get_table_names()), database.name)
+
+
 def _refuse_newer(database: Database, revision: str) -> None:
     if revision > HEAD:
         raise StoreError(
@@ -79,6 +85,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     if database.dialect == "sqlite":
         make_private_file(database.url)
     with _locked(database) as connection:
+        _refuse_foreign(database, connection)
         before = current_revision(connection)
         if before is not None:
             _refuse_newer(database, before)

@@ -250,7 +250,6 @@ def broken_promises(soak: Soak) -> list[str]:
     results = soak.store.results([job.id for job in jobs])
     if len(jobs) != len(set(soak.submitted)):
         found.append(f"{len(set(soak.submitted))} jobs were submitted, the store has {len(jobs)}")
-    expected: dict = {}
     for job in jobs:
         name = f"job {job.id} ({job.label}, seed {job.seed})"
         if (job.state is JobState.DONE) != (job.id in results):
@@ -260,8 +259,9 @@ def broken_promises(soak: Soak) -> list[str]:
         for before, after in pairwise(attempts[job.id]):
             if before.ended_at is None or after.started_at < before.ended_at:
                 found.append(f"{name}: attempts {before.number} and {after.number} overlap")
-        if job.state is JobState.DONE and numbers(soak.store, job.id) != undisturbed(soak, job, expected):
+        if job.state is JobState.DONE and numbers(soak.store, job.id) != undisturbed(soak, job):
             found.append(f"{name} has other numbers than an undisturbed training")
+    found += [f"left behind: process {one.pid}, {' '.join(one.cmdline())}" for one in left_running(soak)]
     partial = [str(path) for path in soak.settings.folder.rglob("*.partial")]
     left = [str(path) for path in (soak.settings.folder / "artifacts").rglob("*.safetensors")]
     failed = [job for job in jobs if job.state is not JobState.DONE]
@@ -269,7 +269,18 @@ def broken_promises(soak: Soak) -> list[str]:
     return found
 
 
-def undisturbed(soak: Soak, job, known: dict):
+def left_running(soak: Soak) -> list[psutil.Process]:
+    """Workers and their children that outlived the soak; the broker is stopped later."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            ours = process.environ().get("BENCH_HOME") == str(soak.settings.folder)
+            if ours and process.pid != os.getpid() and "worker" in process.cmdline():
+                found.append(process)
+    return psutil.wait_procs(found, timeout=10)[1]
+
+
+def undisturbed(soak: Soak, job):
     """The numbers of the same job, trained here in one go."""
     import torch
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.errors import BenchError, DataError, LostError, StoreError, TrainingError
-from db.records import Cause, Claim, EpochRecord, JobState, Result
+from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
 from db.store import Store
 from scheduler.config import Config
 from scheduler.settings import Settings
@@ -111,7 +111,7 @@ class _Run:
         splits = self.load_data(config)
         folder = f"{settings.artifacts}/checkpoints/{claim.key}"
         self.checkpoints = Checkpoints(folder, key=claim.key, data=splits.fingerprint, attempt=claim.attempt)
-        snapshot, warning = self.checkpoints.load()
+        snapshot, warning = self.load_checkpoint(self.checkpoints)
         if warning:
             log.warning("%s", warning)
         reached, start_step = (snapshot.history(), snapshot.step) if snapshot else ([], 0)
@@ -127,14 +127,32 @@ class _Run:
         )
         outcome = train(config, claim.seed, splits, device=torch.device(slot.device), hooks=hooks, resume=snapshot)
         result = _result(outcome, config, slot.device, splits.fingerprint, environment(slot.device))
-        kept = self.checkpoints.keep() if settings.keep_checkpoints else []
+        kept = self.keep(self.checkpoints) if settings.keep_checkpoints else []
         self.outbox.flush()
         self.outbox.insist(lambda: store.finish(claim, result, outcome.predictions, kept=kept))
-        if not kept:
-            self.checkpoints.clear()  # only now: until the store has taken the result they may be another attempt's
+        if not settings.keep_checkpoints:
+            self.clear()  # only now: until the store has taken the result they may be another attempt's
         best, last = outcome.best.test_accuracy, outcome.last.test_accuracy
         log.info("done: test_accuracy %.4f (best weights), %.4f (last)", best, last)
         return JobState.DONE
+
+    def load_checkpoint(self, checkpoints: "Checkpoints") -> tuple["Snapshot | None", str]:
+        """The newest usable one; artifacts that do not answer get as long as a lease before they are done without.
+
+        Raises Stopped.
+        """
+        from worker.engine import Stopped
+
+        until = time.monotonic() + self.slot.settings.lease_s
+        while time.monotonic() < until:
+            try:
+                return checkpoints.load(patient=True)
+            except StoreError as error:
+                if self.interruptions.any():
+                    raise Stopped from error
+                log.warning("%s; trying again", error)
+                time.sleep(self.slot.settings.heartbeat_s)
+        return checkpoints.load()
 
     def load_data(self, config: Config) -> "Splits":
         """The splits, and a record of them in the store for the report, once for each data set."""
@@ -165,6 +183,22 @@ class _Run:
         except Exception as error:  # a full disk, an object store that is away: each library has errors of its own
             log.warning("no checkpoint was written, training goes on: %s: %s", type(error).__name__, error)
 
+    def keep(self, checkpoints: "Checkpoints") -> list[Artifact]:
+        """The last checkpoint, for the record; a result that is there is worth more than one that cannot be kept."""
+        try:
+            return checkpoints.keep()
+        except Exception as error:  # as in `save`
+            log.warning("the last checkpoint is not on record: %s: %s", type(error).__name__, error)
+            return []
+
+    def clear(self) -> None:
+        """Remove the checkpoints; those that cannot be removed stay."""
+        try:
+            if self.checkpoints is not None:
+                self.checkpoints.clear()
+        except Exception as error:  # as in `save`
+            log.warning("the job's checkpoints were not removed: %s: %s", type(error).__name__, error)
+
     def end_badly(self, error: Exception) -> JobState | None:
         """Tell the store why there is no result."""
         try:
@@ -182,14 +216,12 @@ class _Run:
 
     def clear_after_others(self) -> None:
         """What a frozen attempt wrote after another one had finished the job would stay for ever."""
-        if self.checkpoints is None:
-            return
         try:
             (job,) = self.store.jobs([self.claim.job_id])
         except StoreError:
             return
         if job.state is JobState.DONE and not self.slot.settings.keep_checkpoints:
-            self.checkpoints.clear()
+            self.clear()
 
 
 def _result(outcome: "Outcome", config: Config, device: str, fingerprint: str, made_with: dict[str, object]) -> Result:

@@ -6,17 +6,18 @@ and state is part of each, since one flipped bit in a weight would be read witho
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from db.errors import ConfigError
+from db.errors import ConfigError, StoreError
 from db.records import Artifact
 from scheduler.config import ENGINE_REVISION
 from scheduler.urls import scrubbed, shown
@@ -25,8 +26,9 @@ from worker.snapshot import Snapshot
 _KEPT = 2
 _SUFFIX = ".safetensors"
 _PARTIAL = ".partial"
-_FORMAT = 3  # raised whenever what a snapshot holds changes
+_FORMAT = 4  # raised whenever what a snapshot holds changes
 _HEAD_MOST = 64 * 2**20  # bytes; a real one has some kilobytes
+_Answer = TypeVar("_Answer")
 
 
 class Checkpoints:
@@ -38,6 +40,7 @@ class Checkpoints:
 
     def __init__(self, url: str, *, key: str, data: str = "", attempt: int = 1) -> None:
         self._files, self._folder = _opened(url)
+        self._url = url
         self._head = {"key": key, "data": data, "engine": ENGINE_REVISION, "format": _FORMAT}
         self._attempt, self._number = attempt, 0
 
@@ -53,15 +56,26 @@ class Checkpoints:
         self._remove(present[:-_KEPT])
         self._remove(self._left_over())
 
-    def load(self) -> tuple[Snapshot | None, str]:
-        """The newest usable snapshot, and in words which ones were passed over and why (empty: none)."""
+    def load(self, *, patient: bool = False) -> tuple[Snapshot | None, str]:
+        """The newest usable snapshot, and in words which ones were passed over and why (empty: none).
+
+        A file system that does not answer says nothing about its files: `patient` raises StoreError for it, so that
+        they can be asked for later; otherwise what it cannot give is passed over too.
+        """
+        try:
+            names = self._asked(self._present)
+        except StoreError as error:
+            if patient:
+                raise
+            return None, f"{error}; training starts from the beginning"
         warnings: list[str] = []
-        for name in reversed(self._present()):
+        for name in reversed(names):
             try:
                 return self._read(name), "; ".join(warnings)
             except Exception as error:  # a damaged file may fail in any way; the one before it is as good as none
-                why = (str(error).splitlines() or [""])[0][:200]
-                warnings.append(f"checkpoint {Path(name).name} was passed over: {type(error).__name__}: {why}")
+                if patient and isinstance(error, StoreError):
+                    raise
+                warnings.append(f"checkpoint {Path(name).name} was passed over: {_in_short(error)}")
         if warnings:
             warnings.append("training starts from the beginning")
         return None, "; ".join(warnings)
@@ -76,6 +90,16 @@ class Checkpoints:
         present = self._present()
         self._remove([*present[:-1], *self._left_over()])
         return [self._artifact(name) for name in present[-1:]]
+
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
+        """What the file system answers; that there is no such file is an answer too. Raises StoreError without one."""
+        try:
+            return ask()
+        except (FileNotFoundError, MemoryError):
+            raise
+        except Exception as error:  # each file system has errors of its own
+            said = scrubbed(_in_short(error), self._url)
+            raise StoreError(f"the artifacts at {shown(self._url)} do not answer: {said}") from None
 
     def _artifact(self, name: str) -> Artifact:
         content = self._files.cat_file(name)
@@ -96,17 +120,18 @@ class Checkpoints:
         for field, wanted in self._head.items():
             if head.get(field) != wanted:
                 raise ValueError(f"its {field} is {head.get(field)!r:.40}, not {wanted!r}")
-        tensors = load_tensors(self._files.cat_file(name))
+        tensors = load_tensors(self._asked(lambda: self._files.cat_file(name)))
         if head["sum"] != _sum(tensors, head["state"]):
             raise ValueError("its content has changed since it was written")
         return Snapshot(tensors, json.loads(head["state"]))
 
     def _read_head(self, name: str) -> dict[str, Any]:
         """Before the rest is read: a file of another job, or one that claims an absurd length, costs no memory."""
-        length = int.from_bytes(self._files.cat_file(name, start=0, end=8), "little")
-        if not 0 < length <= min(_HEAD_MOST, self._files.size(name) - 8):
+        files = self._files
+        length = int.from_bytes(self._asked(lambda: files.cat_file(name, start=0, end=8)), "little")
+        if not 0 < length <= min(_HEAD_MOST, self._asked(lambda: files.size(name)) - 8):
             raise ValueError("it is cut short, or not a checkpoint at all")
-        header = json.loads(self._files.cat_file(name, start=8, end=8 + length))
+        header = json.loads(self._asked(lambda: files.cat_file(name, start=8, end=8 + length)))
         head: dict[str, Any] = json.loads(header["__metadata__"]["bench"])
         return head
 
@@ -142,6 +167,10 @@ def _opened(url: str) -> tuple[Any, str]:
         # not `from error`: the traceback that the store keeps would show it
         raise ConfigError(message, fix="correct BENCH_ARTIFACTS_URL on this worker") from None
     return files, folder
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
 def _sum(tensors: dict[str, torch.Tensor], state: str) -> str:

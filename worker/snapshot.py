@@ -39,7 +39,6 @@ class Progress:
     step: int = 0
     loss_sum: float = 0.0
     correct: int = 0
-    seen: int = 0
     epoch_train_s: float = 0.0
     train_s: float = 0.0
     eval_s: float = 0.0

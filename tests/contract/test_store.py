@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from clock import Clock
 from records import EPOCH, new_job, predictions, result, submission
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, inspect, text
 
 from db import open_store, upgrade_store
 from db.errors import LostError, NotFoundError, StoreError
@@ -323,3 +323,15 @@ def test_the_migrations_make_the_tables_that_the_code_uses(store_url):
     with store._reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     store.close()
+
+
+@pytest.mark.parametrize("table", ["recipes", "alembic_version"])
+def test_a_database_of_another_program_is_refused_and_left_alone(store_url, table):
+    own = create_engine(store_url)
+    with own.begin() as connection:
+        connection.execute(text(f"CREATE TABLE {table} (version_num VARCHAR)"))
+    for opening in (lambda: open_store(store_url, create=True), lambda: upgrade_store(store_url)):
+        with pytest.raises(StoreError, match="is another program's database"):
+            opening()
+    assert inspect(own).get_table_names() == [table]
+    own.dispose()

@@ -20,11 +20,10 @@ def soak(seconds, seed, store):
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("seconds", "store"), [(40, "sqlite"), (20, "postgres")])
-def test_random_faults_break_no_promise(seconds, store):
-    figures = soak(seconds, 20261124, store)
+def test_random_faults_for_a_minute_break_no_promise():
+    figures = soak(60, 20261124, "sqlite")
     assert figures["broken_promises"] == []
-    assert figures["faults_total"] >= 5
+    assert figures["faults_total"] >= 10
     assert figures["jobs"] >= 5
 
 
