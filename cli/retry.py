@@ -33,14 +33,15 @@ def retry(
 
     if job and (failed or cancelled):
         raise ConfigError("give ids or --failed and --cancelled, not both", fix="leave one of them out")
-    if not job and not (failed or cancelled):
-        raise ConfigError("say which jobs", fix="give ids, or --failed, or --cancelled")
+    if not job and not (failed or cancelled or cause):
+        raise ConfigError("say which jobs", fix="give ids, or --failed, or --cancelled, or --cause")
     if cause is not None and cause not in list(Cause):
         raise ConfigError(f"unknown cause {cause!r}", fix=f"choose one of {', '.join(Cause)}")
     here = options.settings()
     store = options.opened(here)
-    states = {state for state, wanted in ((JobState.FAILED, failed), (JobState.CANCELLED, cancelled)) if wanted}
-    chosen = [one for one in store.jobs(job) if job or one.state in states]
+    anyhow = not (job or failed or cancelled)  # the cause alone says which
+    states = {JobState.FAILED: failed or anyhow, JobState.CANCELLED: cancelled or anyhow}
+    chosen = [one for one in store.jobs(job) if job or states.get(one.state)]
     if job and len(chosen) < len(set(job)):
         store.retry(job)  # names those that are unknown
     ids = [one.id for one in chosen if cause in (None, one.cause)]

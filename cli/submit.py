@@ -24,7 +24,7 @@ def submit(
     """
     from scheduler.app import doorbells
     from scheduler.broker import ensure_broker
-    from scheduler.queue import ring
+    from scheduler.queue import RING_MOST, reconcile
     from scheduler.queue import submit as write
 
     here = options.settings()
@@ -42,7 +42,7 @@ def submit(
     done = write(store, found, priority=priority, command=options.command_line())
     options.put(summary(done))
     ensure_broker(here)
-    ring(store, doorbells(here))
+    reconcile(store, doorbells(here), actor="submit", waiting=RING_MOST)
     options.say("Next: `bench worker` on each machine that trains, `bench status --watch` to follow.")
 
 

@@ -136,16 +136,20 @@ class Claims(Endings):
     def _lease_end(self) -> ColumnElement[float]:
         return self.clock + bindparam("lease_s", type_=Double)
 
+    def note_log(self, claim: Claim, path: str) -> None:
+        """Where the attempt logs to: known before anything can go wrong with it."""
+        with self._writing() as connection:
+            connection.execute(update(attempts).where(attempts.c.id == claim.attempt_id).values(log=path))
+
     def start_attempt(
         self,
         claim: Claim,
         *,
-        log: str,
         reached: Sequence[EpochRecord] = (),
         start_step: int = 0,
         message: str = "",
     ) -> None:
-        """Note where the attempt logs to, what a checkpoint gave it, and what it has to say about that.
+        """Note what a checkpoint gave the attempt, and what it has to say about that.
 
         A checkpoint gives whole epochs, `reached`, and steps of the next one. Rows of those epochs that the attempts
         before could not write any more, the store being away, are written now. An attempt that begins further than
@@ -160,7 +164,7 @@ class Claims(Endings):
             counted = {"counted_from": claim.attempt - 1} if further else {}
             _fence(connection, claim, {"epoch": start_epoch} | counted)
             own = update(attempts).where(attempts.c.id == claim.attempt_id)
-            connection.execute(own.values(log=log, start_epoch=start_epoch, start_step=start_step, message=message))
+            connection.execute(own.values(start_epoch=start_epoch, start_step=start_step, message=message))
             written = select(epochs.c.epoch).join(attempts, attempts.c.id == epochs.c.attempt_id)
             known = set(connection.execute(written.where(attempts.c.job_id == claim.job_id)).scalars())
             for record in reached:

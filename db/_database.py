@@ -3,19 +3,35 @@
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
 
-from sqlalchemy import URL, ColumnElement, Connection, Double, Engine, Table, create_engine, event, exc, make_url, text
+from sqlalchemy import (
+    URL,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    exc,
+    make_url,
+    text,
+    true,
+)
 from sqlalchemy import literal_column as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.errors import ConfigError, StoreError
 
 BUSY_S = 30  # how long a SQLite writer waits for another one
+SETTLE_S = 15  # after Postgres has started: nobody could renew a lease while it was down, so first the living do
 
 CLOCKS = {
     # not now(): that is the moment at which the transaction began
@@ -40,6 +56,7 @@ class Database:
         self.clock: ColumnElement[Any] = clock if clock is not None else sql(CLOCKS[self.dialect], Double)
         self._insert = INSERTS[self.dialect]
         self._look = threading.local()
+        self._away_at = float("-inf")
         self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.url)
 
     @property
@@ -50,6 +67,10 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def answering_s(self) -> float:
+        """For how long it has answered this process, as far as that asked; infinite when it was never away."""
+        return time.monotonic() - self._away_at
 
     @contextmanager
     def _writing(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -89,8 +110,19 @@ class Database:
         except exc.DBAPIError as error:
             if not is_outage(error):
                 raise
+            self._away_at = time.monotonic()
             said = _first_line(error)
             raise StoreError(f"the store {self.name} does not answer: {said}", fix=self._fix(said)) from error
+
+    @property
+    def _settled(self) -> ColumnElement[bool]:
+        """False in the first seconds of a Postgres server, by its own clock; SQLite has none that could be down."""
+        if self.dialect == "sqlite":
+            return true()
+        up: ColumnElement[bool] = sql(
+            f"clock_timestamp() > pg_postmaster_start_time() + interval '{SETTLE_S} s'", Boolean
+        )
+        return up
 
     def _one_at_a_time(self, connection: Connection, lock: int) -> None:
         """Wait for others that hold the lock, until this transaction ends; SQLite has one writer anyway."""

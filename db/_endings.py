@@ -23,7 +23,9 @@ HELD = and_(
 )
 """The fence: true for the job of a claim, given by `names`, as long as nobody else has it and it has not ended."""
 
-_ENDING_COLUMNS = tuple(jobs.c[name] for name in ("id", "attempt", "counted_from", "cancel_requested", "owner"))
+_ENDING_COLUMNS = tuple(
+    jobs.c[name] for name in ("id", "attempt", "counted_from", "cancel_requested", "owner", "lease_until")
+)
 
 
 class Endings(Moves):
@@ -45,7 +47,7 @@ class Endings(Moves):
             return self._take_back(connection, actor)
 
     def _expired(self) -> ColumnElement[bool]:
-        return and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < self.clock)
+        return and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < self.clock, self._settled)
 
     def _take_back(self, connection: Connection, actor: str) -> Reconciled:
         """Running jobs whose lease is over are the jobs of lost workers."""
@@ -53,7 +55,8 @@ class Endings(Moves):
         moved: dict[JobState, list[int]] = {JobState.QUEUED: [], JobState.FAILED: [], JobState.CANCELLED: []}
         for row in connection.execute(expired).all():
             message = f"worker {row.owner} stopped answering"
-            self._note(connection, [(row.id, {"attempt": row.attempt})], actor=actor, what=LEASE_EXPIRED)
+            about = {"attempt": row.attempt, "lease_until": row.lease_until.timestamp()}
+            self._note(connection, [(row.id, about)], actor=actor, what=LEASE_EXPIRED)
             moved[self._end_badly(connection, row, Cause.WORKER_LOST, message, "", actor)].append(row.id)
         return Reconciled(requeued=tuple(moved[JobState.QUEUED]), failed=tuple(moved[JobState.FAILED]))
 

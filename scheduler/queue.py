@@ -11,7 +11,7 @@ from scheduler.planning import Plan
 if TYPE_CHECKING:
     from db.store import Store
 
-_RING_MOST = 200  # doorbells that one command sends: for 10,000 that would take longer than writing the jobs
+RING_MOST = 200  # doorbells that one command sends: for 10,000 that would take longer than writing the jobs
 _WAITING_MOST = 1000  # doorbells that are to wait at the broker, however many jobs do
 
 
@@ -45,7 +45,7 @@ def submit(store: "Store", plan: Plan, *, priority: int = 0, command: str = "") 
     return Submitted(id=submission_id, jobs=tuple(answer))
 
 
-def ring(store: "Store", bells: Doorbells, *, most: int = _RING_MOST) -> int:
+def ring(store: "Store", bells: Doorbells, *, most: int = RING_MOST) -> int:
     """Send a doorbell for each of so many queued jobs that have none; gives how many. Raises BrokerError.
 
     Nothing is lost by an error or by what goes beyond `most`: workers reconcile, and ring for the rest as jobs end.
@@ -80,6 +80,6 @@ def reconcile(
 def look_around(store: "Store", bells: Doorbells, *, actor: str) -> Reconciled:
     """Like `reconcile`, for commands that only look and answer at once: a broker that is away is no error."""
     try:
-        return reconcile(store, bells, actor=actor, waiting=_RING_MOST)
+        return reconcile(store, bells, actor=actor, waiting=RING_MOST)
     except BrokerError:
         return Reconciled()

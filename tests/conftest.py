@@ -130,6 +130,9 @@ def valkey_url(_valkey: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[Callable[[str], str]]:
+    from db import _database
+
+    _database.SETTLE_S = 0  # this server is seconds old, and was not down before
     with postgres_server() as url:
         yield url
 

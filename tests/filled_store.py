@@ -49,7 +49,8 @@ def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes
 def finish(store, claim, *, number=0, fingerprint=FINGERPRINT):
     """A history of 4 to 6 epochs, its last but one the best, and the result; `number` is the variant's."""
     random = np.random.default_rng([claim.seed, number])
-    store.start_attempt(claim, log="log")
+    store.note_log(claim, "log")
+    store.start_attempt(claim)
     history = [epoch(n, number, random) for n in range(1, min(4 + claim.seed % 3, claim.config["epochs"]) + 1)]
     for record in history:
         store.record_epoch(claim, record)

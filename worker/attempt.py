@@ -5,8 +5,9 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from db.errors import BenchError, DataError, LostError, StoreError, TrainingError
 from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from worker.splits import Splits
 
 log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed")
 _ORDERLY = frozenset({Cause.PREEMPTED, Cause.CANCELLED, Cause.TIMEOUT})  # asked for, so there is nothing to trace
 
 
@@ -73,7 +76,12 @@ def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
     settings = slot.settings
     path = settings.logs / f"job-{claim.job_id}-attempt-{claim.attempt}.log"
     beat = Heartbeat(store, claim, lease_s=settings.lease_s, every_s=settings.heartbeat_s)
-    outbox = Outbox(every_s=settings.heartbeat_s, stopping=slot.stopping)
+
+    def stopping() -> bool:
+        beat.ensure_alive()
+        return slot.stopping()
+
+    outbox = Outbox(every_s=settings.heartbeat_s, stopping=stopping)
     with attempt_log(path, claim, settings.log_format), beat:
         log.info("started: %s, seed %d, on %s", claim.label, claim.seed, slot.device)
         run = _Run(store, claim, slot, beat, outbox)
@@ -107,17 +115,16 @@ class _Run:
         from worker.environment import environment
 
         store, claim, slot, settings = self.store, self.claim, self.slot, self.slot.settings
+        self.outbox.insist(lambda: store.note_log(claim, str(path)))
         config = Config.parse(claim.config)
         splits = self.load_data(config)
         folder = f"{settings.artifacts}/checkpoints/{claim.key}"
         self.checkpoints = Checkpoints(folder, key=claim.key, data=splits.fingerprint, attempt=claim.attempt)
-        snapshot, warning = self.load_checkpoint(self.checkpoints)
+        snapshot, warning = self.load_checkpoint(self.checkpoints, config, len(splits.classes))
         if warning:
             log.warning("%s", warning)
         reached, start_step = (snapshot.history(), snapshot.step) if snapshot else ([], 0)
-        self.outbox.insist(
-            lambda: store.start_attempt(claim, log=str(path), reached=reached, start_step=start_step, message=warning)
-        )
+        self.outbox.insist(lambda: store.start_attempt(claim, reached=reached, start_step=start_step, message=warning))
         hooks = Hooks(
             should_stop=self.interruptions.any,
             on_epoch=self.on_epoch,
@@ -136,23 +143,37 @@ class _Run:
         log.info("done: test_accuracy %.4f (best weights), %.4f (last)", best, last)
         return JobState.DONE
 
-    def load_checkpoint(self, checkpoints: "Checkpoints") -> tuple["Snapshot | None", str]:
-        """The newest usable one; artifacts that do not answer get as long as a lease before they are done without.
+    def load_checkpoint(
+        self, checkpoints: "Checkpoints", config: Config, classes: int
+    ) -> tuple["Snapshot | None", str]:
+        """The newest usable one, and what there is to say about it.
 
-        Raises Stopped.
+        Artifacts that do not answer get as long as a lease before they are done without. Raises Stopped.
         """
+        from worker.engine import fits
+
+        snapshot, warning = self.patiently(
+            lambda patient: checkpoints.load(partial(fits, config, classes), patient=patient)
+        )
+        (job,) = self.outbox.insist(lambda: self.store.jobs([self.claim.job_id]))
+        if snapshot is None and not warning and job.epoch:
+            warning = "no checkpoint was found; training starts from the beginning"
+        return snapshot, warning
+
+    def patiently(self, load: Callable[[bool], _Answer]) -> _Answer:
+        """What `load(True)` gives without an outage, else after a lease what `load(False)` gives. Raises Stopped."""
         from worker.engine import Stopped
 
         until = time.monotonic() + self.slot.settings.lease_s
         while time.monotonic() < until:
             try:
-                return checkpoints.load(patient=True)
+                return load(True)
             except StoreError as error:
                 if self.interruptions.any():
                     raise Stopped from error
                 log.warning("%s; trying again", error)
                 time.sleep(self.slot.settings.heartbeat_s)
-        return checkpoints.load()
+        return load(False)
 
     def load_data(self, config: Config) -> "Splits":
         """The splits, and a record of them in the store for the report, once for each data set."""
@@ -252,6 +273,6 @@ def classify(error: Exception, interruptions: Interruptions) -> tuple[Cause, str
     if isinstance(error, BenchError):
         cause = error.cause if isinstance(error, TrainingError) else "data" if isinstance(error, DataError) else "code"
         return Cause(cause), f"{error} ({error.fix})" if error.fix else str(error)
-    if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate memory" in first.lower():
+    if isinstance(error, MemoryError) or any(words in first.lower() for words in _NO_MEMORY):
         return Cause.OOM, first or "out of memory"
     return Cause.CODE, f"{type(error).__name__}: {first}"

@@ -56,8 +56,12 @@ class Checkpoints:
         self._remove(present[:-_KEPT])
         self._remove(self._left_over())
 
-    def load(self, *, patient: bool = False) -> tuple[Snapshot | None, str]:
+    def load(
+        self, check: Callable[[Snapshot], object] = lambda snapshot: None, *, patient: bool = False
+    ) -> tuple[Snapshot | None, str]:
         """The newest usable snapshot, and in words which ones were passed over and why (empty: none).
+
+        `check` raises for one that is whole and still of no use.
 
         A file system that does not answer says nothing about its files: `patient` raises StoreError for it, so that
         they can be asked for later; otherwise what it cannot give is passed over too.
@@ -71,7 +75,9 @@ class Checkpoints:
         warnings: list[str] = []
         for name in reversed(names):
             try:
-                return self._read(name), "; ".join(warnings)
+                found = self._read(name)
+                check(found)
+                return found, "; ".join(warnings)
             except Exception as error:  # a damaged file may fail in any way; the one before it is as good as none
                 if patient and isinstance(error, StoreError):
                     raise

@@ -1,5 +1,6 @@
 """What a pool child does: answer doorbells, one attempt at a time; torch and the device are paid once."""
 
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ from db.store import Store
 from scheduler.settings import Settings
 from worker.attempt import Slot, run_attempt
 from worker.devices import visible_cards
+from worker.keeper import outage_is_over
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,8 @@ class Child:
             store = self._opened()
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             count_flops(store)
+            if not self._after_outages(store):
+                return
             owner = f"{self.worker_id}/{os.getpid()}"
             claim = store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place)
         except StoreError as error:
@@ -103,8 +107,16 @@ class Child:
             return
         slot = Slot(device=self.device, settings=self.settings, stopping=self.pipe.stopping.is_set)
         state = run_attempt(store, claim, slot)
+        free_memory()
         if self._is_spent(store, claim.job_id, state):
             raise SystemExit(_RECYCLED)
+
+    def _after_outages(self, store: Store) -> bool:
+        """Wait until a claim takes back no lease that an outage let run out; False when it has to stop first."""
+        while not outage_is_over(store, self.settings):
+            if self.pipe.stopping.wait(self.settings.heartbeat_s):
+                return False
+        return True
 
     def _is_spent(self, store: Store, job_id: int, state: JobState | None) -> bool:
         """Whether this process had better make room for a new one before the next job."""
@@ -132,6 +144,15 @@ class Child:
         import torch
 
         torch.set_num_threads(1)
+
+
+def free_memory() -> None:
+    """What the last attempt held, however it ended, for whoever comes next on this device."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # torch has no types here
+        torch.cuda.empty_cache()
 
 
 def count_flops(store: Store) -> None:

@@ -224,11 +224,8 @@ class Training:
         return Snapshot(tensors, {"progress": self.progress.plain(), "schedule": self.schedule.state()})
 
     def restore(self, snapshot: Snapshot) -> None:
-        self.model.load_state_dict(under(snapshot.tensors, "model."))
-        restore_optimizer(self.optimizer, under(snapshot.tensors, "optimizer."))
-        self.schedule.restore(snapshot.state["schedule"])
-        self.progress = Progress.from_plain(snapshot.state["progress"])
-        best = under(snapshot.tensors, "best.")
+        self.progress = restored(snapshot, self.model, self.optimizer, self.schedule)
+        best = self.progress.best_weights
         self.progress.best_weights = {name: value.to(self.device) for name, value in best.items()}
 
     def outcome(self, memory: PeakMemory) -> Outcome:
@@ -252,6 +249,31 @@ class Training:
             eval_s=progress.eval_s,
             peak_mib=memory.mib(),
         )
+
+
+def restored(snapshot: Snapshot, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule) -> Progress:
+    """Put the snapshot's values into all three; gives how far it is, with its best weights on the CPU."""
+    model.load_state_dict(under(snapshot.tensors, "model."))
+    restore_optimizer(optimizer, under(snapshot.tensors, "optimizer."))
+    schedule.restore(snapshot.state["schedule"])
+    progress = Progress.from_plain(snapshot.state["progress"])
+    progress.best_weights = under(snapshot.tensors, "best.")
+    return progress
+
+
+def fits(config: Config, classes: int, snapshot: Snapshot) -> None:
+    """Raises ValueError for a snapshot from which such a training cannot go on."""
+    model = new_network(config, 0, classes)
+    optimizer = make_optimizer(config, model)
+    try:
+        progress = restored(snapshot, model, optimizer, Schedule(config, optimizer))
+        if progress.best:
+            model.load_state_dict(progress.best_weights)
+    except Exception as error:  # torch, and plain values of any shape, fail in many ways
+        raise ValueError(f"it does not fit: {' '.join(str(error).split())}") from error
+    kept = [(weight, value) for weight, of in optimizer.state.items() for value in of.values() if value.dim()]
+    if any(weight.shape != value.shape for weight, value in kept):
+        raise ValueError("what it keeps for the optimizer does not fit the weights")
 
 
 def new_network(config: Config, seed: int, classes: int) -> nn.Module:

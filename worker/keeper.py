@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import psutil
 from celery.worker import state as worker_state
 
-from db.errors import BenchError, LostError, StoreError
+from db.errors import BenchError, LostError
 from db.records import WAITING, Cause, Held
 from db.store import Store
 from scheduler.app import doorbells
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 DEAF = os.EX_TEMPFAIL
 """Exit code of a worker that no longer gets work: start it again."""
 _WARM_STOP_S = 10.0
+_RENEWED = 2  # heartbeats after an outage by which the living have renewed their leases
 
 
 class Keeper:
@@ -43,7 +44,6 @@ class Keeper:
         self._looking = threading.Lock()
         self._idle_since: float | None = None
         self._received = 0
-        self._was_away = False
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         # a child is forked only while the store is closed here: SQLite's locks do not survive in two processes
         os.register_at_fork(
@@ -71,10 +71,23 @@ class Keeper:
                 with self.looking():
                     self._look()
             except BenchError as error:
-                self._was_away = isinstance(error, StoreError)
                 log.warning("%s", error)
             except Exception:  # nobody else would notice that the jobs are no longer looked after
                 log.exception("the keeper goes on after an error")
+
+    def end_late(self) -> None:
+        """The orderly stop takes too long: end the children that hang, and give their jobs back."""
+        log.warning("children that did not stop when asked to are killed")
+        children = psutil.Process().children()
+        for child in children:
+            child.kill()
+        psutil.wait_procs(children, timeout=2)
+        try:
+            for held in self._store.held(self._worker_id):
+                self._end(held, Cause.WORKER_LOST, "it did not stop when its worker was asked to, and was killed")
+        except BenchError as error:
+            log.warning("leases will bring the jobs back: %s", error)
+        os._exit(1)
 
     @contextmanager
     def looking(self) -> Iterator[Store]:
@@ -92,9 +105,7 @@ class Keeper:
         for attempt in held:
             self._look_after(attempt, children)
         ensure_broker(self._settings)
-        if self._was_away:
-            self._was_away = False  # first the living renew their leases, of which the outage may have let many run out
-        else:
+        if outage_is_over(self._store, self._settings):
             reconcile(self._store, self._bells, actor=self._worker_id)
         if self._drain and self._nothing_left():
             worker_state.should_stop = 0
@@ -105,10 +116,16 @@ class Keeper:
         claim, pid = held.claim, int(held.claim.owner.rpartition("/")[2])
         if pid not in children:
             self._end(held, Cause.WORKER_LOST, f"its process {pid} is gone")
-        elif claim.timeout_s is not None and held.running_s > claim.timeout_s + self._settings.lease_s:
+        elif self._hangs(held):
             os.kill(pid, signal.SIGKILL)
             hangs = f"it took longer than its timeout_s of {claim.timeout_s:g} s and did not stop when asked to"
             self._end(held, Cause.TIMEOUT, hangs)
+
+    def _hangs(self, held: Held) -> bool:
+        """It is a lease over its deadline, and not because its end could not be written while the store was away."""
+        lease_s, timeout_s = self._settings.lease_s, held.claim.timeout_s
+        overdue = timeout_s is not None and held.running_s > timeout_s + lease_s
+        return overdue and self._store.answering_s() > lease_s
 
     def _end(self, held: Held, cause: Cause, message: str) -> None:
         log.warning("%s", message, extra=ids(held.claim))
@@ -139,6 +156,11 @@ class Keeper:
         worker_state.should_stop = DEAF
         # when Celery's loop does not even see that, the process ends all the same, and its idle children with it
         threading.Timer(_WARM_STOP_S, end_at_once, [DEAF]).start()
+
+
+def outage_is_over(store: Store, settings: Settings) -> bool:
+    """Whether the living have had the time to renew the leases that an outage of the store let run out."""
+    return store.answering_s() > _RENEWED * settings.heartbeat_s
 
 
 def end_at_once(exit_code: int) -> None:

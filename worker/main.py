@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import uuid
 from typing import Any
 
@@ -24,6 +25,8 @@ from worker.metrics import Endpoint
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
+
+_STOP_S = 25.0  # an orderly stop is over within 30 s: then children that hang are not waited for any longer
 
 
 def run_worker(settings: Settings, *, slots: int | None, device: str, drain: bool, metrics: str = "") -> int:
@@ -58,14 +61,19 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
 
     def on_ready(**_: Any) -> None:
         keeper.start()
+        # Celery would start itself anew, and not tell its children
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         log.info("worker %s is ready: %d slots, %s", worker_id, number, chosen)
         if endpoint:
             endpoint.start(settings, keeper.looking)
 
     def on_stop(**_: Any) -> None:
         pipe.tell()
+        late = threading.Timer(_STOP_S, keeper.end_late)
+        late.daemon = True
+        late.start()
         # after Celery's own handlers, whose second signal would wait for children that do not answer
-        for second in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        for second in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
             signal.signal(second, lambda number, _frame: end_at_once(128 + number))
 
     # weak=False: these live as long as this call, which is as long as the process

@@ -73,6 +73,20 @@ def test_a_lost_job_is_claimed_again_as_a_new_attempt(store, clock):
     assert store.attempts([1])[1][0].outcome == Cause.WORKER_LOST
 
 
+def test_after_a_restart_of_postgres_the_living_renew_their_leases_first(store_url, monkeypatch):
+    with closing(open_store(store_url, create=True)) as store:
+        add(store, 1)
+        assert store.claim_next("w1", lease_s=-1).attempt == 1
+        monkeypatch.setattr("db._database.SETTLE_S", 10**6)  # the test's server is younger than that
+        with closing(open_store(store_url)) as restarted:
+            taken = restarted.claim_next("w2", lease_s=60)
+            assert (taken is None) is (store.dialect == "postgresql")
+            assert len(restarted.reconcile().requeued) == 0
+        monkeypatch.setattr("db._database.SETTLE_S", 0)
+        with closing(open_store(store_url)) as settled:
+            assert store.dialect == "sqlite" or settled.claim_next("w2", lease_s=60).attempt == 2
+
+
 def test_a_heartbeat_keeps_a_job(store, clock):
     add(store, 1)
     held = claim(store)
@@ -94,7 +108,7 @@ def test_a_frozen_worker_that_wakes_up_changes_nothing(store, clock):
         lambda: store.record_epoch(frozen, EPOCH),
         lambda: store.finish(frozen, result(), {}),
         lambda: store.fail(frozen, Cause.CODE, "late"),
-        lambda: store.start_attempt(frozen, log="x"),
+        lambda: store.start_attempt(frozen),
     ):
         with pytest.raises(LostError):
             write()
@@ -114,7 +128,8 @@ def test_finishing_twice_is_finishing_once(store):
 def test_what_was_written_is_what_is_read(store):
     add(store, 1)
     held = claim(store)
-    store.start_attempt(held, log="a.log")
+    store.note_log(held, "a.log")
+    store.start_attempt(held)
     store.record_epoch(held, EPOCH)
     store.record_epoch(held, EPOCH)
     store.finish(held, result(), predictions())
@@ -132,7 +147,7 @@ def test_a_resumed_attempt_keeps_the_history_before_it(store):
         store.record_epoch(first, replace(EPOCH, epoch=epoch, val_loss=1.0))
     store.fail(first, Cause.PREEMPTED, "stop")
     second = claim(store)
-    store.start_attempt(second, log="", reached=[replace(EPOCH, epoch=1), replace(EPOCH, epoch=2)])
+    store.start_attempt(second, reached=[replace(EPOCH, epoch=1), replace(EPOCH, epoch=2)])
     store.record_epoch(second, replace(EPOCH, epoch=3, val_loss=3.0))
     assert [(r.epoch, r.val_loss) for r in store.histories([1])[1]] == [(1, 1.0), (2, 1.0), (3, 3.0)]
 
@@ -143,7 +158,7 @@ def test_history_that_only_a_checkpoint_kept_is_written_by_the_attempt_that_resu
     store.record_epoch(first, replace(EPOCH, epoch=1))
     store.fail(first, Cause.PREEMPTED, "stop")
     reached = [replace(EPOCH, epoch=epoch) for epoch in (1, 2, 3)]
-    store.start_attempt(claim(store), log="", reached=reached)
+    store.start_attempt(claim(store), reached=reached)
     assert store.histories([1])[1] == reached
 
 
@@ -160,7 +175,7 @@ def test_a_job_that_kills_its_workers_is_given_up(store, clock):
 def test_progress_between_losses_keeps_a_job_alive(store, clock):
     add(store, 1)
     for start_epoch in range(1, 6):
-        store.start_attempt(claim(store), log="", reached=[replace(EPOCH, epoch=start_epoch)])
+        store.start_attempt(claim(store), reached=[replace(EPOCH, epoch=start_epoch)])
         clock.now += 61
     assert claim(store).attempt == 6
 

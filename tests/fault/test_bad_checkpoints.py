@@ -3,12 +3,14 @@
 import json
 import pickle
 import resource
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from real_worker import job, numbers, submit_digits
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 
 from db import open_store
@@ -16,7 +18,7 @@ from db.errors import ConfigError, StoreError
 from db.records import JobState, Weights
 from scheduler.settings import load_settings
 from worker.attempt import Slot, run_attempt
-from worker.checkpoints import Checkpoints
+from worker.checkpoints import Checkpoints, _sum
 from worker.snapshot import Snapshot
 
 EPOCHS = 4
@@ -198,6 +200,44 @@ def test_a_job_whose_checkpoints_are_damaged_gives_the_numbers_of_an_undisturbed
     second = interrupted.attempts([1])[1][1]
     assert second.message.count("passed over") == damaged
     assert (second.start_epoch + second.start_step > 0) is resumed
+
+
+def refitted(path, change):
+    """The same checkpoint, whole, with other tensors."""
+    read = Checkpoints(str(path.parent), key=path.parent.name)
+    head = read._read_head(str(path))
+    tensors = load_tensors(path.read_bytes())
+    change(tensors)
+    head["sum"] = _sum(tensors, head["state"])
+    path.write_bytes(save(tensors, metadata={"bench": json.dumps(head)}))
+
+
+def narrow(tensors):
+    tensors["model.0.weight"] = tensors["model.0.weight"][:-1].clone()
+
+
+def narrow_moments(tensors):
+    tensors["optimizer.0.exp_avg"] = tensors["optimizer.0.exp_avg"][:-1].clone()
+
+
+@pytest.mark.parametrize("change", [narrow, narrow_moments, dict.clear], ids=["weights", "optimizer", "nothing in it"])
+def test_a_whole_checkpoint_that_does_not_fit_its_network_is_passed_over(here, interrupted, undisturbed, change):
+    present = sorted((here.folder / "artifacts" / "checkpoints").rglob("*.safetensors"))
+    refitted(present[-1], change)
+    assert train(here, interrupted) is JobState.DONE
+    assert numbers(interrupted) == undisturbed
+    second = interrupted.attempts([1])[1][1]
+    assert "passed over: ValueError: " in second.message
+    assert "fit" in second.message
+    assert second.start_epoch + second.start_step > 0
+
+
+def test_checkpoints_that_are_gone_are_missed(here, interrupted, undisturbed):
+    shutil.rmtree(here.folder / "artifacts")
+    assert train(here, interrupted) is JobState.DONE
+    assert numbers(interrupted) == undisturbed
+    second = interrupted.attempts([1])[1][1]
+    assert second.message == "no checkpoint was found; training starts from the beginning"
 
 
 def test_a_prediction_that_was_overwritten_executes_nothing(here, tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
@@ -135,6 +136,7 @@ def test_a_data_set_that_changed_since_the_submit_ends_its_job(store, here, tmp_
     Image.new("RGB", (32, 32), (0, 0, 99)).save(tmp_path / "images" / "train" / "a" / "0.png")
     drained(tmp_path)
     assert (job(store).state, outcomes(store)) == (JobState.FAILED, [Cause.DATA])
+    assert "data" in Path(store.attempts([1])[1][0].log).read_text()
 
 
 @pytest.mark.parametrize("keep", ["true", "false"])

@@ -12,8 +12,7 @@ from real_worker import children, job, numbers, outcomes, pid_of, running_at, st
 
 from db.records import Cause, JobState
 
-EPOCHS = 8
-BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
+EPOCHS = 6
 POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
     "here", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
 )
@@ -53,10 +52,10 @@ def locked(path):
     return False
 
 
-@BOTH_STORES
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_killed_worker_costs_no_epoch_and_changes_no_number(store, tmp_path, undisturbed):
     with worker(tmp_path) as first:
-        until(lambda: running_at(store, 3))
+        until(lambda: running_at(store, 2))
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
         assert not psutil.pid_exists(first.pid)
@@ -70,7 +69,7 @@ def test_a_killed_worker_costs_no_epoch_and_changes_no_number(store, tmp_path, u
 @POSTGRES_IN_THE_LONG_RUN
 def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path, undisturbed):
     with worker(tmp_path) as first:
-        until(lambda: running_at(store, 3))
+        until(lambda: running_at(store, 2))
         stop(first)
     assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
     finish_with_another(store, tmp_path)
@@ -80,19 +79,19 @@ def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path, undi
 
 def test_sigterm_to_the_whole_process_group_is_as_orderly(store, tmp_path, undisturbed):
     with worker(tmp_path, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
-        until(lambda: running_at(store, 3))
+        until(lambda: running_at(store, 2))
         os.killpg(first.pid, signal.SIGTERM)
         first.wait(timeout=30)
     assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
     finish_with_another(store, tmp_path)
-    assert store.attempts([1])[1][1].start_epoch >= 3
+    assert store.attempts([1])[1][1].start_epoch >= 2
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
 @POSTGRES_IN_THE_LONG_RUN
 def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path, undisturbed):
     with worker(tmp_path) as first:
-        until(lambda: running_at(store, 3))
+        until(lambda: running_at(store, 2))
         os.kill(pid_of(store), signal.SIGSTOP)  # a child that does not stop when it is asked to
         first.send_signal(signal.SIGINT)
         time.sleep(1)
@@ -104,10 +103,30 @@ def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path,
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+def test_a_hang_up_is_an_orderly_stop_and_no_restart(store, tmp_path):
+    with worker(tmp_path, BENCH_LEASE_S="600") as only:
+        until(lambda: running_at(store, 1))
+        assert stop(only, with_signal=signal.SIGHUP) == 0
+    assert outcomes(store) == [Cause.PREEMPTED]
+    assert job(store).state is JobState.QUEUED
+
+
+@pytest.mark.long
+def test_a_child_that_hangs_keeps_a_worker_from_stopping_for_half_a_minute_and_no_longer(store, tmp_path):
+    with worker(tmp_path, BENCH_LEASE_S="600") as only:
+        until(lambda: running_at(store, 1))
+        pid = pid_of(store)
+        os.kill(pid, signal.SIGSTOP)
+        assert stop(only, seconds=30) == 1
+    assert not psutil.pid_exists(pid)
+    assert outcomes(store) == [Cause.WORKER_LOST]
+    assert job(store).state is JobState.QUEUED
+
+
 @POSTGRES_IN_THE_LONG_RUN
 def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, tmp_path, undisturbed):
     with worker(tmp_path, drain=True, BENCH_LEASE_S="600") as only:
-        until(lambda: running_at(store, 3))
+        until(lambda: running_at(store, 2))
         pid = pid_of(store)
         os.kill(pid, signal.SIGKILL)
         assert only.wait(timeout=120) == 0
@@ -119,7 +138,7 @@ def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, 
 
 def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(store, tmp_path, undisturbed):
     with worker(tmp_path, slots=2, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
-        until(lambda: running_at(store, 3))
+        until(lambda: running_at(store, 2))
         orphans = children(first)
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
@@ -127,14 +146,14 @@ def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(
     assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
     finish_with_another(store, tmp_path)
     assert outcomes(store) == [Cause.PREEMPTED, "done"]
-    assert store.attempts([1])[1][1].start_epoch >= 3
+    assert store.attempts([1])[1][1].start_epoch >= 2
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
 @POSTGRES_IN_THE_LONG_RUN
 def test_a_frozen_worker_that_wakes_up_leaves_the_other_ones_result(store, here, tmp_path, undisturbed):
     with worker(tmp_path) as frozen:
-        until(lambda: running_at(store, 3))
+        until(lambda: running_at(store, 2))
         stopped = [frozen.pid, *(child.pid for child in children(frozen))]
         freeze(stopped, here)
         finish_with_another(store, tmp_path)

@@ -18,7 +18,7 @@ from db import open_store
 from db.records import Cause, JobState
 from scheduler.settings import load_settings
 
-EPOCHS = 12
+EPOCHS = 8
 
 
 def ip(*words):

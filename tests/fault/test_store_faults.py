@@ -19,32 +19,41 @@ from db.records import Cause, JobState
 from scheduler.settings import load_settings
 
 BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
-EPOCHS = 8
+POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
+    "here", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
+EPOCHS = 6
 
 
 # the driver complains about the connection that the crash took from it
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("away_s", [2.0, 9.0], ids=["shorter than the lease", "longer than the lease"])
+@pytest.mark.parametrize(
+    "away_s", [pytest.param(2.0, marks=pytest.mark.long), 9.0], ids=["shorter than the lease", "longer than the lease"]
+)
 def test_a_postgres_that_crashes_costs_no_training_and_no_history(here, monkeypatch, tmp_path, undisturbed, away_s):
+    """Of two slots one is free when Postgres is back: it must not take the other one's job, whose lease is over too."""
     with crashable_postgres() as postgres:
         monkeypatch.setenv("BENCH_DATABASE_URL", postgres.url)
         settings = load_settings()
         store = open_store(settings.database, create=True)
-        submit_digits(store, settings, "both", epochs=EPOCHS)
-        with worker(tmp_path, drain=True) as only:
-            until(lambda: running_at(store, 2))
+        submit_digits(store, settings, "both", epochs=2 * EPOCHS, priority=2)
+        submit_digits(store, settings, "both", epochs=EPOCHS, priority=1)
+        waiting = submit_digits(store, settings, "baseline", epochs=1, seeds=[42, 43])
+        with worker(tmp_path, slots=2, drain=True) as only:
+            until(lambda: running_at(store, 2) and running_at(store, 2, job_id=2))
             postgres.crash()
             with pytest.raises(StoreError):
                 store.jobs()
             time.sleep(away_s)
             postgres.start()
             assert only.wait(timeout=180) == 0
-        assert outcomes(store) == ["done"]
-        assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+        assert [outcomes(store, one) for one in (1, 2, *waiting)] == [["done"]] * 4
+        assert numbers(store, 2) == undisturbed("both", epochs=EPOCHS)
+        assert len(store.histories([1])[1]) == 2 * EPOCHS
         store.close()
 
 
-@BOTH_STORES
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_worker_that_dies_while_it_writes_its_result_leaves_one_result(store, here, tmp_path, undisturbed):
     submit_digits(store, here, "both", epochs=EPOCHS)
     with worker(tmp_path) as first:

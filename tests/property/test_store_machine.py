@@ -167,7 +167,7 @@ class StoreMachine(RuleBasedStateMachine):
     def start(self, claim, epoch):
         job = self.of(claim)
         reached = [replace(EPOCH, epoch=number) for number in range(1, epoch + 1)]
-        self.write(claim, lambda: self.store.start_attempt(claim, log="", reached=reached))
+        self.write(claim, lambda: self.store.start_attempt(claim, reached=reached))
         if job.holds(claim):
             if epoch > max(job.starts[:-1], default=0):
                 job.counted_from = claim.attempt - 1
