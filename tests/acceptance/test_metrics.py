@@ -86,6 +86,7 @@ def test_a_worker_shows_the_job_that_it_runs_and_then_that_it_is_done(here, stor
         scrape(port)
 
 
+@pytest.mark.long
 def test_scrapes_go_on_while_a_child_dies_and_another_is_forked(here, store, tmp_path):
     submit_digits(store, here, "baseline", epochs=8)
     answers, ended = [], threading.Event()
@@ -130,7 +131,7 @@ def test_the_command_without_a_store_or_with_one_that_is_away_is_exit_code_3(ben
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("kind", ["text", "json"])
+@pytest.mark.parametrize("kind", [pytest.param("text", marks=pytest.mark.long), "json"])
 def test_every_line_of_a_worker_has_the_one_format_ids_and_no_secret(
     bench_home, tmp_path, valkey_url, postgres_url, kind
 ):

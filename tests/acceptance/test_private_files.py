@@ -44,7 +44,7 @@ def entries(folder):
 def test_nothing_in_the_home_is_open_to_others_and_the_report_is(bench_home, tmp_path):
     bench_home.mkdir(mode=0o755)  # one that the user made: each file has to be private by itself
     bench_home.chmod(0o755)
-    words = ["run", "--variant", "both", "--dataset", "digits", "--epochs", "4", "--slots", "1"]
+    words = ["run", "--variant", "both", "--dataset", "digits", "--epochs", "2", "--slots", "1"]
     run = subprocess.Popen(
         [sys.executable, "-m", "cli", *words],
         cwd=tmp_path,

@@ -87,6 +87,7 @@ def test_a_broker_that_is_away_or_refuses_is_named_without_its_password(bench_ho
     assert files_with_the_marker(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_whole_run_shows_a_password_in_no_log_file_report_or_process_list(bench_home, tmp_path, broker):
     bench_home.mkdir()
     own = bench_home / "bench.toml"
