@@ -157,11 +157,16 @@ class Checkpoints:
             self._files.pipe_file(path, content)  # object stores show a file only when it is whole
             return
         partial = f"{path}{_PARTIAL}"  # under the attempt's own name, so no other process writes it
-        with open(partial, "wb") as file:  # noqa: PTH123 - as fsspec names it
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)  # noqa: PTH105
+        try:
+            with open(partial, "wb") as file:  # noqa: PTH123 - as fsspec names it
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)  # noqa: PTH105
+        except BaseException:
+            with suppress(OSError):
+                os.remove(partial)  # noqa: PTH107 - on a full disk it has taken the room that the store needs
+            raise
         _sync_folder(os.path.dirname(path))  # noqa: PTH120
 
 

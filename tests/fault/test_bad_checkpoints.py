@@ -1,6 +1,8 @@
 """Damaged, foreign and malicious checkpoints: nothing in them is executed, and the job's numbers stay the same."""
 
+import errno
 import json
+import os
 import pickle
 import resource
 import shutil
@@ -120,6 +122,19 @@ def test_nothing_in_a_pickle_is_executed(folder, tmp_path):
     torch.save(Creates(trap), newest(folder))
     assert load(folder)[0].state == {"step": 1}
     assert not trap.exists()
+
+
+def test_a_disk_that_fills_up_under_a_checkpoint_gets_its_room_back(folder, monkeypatch):
+    before = sorted(folder.iterdir())
+
+    def full(descriptor):
+        assert len(list(folder.iterdir())) == len(before) + 1
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Checkpoints(str(folder), **HEAD).save(snapshot(3))
+    assert sorted(folder.iterdir()) == before
 
 
 def test_when_all_are_damaged_training_starts_anew(folder):
