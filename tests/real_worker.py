@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from sqlalchemy import select
 
 from db.records import JobState, Weights
+from db.tables import epochs
 from scheduler.planning import make_plan
 from scheduler.queue import submit
 from scheduler.suite import load_suite
@@ -85,6 +87,13 @@ def numbers(store, job_id=1):
     fields = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
     rows = [[getattr(record, name) for name in fields] for record in store.histories([job_id])[job_id]]
     return rows, *(store.predictions(job_id, weights).probabilities.tobytes() for weights in Weights)
+
+
+def first_attempts_rows(store):
+    """All that the first attempt of a store wrote of its history, whether it counts or not."""
+    with store._reading() as connection:
+        wanted = select(epochs).where(epochs.c.attempt_id == 1).order_by(epochs.c.epoch)
+        return [row._asdict() for row in connection.execute(wanted)]
 
 
 def stop(started, *, with_signal=signal.SIGTERM, seconds=30):

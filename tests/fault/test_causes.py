@@ -67,6 +67,7 @@ def test_a_job_over_its_timeout_stops_and_goes_on_when_it_is_given_more(store, h
     drained(tmp_path)
     assert (job(store, hurried).state, job(store, hurried).cause) == (JobState.FAILED, Cause.TIMEOUT)
     assert "timeout_s of 8 s" in job(store, hurried).message
+    assert "did not stop" not in job(store, hurried).message  # by its own loop, not by the parent
     submit_digits(store, here, "a", suite=suite(tmp_path, timeout_s=600), epochs=400)
     assert store.retry([hurried]) == [hurried]
     with worker(tmp_path):
@@ -112,6 +113,7 @@ def test_a_job_that_takes_its_workers_with_it_is_given_up(store, here, tmp_path)
             pid = int(found.owner.rpartition("/")[2]) if found.owner else None
             if pid and pid not in killed:
                 killed.append(pid)
+                assert len(killed) <= 3
                 os.kill(pid, signal.SIGKILL)
         until(lambda: job(store, after).state is JobState.DONE)
     assert len(killed) == 3

@@ -8,7 +8,19 @@ import time
 
 import psutil
 import pytest
-from real_worker import children, job, numbers, outcomes, pid_of, running_at, stop, submit_digits, until, worker
+from real_worker import (
+    children,
+    first_attempts_rows,
+    job,
+    numbers,
+    outcomes,
+    pid_of,
+    running_at,
+    stop,
+    submit_digits,
+    until,
+    worker,
+)
 
 from db.records import Cause, JobState
 
@@ -150,17 +162,37 @@ def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+def test_children_of_a_parent_that_is_killed_while_it_stops_end_too(store, tmp_path):
+    with worker(tmp_path, slots=2, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
+        until(lambda: running_at(store, 2))
+        orphans = children(first)
+        idle = next(child for child in orphans if child.pid != pid_of(store))
+        idle.suspend()  # the parent waits for it, so the other one still has its parent when it is told to stop
+        first.terminate()
+        until(lambda: job(store).state is JobState.QUEUED)
+        assert first.poll() is None
+        first.kill()
+        first.wait()
+        idle.resume()
+        assert psutil.wait_procs(orphans, timeout=30)[1] == []
+    assert outcomes(store) == [Cause.PREEMPTED]
+
+
 @POSTGRES_IN_THE_LONG_RUN
-def test_a_frozen_worker_that_wakes_up_leaves_the_other_ones_result(store, here, tmp_path, undisturbed):
+def test_a_frozen_worker_that_wakes_up_beside_another_writes_nothing_more(store, here, tmp_path, undisturbed):
     with worker(tmp_path) as frozen:
         until(lambda: running_at(store, 2))
         stopped = [frozen.pid, *(child.pid for child in children(frozen))]
         freeze(stopped, here)
-        finish_with_another(store, tmp_path)
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
-        log = next((tmp_path / "home" / "logs").glob("job-1-attempt-1.log"))
-        until(lambda: re.search("no longer ours|another attempt was opened", log.read_text()))
+        written = first_attempts_rows(store)
+        with worker(tmp_path, drain=True) as second:
+            until(lambda: job(store).attempt == 2)
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+            log = next((tmp_path / "home" / "logs").glob("job-1-attempt-1.log"))
+            until(lambda: re.search("no longer ours|another attempt was opened", log.read_text()))
+            assert second.wait(timeout=120) == 0
+    assert first_attempts_rows(store) == written
     assert outcomes(store) == [Cause.WORKER_LOST, "done"]
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
     assert list((tmp_path / "home" / "artifacts").rglob("*.*")) == []

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from crashable import crashable_postgres
-from real_worker import ROOT, job, numbers, outcomes, running_at, submit_digits, until, worker
+from real_worker import ROOT, first_attempts_rows, job, numbers, outcomes, running_at, submit_digits, until, worker
 from servers import valkey_server
 
 from db import open_store
@@ -119,11 +119,13 @@ def test_a_host_that_is_cut_off_for_longer_than_its_lease_changes_nothing(
                 until(lambda: job(store).attempt == 2)
                 assert theirs not in (job(store).owner, None)
                 until(lambda: job(store).state is JobState.DONE, seconds=180)
+                before = job(store), first_attempts_rows(store)
                 other_host.heal()
                 until(other_host.reaches)
                 log = settings.logs / "job-1-attempt-1.log"
                 until(lambda: "no longer ours" in log.read_text() or "another attempt was" in log.read_text(), 120)
                 assert here.poll() is None
+        assert (job(store), first_attempts_rows(store)) == before
         assert outcomes(store) == [Cause.WORKER_LOST, "done"]
         assert store.attempts([1])[1][1].owner != theirs
         assert len(store.results([1])) == 1

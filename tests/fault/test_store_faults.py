@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psutil
 import pytest
@@ -58,17 +58,46 @@ def test_a_worker_that_dies_while_it_writes_its_result_leaves_one_result(store, 
     submit_digits(store, here, "both", epochs=EPOCHS)
     with worker(tmp_path) as first:
         until(lambda: running_at(store, EPOCHS - 1))
-        with writes_held(here):
-            log = here.logs / "job-1-attempt-1.log"
-            until(lambda: f"epoch {EPOCHS}:" in log.read_text())
-            time.sleep(1)
-            assert "done:" not in log.read_text()
+        with results_held(here) as half_written:
+            until(half_written)
             os.killpg(first.pid, signal.SIGKILL)
             first.wait()
     with worker(tmp_path, drain=True) as second:
         assert second.wait(timeout=120) == 0
     assert outcomes(store) == [Cause.WORKER_LOST, "done"]
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+
+
+@contextmanager
+def results_held(here):
+    """Whoever writes a result stays in the middle of it, before its predictions; gives what tells that one does."""
+    if here.database.startswith("sqlite"):
+        with closing(sqlite3.connect(here.folder / "bench.db", timeout=30, isolation_level=None)) as connection:
+            endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+            connection.execute(f"CREATE VIEW endless AS {endless}")
+            connection.execute(
+                "CREATE TRIGGER hold BEFORE INSERT ON predictions BEGIN SELECT count(*) FROM endless; END"
+            )
+            connection.execute("PRAGMA busy_timeout = 2000")
+            yield lambda: locked(connection)
+            connection.execute("DROP TRIGGER hold")
+            connection.execute("DROP VIEW endless")
+    else:
+        import psycopg
+
+        with psycopg.connect(here.database.replace("+psycopg", "")) as connection:
+            connection.execute("LOCK TABLE predictions IN EXCLUSIVE MODE")
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'predictions'::regclass"
+            yield lambda: connection.execute(waiting).fetchone() == (1,)
+
+
+def locked(connection):
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return True
+    connection.execute("ROLLBACK")
+    return False
 
 
 @contextmanager
@@ -91,10 +120,10 @@ def writes_held(here):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 24 MiB of its own; only root can make one."""
+    """A file system of 96 MiB of its own; only root can make one."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", folder], check=False)
     if mounted.returncode:
         pytest.skip("only root can mount a small file system")
     yield folder
@@ -107,13 +136,11 @@ def test_a_full_disk_costs_no_training_and_no_history(here, monkeypatch, small_d
     settings = load_settings()
     store = open_store(settings.database, create=True)
     submit_digits(store, settings, "both", epochs=EPOCHS)
-    with worker(tmp_path, drain=True, BENCH_CHECKPOINT_S="600") as only:
+    with worker(tmp_path, drain=True) as only:
         until(lambda: running_at(store, 2))
-        ballast = small_disk / "ballast"
-        fill(ballast)
-        log = here.logs / "job-1-attempt-1.log"
-        until(lambda: "wait for the store" in log.read_text() or "full" in log.read_text())
-        time.sleep(1)
+        ballast, log = small_disk / "ballast", here.logs / "job-1-attempt-1.log"
+        for words in ("no checkpoint was written", "wait for the store"):
+            until(lambda words=words: fill(ballast) or words in log.read_text())
         ballast.unlink()
         assert only.wait(timeout=180) == 0
     assert outcomes(store) == ["done"]
@@ -122,7 +149,8 @@ def test_a_full_disk_costs_no_training_and_no_history(here, monkeypatch, small_d
 
 
 def fill(path):
-    with path.open("wb", buffering=0) as file:
+    """All that is left, and what was freed since the last call."""
+    with path.open("ab", buffering=0) as file:
         for size in (2**20, 2**12, 1):
             try:
                 while True:
