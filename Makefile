@@ -14,7 +14,7 @@ TEST_STAMP := $(VENV)/.installed-test
 SECONDS ?= 60
 SEED ?=
 STORE ?= sqlite
-.PHONY: demo test test-long soak check clean help
+.PHONY: demo test test-long soak guards check clean help
 
 demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
 	$(BIN)/bench demo
@@ -27,6 +27,9 @@ test-long: $(TEST_STAMP) ## the tests that take minutes each
 
 soak: $(TEST_STAMP) ## random faults against real workers: make soak SECONDS=600 SEED=7 STORE=postgres
 	$(BIN)/python tests/soak.py --seconds $(SECONDS) --store $(STORE) $(if $(SEED),--seed $(SEED))
+
+guards: $(TEST_STAMP) ## remove each guard and see its fault test fail (an hour)
+	$(BIN)/python tests/guards.py
 
 check: $(TEST_STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check
