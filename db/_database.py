@@ -108,10 +108,13 @@ class Database:
                 with connection.execution_options(**options).begin():
                     yield connection
         except exc.DBAPIError as error:
+            said = _first_line(error)
+            if is_other_schema(error):
+                message = f"the store {self.name} has another schema than the one it was opened with: {said}"
+                raise StoreError(message, fix=_SCHEMA_FIX) from error
             if not is_outage(error):
                 raise
             self._away_at = time.monotonic()
-            said = _first_line(error)
             raise StoreError(f"the store {self.name} does not answer: {said}", fix=self._fix(said)) from error
 
     @property
@@ -166,6 +169,16 @@ def parse_url(url: str) -> URL:
 
 
 URL_FIX = "use sqlite:////absolute/path/bench.db or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+
+
+_SCHEMA_FIX = "start this worker or command again; it will say which version of bench or which upgrade is needed"
+
+
+def is_other_schema(error: exc.DBAPIError) -> bool:
+    """Whether a column or table is missing that was there when the store was opened: somebody has upgraded it."""
+    if getattr(error.orig, "sqlstate", None) in ("42703", "42P01"):  # of Postgres: undefined column, undefined table
+        return True
+    return _first_line(error).startswith(("no such column", "no such table"))
 
 
 def is_outage(error: exc.DBAPIError) -> bool:

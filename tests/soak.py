@@ -23,10 +23,13 @@ import psutil
 import redis
 from crashable import crashable_postgres
 from real_worker import children, numbers, submit_digits, worker
+from sqlalchemy import select
 
 from db import open_store
+from db._endings import LEASE_EXPIRED
 from db.errors import BenchError
 from db.records import WAITING, Cause, JobState
+from db.tables import events
 from scheduler.app import QUEUE, doorbells
 from scheduler.broker import ensure_broker, stop_broker
 from scheduler.queue import look_around
@@ -113,19 +116,22 @@ class Soak:
     # the faults: each says whether it took effect
 
     def kill_worker(self) -> bool:
-        self.signal_group(self.any_worker().pid, signal.SIGKILL)
-        return True
+        killed = self.any_worker()
+        self.signal_group(killed.pid, signal.SIGKILL)
+        return killed.wait(timeout=10) == -signal.SIGKILL
 
     def kill_parent(self) -> bool:
-        self.any_worker().kill()
-        return True
+        killed = self.any_worker()
+        killed.kill()
+        return killed.wait(timeout=10) == -signal.SIGKILL
 
     def kill_child(self) -> bool:
         child = self.any_child()
-        if child is not None:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        return child is not None
+        if child is None:
+            return False
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+        return not psutil.wait_procs([child], timeout=10)[1]
 
     def freeze_worker(self) -> bool:
         pid = self.any_worker().pid
@@ -261,12 +267,23 @@ def broken_promises(soak: Soak) -> list[str]:
                 found.append(f"{name}: attempts {before.number} and {after.number} overlap")
         if job.state is JobState.DONE and numbers(soak.store, job.id) != undisturbed(soak, job):
             found.append(f"{name} has other numbers than an undisturbed training")
+    found += [
+        f"job {job_id}: a lease was taken back {early_s:.3f} s early" for job_id, early_s in taken_early(soak.store)
+    ]
     found += [f"left behind: process {one.pid}, {' '.join(one.cmdline())}" for one in left_running(soak)]
     partial = [str(path) for path in soak.settings.folder.rglob("*.partial")]
     left = [str(path) for path in (soak.settings.folder / "artifacts").rglob("*.safetensors")]
     failed = [job for job in jobs if job.state is not JobState.DONE]
     found += [f"left behind: {path}" for path in partial + (left if not failed else [])]
     return found
+
+
+def taken_early(store) -> list[tuple[int, float]]:
+    """Leases that were still good when they were taken back, and for how long."""
+    with store._reading() as connection:
+        rows = connection.execute(select(events).where(events.c.what == LEASE_EXPIRED)).all()
+    early = [(row.job_id, row.details["lease_until"] - row.at.timestamp()) for row in rows]
+    return [(job_id, seconds) for job_id, seconds in early if seconds > 0]
 
 
 def left_running(soak: Soak) -> list[psutil.Process]:

@@ -15,7 +15,7 @@ from db.store import Store
 from scheduler.config import Config
 from scheduler.settings import Settings
 from worker.heartbeat import Heartbeat
-from worker.logs import attempt_log
+from worker.logs import attempt_log, without_passwords
 from worker.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -224,7 +224,8 @@ class _Run:
         """Tell the store why there is no result."""
         try:
             cause, message = classify(error, self.interruptions)
-            trace = "" if cause in _ORDERLY else traceback.format_exc()
+            message = without_passwords(message)
+            trace = "" if cause in _ORDERLY else without_passwords(traceback.format_exc())
             log.log(logging.ERROR if trace else logging.INFO, "ended: %s: %s\n%s", cause, message, trace)
             self.outbox.flush()
             return self.outbox.insist(lambda: self.store.fail(self.claim, cause, message, traceback=trace))

@@ -47,7 +47,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         about = [f"{name}={value}" for name, value in _about(record).items() if value is not None]
-        text = _shown(super().format(record)).replace("\n", "\n    ").rstrip()
+        text = without_passwords(super().format(record)).replace("\n", "\n    ").rstrip()
         return " ".join([_moment(record), record.levelname, *about, text])
 
 
@@ -56,9 +56,9 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {"at": _moment(record), "level": record.levelname, "logger": record.name, **_about(record)}
-        line["message"] = _shown(record.getMessage())
+        line["message"] = without_passwords(record.getMessage())
         if record.exc_info:
-            line["traceback"] = _shown(self.formatException(record.exc_info))
+            line["traceback"] = without_passwords(self.formatException(record.exc_info))
         return json.dumps(line)
 
 
@@ -158,6 +158,6 @@ def _moment(record: logging.LogRecord) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
 
 
-def _shown(text: str) -> str:
+def without_passwords(text: str) -> str:
     """Without the passwords of URLs: a library's error may quote one."""
     return _PASSWORD.sub(r"\g<before>***", text)

@@ -350,3 +350,14 @@ def test_a_database_of_another_program_is_refused_and_left_alone(store_url, tabl
             opening()
     assert inspect(own).get_table_names() == [table]
     own.dispose()
+
+
+def test_a_schema_that_changes_under_an_open_store_is_named(store, store_url):
+    add(store, 1)
+    other = create_engine(store_url)
+    with other.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs RENAME COLUMN timeout_s TO limit_s"))
+    other.dispose()
+    with pytest.raises(StoreError, match="has another schema than the one it was opened with") as caught:
+        claim(store)
+    assert "start this worker or command again" in caught.value.fix

@@ -61,3 +61,16 @@ def test_a_store_that_is_away_when_an_attempt_starts_costs_no_job(store, here, m
     patient = here.model_copy(update={"heartbeat_s": 0.05})
     assert run_attempt(store, claim, Slot(device="cpu", settings=patient)) is JobState.DONE
     assert len(tries) == 2
+
+
+def test_an_error_that_quotes_a_url_is_kept_without_its_password(store, here, monkeypatch):
+    def load_splits(*_words, **_names):
+        raise RuntimeError("cannot read s3://me:hunter2@bucket/images")
+
+    monkeypatch.setattr("worker.datasets.load_splits", load_splits)
+    claim = store.claim_next("w", lease_s=600)
+    assert run_attempt(store, claim, Slot(device="cpu", settings=here)) is JobState.FAILED
+    (attempt,) = store.attempts([1])[1]
+    assert "s3://me:***@bucket/images" in attempt.message
+    assert "Traceback" in attempt.traceback
+    assert "hunter2" not in attempt.message + attempt.traceback + store.jobs()[0].message
