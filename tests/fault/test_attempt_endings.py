@@ -15,7 +15,7 @@ from worker.attempt import Slot, run_attempt
 @pytest.fixture
 def here(bench_home, monkeypatch):
     # no heartbeat comes within a test: only the writes themselves can tell that the job is gone
-    for name, value in {"LEASE_S": "600", "HEARTBEAT_S": "30"}.items():
+    for name, value in {"LEASE_S": "600", "HEARTBEAT_S": "60"}.items():
         monkeypatch.setenv(f"BENCH_{name}", value)
     return load_settings()
 
