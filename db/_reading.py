@@ -3,7 +3,7 @@
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import Row, func, select
@@ -42,6 +42,7 @@ from db.tables import (
     workers,
 )
 
+_Id = TypeVar("_Id", int, str)
 _PART = 500  # ids in one IN list
 _EPOCH_FIELDS = tuple(EpochRecord.__dataclass_fields__)
 _HIDDEN = {"available_at", "published_at", "train_flops", "counted_from", "alone", "place", "timeout_s", "lease_until"}
@@ -107,6 +108,12 @@ class Reading(Database):
         for row in self._for_ids(query.order_by(artifacts.c.id), attempts.c.job_id, found):
             found[row.job_id].append(Artifact(kind=row.kind, url=row.url, sha256=row.sha256, bytes=row.bytes))
         return found
+
+    def done_with(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys whose jobs are done and left no file for good."""
+        kept = select(attempts.c.job_id).join(artifacts, artifacts.c.attempt_id == attempts.c.id)
+        query = select(jobs.c.id, jobs.c.key).where(jobs.c.state == JobState.DONE, jobs.c.id.not_in(kept))
+        return {row.key for row in self._for_ids(query, jobs.c.key, keys)}
 
     def events(self, job_id: int) -> list[Event]:
         """What happened to the job, oldest first."""
@@ -178,8 +185,8 @@ class Reading(Database):
             rows = connection.execute(select(workers).where(*alive).order_by(workers.c.id))
             return [Worker(**row._mapping) for row in rows]
 
-    def _for_ids(self, query: Any, column: Any, ids: Iterable[int]) -> Iterator[Row[Any]]:
-        wanted: Sequence[int] = sorted(set(ids))
+    def _for_ids(self, query: Any, column: Any, ids: Iterable[_Id]) -> Iterator[Row[Any]]:
+        wanted = sorted(set(ids))
         with self._reading() as connection:
             for start in range(0, len(wanted), _PART):
                 yield from connection.execute(query.where(column.in_(wanted[start : start + _PART]))).all()

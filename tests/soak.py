@@ -23,13 +23,11 @@ import psutil
 import redis
 from crashable import crashable_postgres
 from real_worker import children, numbers, submit_digits, worker
-from sqlalchemy import select
 
 from db import open_store
 from db._endings import LEASE_EXPIRED
 from db.errors import BenchError
 from db.records import WAITING, Cause, JobState
-from db.tables import events
 from scheduler.app import QUEUE, doorbells
 from scheduler.broker import ensure_broker, stop_broker
 from scheduler.queue import look_around
@@ -280,9 +278,8 @@ def broken_promises(soak: Soak) -> list[str]:
 
 def taken_early(store) -> list[tuple[int, float]]:
     """Leases that were still good when they were taken back, and for how long."""
-    with store._reading() as connection:
-        rows = connection.execute(select(events).where(events.c.what == LEASE_EXPIRED)).all()
-    early = [(row.job_id, row.details["lease_until"] - row.at.timestamp()) for row in rows]
+    told = [(job.id, event) for job in store.jobs() for event in store.events(job.id) if event.what == LEASE_EXPIRED]
+    early = [(job_id, event.details["lease_until"] - event.at.timestamp()) for job_id, event in told]
     return [(job_id, seconds) for job_id, seconds in early if seconds > 0]
 
 

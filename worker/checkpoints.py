@@ -170,6 +170,18 @@ class Checkpoints:
         _sync_folder(os.path.dirname(path))  # noqa: PTH120
 
 
+def clear_left_over(url: str, done_with: Callable[[list[str]], set[str]]) -> None:
+    """Remove what jobs that are done could not, their worker being killed or the artifacts away at that moment.
+
+    `done_with` says which of the keys, whose folders are below `url`, are of no more use.
+    """
+    files, folder = _opened(url)
+    with suppress(FileNotFoundError):
+        names = [Path(str(name)).name for name in files.ls(folder, detail=False)]
+        for key in sorted(done_with(names)):
+            files.rm(f"{folder}/{key}", recursive=True)
+
+
 def _opened(url: str) -> tuple[Any, str]:
     try:
         files, folder = fsspec.core.url_to_fs(url)

@@ -46,6 +46,7 @@ class Child:
     place: str = ""
     store: Store | None = None
     first_mib: float = 0.0
+    tidied: bool = False
     working: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
@@ -61,7 +62,7 @@ class Child:
             card = visible_cards(self.cards)[current_process().index % self.cards]
             os.environ["CUDA_VISIBLE_DEVICES"] = card  # before torch is loaded: this child sees one card, its own
             self.place += f":{card}"
-        self.store, self.first_mib = None, 0.0
+        self.store, self.first_mib, self.tidied = None, 0.0, False
 
     def _end_if_orphaned(self) -> None:
         """Once everybody has to stop: without a parent nobody else ends this process, when its job is given back."""
@@ -95,6 +96,7 @@ class Child:
         try:
             store = self._opened()
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
+            self._tidy(store)
             count_flops(store)
             if not self._after_outages(store):
                 return
@@ -139,6 +141,18 @@ class Child:
         if self.store is None:
             self.store = open_store(self.settings.database)
         return self.store
+
+    def _tidy(self, store: Store) -> None:
+        """Once: checkpoints that jobs which are done left behind."""
+        from worker.checkpoints import clear_left_over
+
+        if self.tidied:
+            return
+        self.tidied = True
+        try:
+            clear_left_over(f"{self.settings.artifacts}/checkpoints", store.done_with)
+        except Exception as error:  # each file system has errors of its own; the next child tries again
+            log.warning("checkpoints of jobs that are done stay: %s: %s", type(error).__name__, error)
 
     def _prepare_torch(self) -> None:
         import torch

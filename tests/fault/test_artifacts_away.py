@@ -13,6 +13,7 @@ from db import open_store
 from db.records import Cause, JobState
 from scheduler.settings import load_settings
 from worker.attempt import Slot, run_attempt
+from worker.checkpoints import clear_left_over
 
 EPOCHS = 4
 
@@ -107,3 +108,16 @@ def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, aw
     assert away.asked >= 1
     assert len(interrupted.results([1])) == 1
     assert ("not on record" if keep else "not removed") in (here.logs / "job-1-attempt-2.log").read_text()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_a_done_job_could_not_remove_goes_with_the_next_worker(here, interrupted, away, keep):
+    assert train(here.model_copy(update={"keep_checkpoints": keep}), interrupted) is JobState.DONE
+    submit_digits(interrupted, here, "dropout", epochs=EPOCHS)
+    root = here.folder / "artifacts" / "checkpoints"
+    keys = [one.key for one in interrupted.jobs()]
+    for key in (*keys, "a stranger's"):
+        (root / key).mkdir(parents=True, exist_ok=True)
+        (root / key / "left").touch()
+    clear_left_over(f"file://{root}", interrupted.done_with)
+    assert {path.name for path in root.iterdir()} == {keys[1], "a stranger's", *([keys[0]] if keep else [])}
