@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from db.records import EpochRecord
 from scheduler.config import Config
@@ -73,3 +74,10 @@ def assert_same(outcome: Outcome, other: Outcome) -> None:
     for weights, ours in outcome.predictions.items():
         assert (ours.probabilities == other.predictions[weights].probabilities).all()
     assert (outcome.best, outcome.last) == (other.best, other.last)
+
+
+def assert_same_tensors(tensors: dict[str, Tensor], others: dict[str, Tensor]) -> None:
+    """Weights, best weights and the optimizer's, bit for bit."""
+    assert tensors.keys() == others.keys()
+    assert {name.partition(".")[0] for name in tensors} == {"model", "best", "optimizer"}
+    assert [name for name, value in tensors.items() if not torch.equal(value, others[name])] == []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_trainings import CPU, SMALL, SPLITS, assert_same, config, numbers, run
+from small_trainings import CPU, SMALL, SPLITS, assert_same, assert_same_tensors, config, numbers, run
 
 from db.errors import TrainingError
 from worker.batches import batch_bounds
@@ -38,7 +38,8 @@ CONFIGS = {
 @pytest.mark.parametrize("fields", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize("stop_at", [1, 2, 4, 6])
 def test_an_interrupted_training_goes_on_bit_for_bit(fields, stop_at, tmp_path):
-    records, outcome = run(fields)
+    ends = []
+    records, outcome = run(fields, save=ends.append, save_at_end=True)
     asked = iter(range(1, 1000))
     checkpoints = Checkpoints(str(tmp_path / "c"), key="k")
     before = []
@@ -47,9 +48,10 @@ def test_an_interrupted_training_goes_on_bit_for_bit(fields, stop_at, tmp_path):
         train(config(**fields), 7, SPLITS, device=CPU, hooks=hooks)
     snapshot, warning = checkpoints.load()
     assert warning == ""
-    after, resumed = run(fields, resume=snapshot)
+    after, resumed = run(fields, resume=snapshot, save=ends.append, save_at_end=True)
     assert numbers([*before[: snapshot.epoch], *after]) == numbers(records)
     assert_same(resumed, outcome)
+    assert_same_tensors(*(end.tensors for end in ends))
 
 
 def test_checkpoints_on_the_way_change_no_number():
