@@ -96,6 +96,15 @@ def first_attempts_rows(store):
         return [row._asdict() for row in connection.execute(wanted)]
 
 
+def weights(store, job_id=1):
+    """The last and the best weights of the checkpoint that was kept, as bytes by name."""
+    from safetensors.torch import load_file
+
+    (kept,) = store.artifacts([job_id])[job_id]
+    tensors = load_file(kept.url.removeprefix("file://"))
+    return {name: value.numpy().tobytes() for name, value in tensors.items() if name.startswith(("model.", "best."))}
+
+
 def stop(started, *, with_signal=signal.SIGTERM, seconds=30):
     started.send_signal(with_signal)
     return started.wait(timeout=seconds)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from real_worker import numbers, submit_digits
+from real_worker import numbers, submit_digits, weights
 
 from db import open_store
 from db.records import JobState
@@ -33,30 +33,42 @@ def store(here):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory) -> Callable:
-    """Gives the numbers of a config of the built-in suite on the digits, trained in one go; each is trained once."""
+def _in_one_go(tmp_path_factory) -> Callable:
+    """Gives a store in which a config of the built-in suite was trained in one go; each is trained once."""
     known = {}
 
-    def train(label: str, *, epochs: int, seed: int = 42) -> tuple:
+    def train(label: str, epochs: int, seed: int):
         wanted = (label, epochs, seed)
         if wanted not in known:
-            known[wanted] = _in_one_go(tmp_path_factory.mktemp("undisturbed"), *wanted)
+            known[wanted] = _trained(tmp_path_factory.mktemp("undisturbed"), *wanted)
         return known[wanted]
 
-    return train
+    yield train
+    for store in known.values():
+        store.close()
 
 
-def _in_one_go(home, label, epochs, seed):
+@pytest.fixture(scope="session")
+def undisturbed(_in_one_go) -> Callable:
+    """Gives the numbers of a training on the digits that nothing disturbed."""
+    return lambda label, *, epochs, seed=42: numbers(_in_one_go(label, epochs, seed))
+
+
+@pytest.fixture(scope="session")
+def undisturbed_weights(_in_one_go) -> Callable:
+    """Gives its last and its best weights."""
+    return lambda label, *, epochs, seed=42: weights(_in_one_go(label, epochs, seed))
+
+
+def _trained(home, label, epochs, seed):
     import torch
 
     from worker.attempt import Slot, run_attempt
 
     torch.set_num_threads(1)  # as a worker's slot: numbers are promised for one thread count
-    settings = load_settings(home=home, database_url="", broker_url="")
+    settings = load_settings(home=home, database_url="", broker_url="", keep_checkpoints=True)
     store = open_store(settings.database, create=True)
     submit_digits(store, settings, label, epochs=epochs, seeds=[seed])
     claim = store.claim_next("alone", lease_s=600)
     assert run_attempt(store, claim, Slot(device="cpu", settings=settings)) is JobState.DONE
-    found = numbers(store)
-    store.close()
-    return found
+    return store

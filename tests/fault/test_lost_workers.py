@@ -19,6 +19,7 @@ from real_worker import (
     stop,
     submit_digits,
     until,
+    weights,
     worker,
 )
 
@@ -36,8 +37,8 @@ def store(store, here):
     return store
 
 
-def finish_with_another(store, tmp_path):
-    with worker(tmp_path, drain=True) as second:
+def finish_with_another(store, tmp_path, **variables):
+    with worker(tmp_path, drain=True, **variables) as second:
         assert second.wait(timeout=120) == 0
 
 
@@ -65,17 +66,23 @@ def locked(path):
 
 
 @POSTGRES_IN_THE_LONG_RUN
-def test_a_killed_worker_costs_no_epoch_and_changes_no_number(store, tmp_path, undisturbed):
+def test_a_killed_worker_costs_no_epoch_and_changes_no_number_and_no_weight(
+    store, tmp_path, undisturbed, undisturbed_weights
+):
     with worker(tmp_path) as first:
         until(lambda: running_at(store, 2))
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
         assert not psutil.pid_exists(first.pid)
-    finish_with_another(store, tmp_path)
+    finish_with_another(store, tmp_path, BENCH_KEEP_CHECKPOINTS="true")
     lost, *_, done = store.attempts([1])[1]
     assert (lost.outcome, done.outcome) == (Cause.WORKER_LOST, "done")
     assert done.start_epoch >= 1
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+    found, expected = weights(store), undisturbed_weights("both", epochs=EPOCHS)
+    assert {name.partition(".")[0] for name in expected} == {"model", "best"}
+    assert found.keys() == expected.keys()
+    assert [name for name, value in found.items() if value != expected[name]] == []
 
 
 @POSTGRES_IN_THE_LONG_RUN
