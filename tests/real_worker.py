@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -108,3 +109,28 @@ def weights(store, job_id=1):
 def stop(started, *, with_signal=signal.SIGTERM, seconds=30):
     started.send_signal(with_signal)
     return started.wait(timeout=seconds)
+
+
+@contextmanager
+def writes_held(here):
+    """Nobody else can write into the store's jobs meanwhile."""
+    if here.database.startswith("sqlite"):
+        connection = sqlite3.connect(here.folder / "bench.db", timeout=30, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+    else:
+        import psycopg
+
+        connection = psycopg.connect(here.database.replace("+psycopg", ""))
+        connection.execute("LOCK TABLE jobs IN EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def sabotaged(folder, code):
+    """A PYTHONPATH under which Python runs this code before anything else, in one worker only."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(code)
+    return os.pathsep.join([str(folder), str(ROOT)])

@@ -1,8 +1,7 @@
-"""Databases that crash, fill up, lock or keep another time: training goes on, and one result comes out."""
+"""Databases that crash, fill up or lock: training goes on, and one result comes out."""
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from contextlib import closing, contextmanager
 import psutil
 import pytest
 from crashable import crashable_postgres
-from real_worker import ROOT, job, numbers, outcomes, pid_of, running_at, submit_digits, until, worker
+from real_worker import ROOT, job, numbers, outcomes, pid_of, running_at, submit_digits, until, worker, writes_held
 
 from db import open_store
 from db.errors import StoreError
@@ -100,24 +99,6 @@ def locked(connection):
     return False
 
 
-@contextmanager
-def writes_held(here):
-    """Nobody else can write into the store's jobs meanwhile."""
-    if here.database.startswith("sqlite"):
-        connection = sqlite3.connect(here.folder / "bench.db", timeout=30, isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
-    else:
-        import psycopg
-
-        connection = psycopg.connect(here.database.replace("+psycopg", ""))
-        connection.execute("LOCK TABLE jobs IN EXCLUSIVE MODE")
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.close()
-
-
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 96 MiB of its own; only root can make one."""
@@ -157,36 +138,6 @@ def fill(path):
                     file.write(b"\0" * size)
             except OSError:
                 continue
-
-
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_a_worker_whose_clock_is_wrong_runs_nothing_twice(
-    here, monkeypatch, postgres_url, tmp_path, undisturbed, hours
-):
-    monkeypatch.setenv("BENCH_DATABASE_URL", postgres_url)
-    (tmp_path / "sitecustomize.py").write_text(
-        f"import time\n_right = time.time\ntime.time = lambda: _right() + {hours} * 3600\n"
-    )
-    settings = load_settings()
-    store = open_store(settings.database, create=True)
-    submit_digits(store, settings, "both", epochs=EPOCHS)
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    assert wrong_by(path) == pytest.approx(hours * 3600, abs=60)
-    with worker(tmp_path, PYTHONPATH=path) as wrong, worker(tmp_path, drain=True) as right:
-        until(lambda: running_at(store, 1))
-        assert right.wait(timeout=180) == 0
-        assert wrong.poll() is None
-    assert outcomes(store) == ["done"]
-    assert numbers(store) == undisturbed("both", epochs=EPOCHS)
-    store.close()
-
-
-def wrong_by(path):
-    """By how many seconds the clock of a process with this PYTHONPATH differs."""
-    words = [sys.executable, "-c", "import time; print(time.time())"]
-    environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-    return float(done.stdout) - time.time()
 
 
 @BOTH_STORES
