@@ -57,6 +57,30 @@ def test_a_message_that_comes_again_while_its_job_runs_opens_no_second_attempt(s
     assert outcomes(store, one) == ["done"]
 
 
+def test_a_message_whose_visibility_timeout_is_over_comes_again_and_opens_no_second_attempt(store, here, tmp_path):
+    (one,) = submit_digits(store, here, "baseline", epochs=400)
+    with worker(tmp_path, slots=2, BENCH_LOG_LEVEL="debug"):
+        until(lambda: running_at(store, 1, one))
+        until(lambda: connection(here).zcard("unacked_index") == 1)
+        (tag,) = connection(here).zrange("unacked_index", 0, -1)
+        heard = doorbells_heard(tmp_path)
+        # as if it had been taken two days ago; kombu itself then finds it, and sends it again
+        assert connection(here).zadd("unacked_index", {tag: time.time() - 2 * 86_400}, xx=True, ch=True) == 1
+        until(lambda: doorbells_heard(tmp_path) > heard, seconds=40)
+        until(lambda: not connection(here).hexists("unacked", tag))  # the second copy was dealt with
+        assert doorbells_heard(tmp_path) == heard + 1
+        assert running_at(store, 1, one)
+        assert outcomes(store, one) == [None]
+        store.cancel([one])
+        (after,) = submit_digits(store, here, "baseline", epochs=1)
+        until(lambda: all_done(store, [after]))
+    assert outcomes(store, one) == ["cancelled"]
+
+
+def doorbells_heard(tmp_path):
+    return (tmp_path / "worker.log").read_text().count("doorbell for job")
+
+
 def test_a_flushed_queue_is_rung_again(store, here, tmp_path):
     jobs = submit_digits(store, here, "baseline", seeds=range(42, 45), epochs=1)
     assert ring(store, doorbells(here)) == len(jobs)
