@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 import redis
-from real_worker import ROOT, job, numbers, outcomes, running_at, submit_digits, until, worker
+from real_worker import ROOT, job, numbers, outcomes, running_at, submit_digits, until, worker, writes_held
 
 from db.errors import BrokerError
 from db.records import JobState
@@ -179,22 +179,28 @@ def test_a_worker_that_gets_no_message_though_jobs_wait_ends(store, here, tmp_pa
     assert job(store, 2).state is JobState.QUEUED
 
 
+@pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
 def test_looking_around_twice_at_once_rings_once_and_takes_back_once(store, here):
     (one,) = submit_digits(store, here, "baseline", epochs=1)
     assert store.claim_next("dead", lease_s=0.01) is not None
     time.sleep(0.1)
     script = (
         "from db import open_store; from scheduler.app import doorbells; from scheduler.queue import reconcile; "
-        "from scheduler.settings import load_settings; here = load_settings(); "
-        "print(len(reconcile(open_store(here.database), doorbells(here)).requeued))"
+        "from scheduler.settings import load_settings; here = load_settings(); store = open_store(here.database); "
+        "print('looks', flush=True); print(len(reconcile(store, doorbells(here)).requeued))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    both = [
-        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    with writes_held(here):
+        both = [
+            subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        assert [looker.stdout.readline().strip() for looker in both] == ["looks", "looks"]
+        time.sleep(1)
+        assert [looker.poll() for looker in both] == [None, None]  # both have seen the lost job, and wait to write
     assert sorted(looker.communicate(timeout=60)[0].strip() for looker in both) == ["0", "1"]
     assert outcomes(store, one) == ["worker_lost"]
+    assert [event.what for event in store.events(one)].count("lease expired") == 1
     assert reconcile(store, doorbells(here)).requeued == ()
     assert 1 <= messages(here) <= 2
 
