@@ -4,11 +4,15 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
 from real_worker import (
+    ROOT,
     children,
     first_attempts_rows,
     job,
@@ -107,6 +111,14 @@ def test_sigterm_to_the_whole_process_group_is_as_orderly(store, tmp_path, undis
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+def test_a_first_sigquit_is_as_orderly_as_a_sigterm(store, tmp_path):
+    with worker(tmp_path, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
+        until(lambda: running_at(store, 1))
+        stop(first, with_signal=signal.SIGQUIT)
+    assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
+    assert len(list((tmp_path / "home" / "artifacts").rglob("*.safetensors"))) == 1
+
+
 @POSTGRES_IN_THE_LONG_RUN
 def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path, undisturbed):
     with worker(tmp_path) as first:
@@ -140,6 +152,38 @@ def test_a_child_that_hangs_keeps_a_worker_from_stopping_for_half_a_minute_and_n
     assert not psutil.pid_exists(pid)
     assert outcomes(store) == [Cause.WORKER_LOST]
     assert job(store).state is JobState.QUEUED
+
+
+def test_a_second_ctrl_c_of_a_run_ends_it_at_once_and_still_nothing_is_lost(store, here, tmp_path, undisturbed):
+    with a_run(tmp_path) as running:
+        until(lambda: running_at(store, 2))
+        pid = pid_of(store)
+        freeze([pid], here)  # a child that does not stop when it is asked to
+        running.send_signal(signal.SIGINT)
+        until(lambda: "Ctrl-C again" in (tmp_path / "run.log").read_text())
+        time.sleep(1)
+        assert running.poll() is None
+        assert stop(running, with_signal=signal.SIGINT, seconds=15) == 130
+        assert "Stopping at once" in (tmp_path / "run.log").read_text()
+        until(lambda: not psutil.pid_exists(pid), seconds=5)
+    assert job(store).state is JobState.RUNNING  # only its lease brings it back
+    finish_with_another(store, tmp_path)
+    assert outcomes(store) == [Cause.WORKER_LOST, "done"]
+    assert numbers(store) == undisturbed("both", epochs=EPOCHS)
+
+
+@contextmanager
+def a_run(cwd):
+    """`bench run` of the same job; what it says goes into `cwd/run.log`."""
+    words = [sys.executable, "-m", "cli", "run", "--variant", "both", "--dataset", "digits", "--epochs", str(EPOCHS)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (cwd / "run.log").open("ab") as log:
+        started = subprocess.Popen([*words, "--slots", "1"], cwd=cwd, env=environment, stdout=log, stderr=log)
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()  # a worker that is still there ends with it
 
 
 @POSTGRES_IN_THE_LONG_RUN
