@@ -64,6 +64,14 @@ def submit_digits(store, settings, *labels, seeds=(42,), epochs=8, priority=0, s
     return [job.job_id for job in submit(store, plan, priority=priority).jobs]
 
 
+def submit_endless(store, settings, folder, *, seeds=(42,)):
+    """Jobs that train for as long as a test takes; gives their ids."""
+    path = folder / "endless.toml"
+    lines = ["[suite]", 'name = "endless"', 'dataset = "digits"', "[variants.endless]", "early_stopping_patience = 0"]
+    path.write_text("\n".join(lines))
+    return submit_digits(store, settings, "endless", suite=load_suite(str(path)), seeds=seeds, epochs=1000)
+
+
 def job(store, job_id=1):
     (found,) = store.jobs([job_id])
     return found

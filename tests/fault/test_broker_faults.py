@@ -10,7 +10,18 @@ import time
 import psutil
 import pytest
 import redis
-from real_worker import ROOT, job, numbers, outcomes, running_at, submit_digits, until, worker, writes_held
+from real_worker import (
+    ROOT,
+    job,
+    numbers,
+    outcomes,
+    running_at,
+    submit_digits,
+    submit_endless,
+    until,
+    worker,
+    writes_held,
+)
 
 from db.errors import BrokerError
 from db.records import JobState
@@ -58,7 +69,7 @@ def test_a_message_that_comes_again_while_its_job_runs_opens_no_second_attempt(s
 
 
 def test_a_message_whose_visibility_timeout_is_over_comes_again_and_opens_no_second_attempt(store, here, tmp_path):
-    (one,) = submit_digits(store, here, "baseline", epochs=400)
+    (one,) = submit_endless(store, here, tmp_path)
     with worker(tmp_path, slots=2, BENCH_LOG_LEVEL="debug"):
         until(lambda: running_at(store, 1, one))
         until(lambda: connection(here).zcard("unacked_index") == 1)

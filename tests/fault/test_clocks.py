@@ -6,10 +6,10 @@ import sys
 import time
 
 import pytest
-from real_worker import job, numbers, outcomes, running_at, sabotaged, submit_digits, until, worker
+from real_worker import job, numbers, outcomes, running_at, sabotaged, submit_digits, submit_endless, until, worker
 
 from db import open_store
-from db.records import JobState
+from db.records import Cause, JobState
 from scheduler.settings import load_settings
 
 # Python's clock, and with it that of Celery and kombu, goes wrong by the seconds in a file
@@ -57,25 +57,26 @@ def test_a_worker_whose_clock_is_wrong_loses_no_job_and_takes_no_other(
     store, here, tmp_path, clock, undisturbed, from_the_start, then
 ):
     """Each has a job of its own: of two that trust their own clocks, one takes the other's for a lost one."""
-    theirs, ours = *submit_digits(store, here, "baseline", epochs=400), *submit_digits(store, here, "both", epochs=6)
+    theirs, ours = submit_endless(store, here, tmp_path, seeds=[1, 2])
     clock.set_hours(from_the_start)
     with worker(tmp_path, PYTHONPATH=clock.path) as wrong:
         until(lambda: running_at(store, 1, theirs))
-        owner = job(store, theirs).owner
-        assert f":{wrong.pid}:" in owner
+        assert f":{wrong.pid}:" in job(store, theirs).owner
         with worker(tmp_path) as right:
-            until(lambda: running_at(store, 0, ours))
+            until(lambda: running_at(store, 1, ours))
             assert f":{right.pid}:" in job(store, ours).owner
+            owners = [job(store, one).owner for one in (theirs, ours)]
             for hours in then or (from_the_start,):
                 clock.set_hours(hours)
                 until_both_look_around(store)
-                assert running_at(store, 0, ours)
-            until(lambda: job(store, ours).state is JobState.DONE)
-            until_both_look_around(store)
-            assert (job(store, theirs).state, job(store, theirs).owner) == (JobState.RUNNING, owner)
+            assert [job(store, one).owner for one in (theirs, ours)] == owners
+            store.cancel([theirs])
+            (after,) = submit_digits(store, here, "baseline", epochs=2)
+            until(lambda: job(store, after).state is JobState.DONE)
+            assert job(store, after).owner == owners[0]
             assert (wrong.poll(), right.poll()) == (None, None)
-    assert [outcomes(store, one) for one in (theirs, ours)] == [[None], ["done"]]
-    assert numbers(store, ours) == undisturbed("both", epochs=6)
+    assert [outcomes(store, one) for one in (theirs, ours, after)] == [[Cause.CANCELLED], [None], ["done"]]
+    assert numbers(store, after) == undisturbed("baseline", epochs=2)
 
 
 def until_both_look_around(store):
