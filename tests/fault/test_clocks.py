@@ -51,7 +51,12 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("from_the_start", "then"), [(-1, ()), (1, ()), (0, (1, -1))], ids=["behind", "ahead", "stepped in mid-training"]
+    ("from_the_start", "then"),
+    [
+        pytest.param(-1, (), id="behind", marks=pytest.mark.long),
+        pytest.param(1, (), id="ahead", marks=pytest.mark.long),
+        pytest.param(0, (1, -1), id="stepped in mid-training"),
+    ],
 )
 def test_a_worker_whose_clock_is_wrong_loses_no_job_and_takes_no_other(
     store, here, tmp_path, clock, undisturbed, from_the_start, then

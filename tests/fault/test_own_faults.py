@@ -77,6 +77,7 @@ def test_a_heartbeat_that_dies_again_and_again_keeps_its_job(store, here, tmp_pa
     assert outcomes(store) == [Cause.CANCELLED]
 
 
+@pytest.mark.long
 @POSTGRES_IN_THE_LONG_RUN
 def test_a_heartbeat_that_sleeps_past_its_lease_leaves_the_job_to_another_worker(store, here, tmp_path, undisturbed):
     submit_digits(store, here, "baseline", epochs=EPOCHS)
@@ -102,8 +103,9 @@ def test_a_heartbeat_that_sleeps_past_its_lease_leaves_the_job_to_another_worker
     assert numbers(store) == undisturbed("baseline", epochs=EPOCHS)
 
 
+@pytest.mark.long
 @POSTGRES_IN_THE_LONG_RUN
-@pytest.mark.parametrize("code", [7, pytest.param(0, marks=pytest.mark.long)])
+@pytest.mark.parametrize("code", [7, 0])
 def test_a_job_whose_code_ends_its_process_is_given_up_and_the_next_one_trained(store, here, tmp_path, code):
     (bad,) = submit_digits(store, here, "baseline", epochs=2, priority=1)
     (after,) = submit_digits(store, here, "baseline", seeds=[43], epochs=1)
