@@ -221,12 +221,17 @@ def test_many_at_once_start_one_broker_over_a_socket_that_a_killed_one_left(here
     os.kill(pid, signal.SIGKILL)
     until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     assert here.socket.exists()
-    script = "from scheduler.broker import *; from scheduler.settings import *; print(ensure_broker(load_settings()))"
+    script = (
+        "import psutil, redis; from scheduler.broker import *; from scheduler.settings import *; "
+        "here = load_settings(); print('ready', flush=True); input(); print(ensure_broker(here))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    starters = [
-        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    starters = [subprocess.Popen([sys.executable, "-c", script], env=environment, **pipes) for _ in range(4)]
+    assert [one.stdout.readline() for one in starters] == ["ready\n"] * 4
+    for one in starters:
+        one.stdin.write("\n")
+        one.stdin.flush()
     assert sorted(one.communicate(timeout=60)[0].strip() for one in starters) == ["False", "False", "False", "True"]
     assert not ensure_broker(here)
 
