@@ -118,7 +118,7 @@ def _left_of(folder: Path) -> list[str]:
     ("target", "command"),
     [
         ("demo", ".venv/bin/bench demo"),
-        ("test", '.venv/bin/python -m pytest -m "not long" --numprocesses 3 --dist loadfile'),
+        ("test", '.venv/bin/python -m pytest -m "not long" --numprocesses 3 --dist loadfile --no-loadscope-reorder'),
     ],
 )
 def test_make_calls_the_command_that_the_readme_names(target: str, command: str) -> None:
