@@ -227,7 +227,7 @@ def test_two_claims_at_once_put_no_neighbour_beside_a_job_that_must_be_alone(sto
     store.fail(claim(store), Cause.OOM, "full")
     store.set_train_flops({must_be_alone: 2.0 if first == "alone" else 1.0, other: 1.5})
     clock.now += RETRIES[Cause.OOM].delay_s + 1
-    claimed, commit, found = threading.Event(), threading.Event(), []
+    claimed, commit, found = threading.Event(), threading.Event(), {}
 
     @event.listens_for(store._engine, "commit")
     def _wait(_connection):
@@ -235,8 +235,8 @@ def test_two_claims_at_once_put_no_neighbour_beside_a_job_that_must_be_alone(sto
         commit.wait(30)
 
     with closing(open_store(store_url, clock=clock.sql)) as second:
-        slow = threading.Thread(target=lambda: found.append(claim(store, "w1")))
-        quick = threading.Thread(target=lambda: found.append(claim(second, "w2")))
+        slow = threading.Thread(target=lambda: found.update(slow=claim(store, "w1")))
+        quick = threading.Thread(target=lambda: found.update(quick=claim(second, "w2")))
         slow.start()
         assert claimed.wait(30)
         quick.start()
@@ -244,7 +244,7 @@ def test_two_claims_at_once_put_no_neighbour_beside_a_job_that_must_be_alone(sto
         commit.set()
         slow.join()
         quick.join()
-    assert [held and held.job_id for held in found] == [must_be_alone if first == "alone" else other, None]
+    assert (found["slow"].job_id, found["quick"]) == (must_be_alone if first == "alone" else other, None)
 
 
 def test_a_second_submit_brings_its_timeout_to_what_is_not_done(store):

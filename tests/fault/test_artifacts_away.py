@@ -15,7 +15,7 @@ from scheduler.settings import load_settings
 from worker.attempt import Slot, run_attempt
 from worker.checkpoints import clear_left_over
 
-EPOCHS = 4
+EPOCHS = 3
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_worker_that_is_stopped_while_they_are_away_leaves_the_checkpoints_as_
     assert outcomes(interrupted) == [Cause.PREEMPTED, Cause.PREEMPTED, "done"]
 
 
-@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("keep", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, away, keep):
     def lose_them_at_the_end():
         if job(interrupted).epoch == EPOCHS:
@@ -110,7 +110,7 @@ def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, aw
     assert ("not on record" if keep else "not removed") in (here.logs / "job-1-attempt-2.log").read_text()
 
 
-@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("keep", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_what_a_done_job_could_not_remove_goes_with_the_next_worker(here, interrupted, away, keep):
     assert train(here.model_copy(update={"keep_checkpoints": keep}), interrupted) is JobState.DONE
     submit_digits(interrupted, here, "dropout", epochs=EPOCHS)

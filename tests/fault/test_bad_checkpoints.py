@@ -235,7 +235,14 @@ def narrow_moments(tensors):
     tensors["optimizer.0.exp_avg"] = tensors["optimizer.0.exp_avg"][:-1].clone()
 
 
-@pytest.mark.parametrize("change", [narrow, narrow_moments, dict.clear], ids=["weights", "optimizer", "nothing in it"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(narrow, id="weights"),
+        pytest.param(narrow_moments, id="optimizer", marks=pytest.mark.long),
+        pytest.param(dict.clear, id="nothing in it", marks=pytest.mark.long),
+    ],
+)
 def test_a_whole_checkpoint_that_does_not_fit_its_network_is_passed_over(here, interrupted, undisturbed, change):
     present = sorted((here.folder / "artifacts" / "checkpoints").rglob("*.safetensors"))
     refitted(present[-1], change)

@@ -100,6 +100,7 @@ def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path, undi
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+@pytest.mark.long
 def test_sigterm_to_the_whole_process_group_is_as_orderly(store, tmp_path, undisturbed):
     with worker(tmp_path, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
         until(lambda: running_at(store, 2))
