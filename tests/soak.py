@@ -202,9 +202,12 @@ class Soak:
         self.frozen.clear()
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline:
-            self.store.retry([job.id for job in self.store.jobs() if job.cause is Cause.CANCELLED])
-            if not any(self.store.counts()[state] for state in WAITING):
+            # in this order: a job that runs may still be cancelled, one that does not may not
+            waiting = any(self.store.counts()[state] for state in WAITING)
+            cancelled = [job.id for job in self.store.jobs() if job.cause is Cause.CANCELLED]
+            if not waiting and not cancelled:
                 break
+            self.store.retry(cancelled)
             for dead in [one for one in self.workers if one.poll() is not None]:
                 self.workers.remove(dead)
                 self.stacks.pop(dead.pid).close()
