@@ -28,7 +28,7 @@ test-long: $(TEST_STAMP) ## the tests that take minutes each
 soak: $(TEST_STAMP) ## random faults against real workers: make soak SECONDS=600 SEED=7 STORE=postgres
 	$(BIN)/python tests/soak.py --seconds $(SECONDS) --store $(STORE) $(if $(SEED),--seed $(SEED))
 
-guards: $(TEST_STAMP) ## remove each guard and see its fault test fail (an hour)
+guards: $(TEST_STAMP) ## remove each guard and see its fault test fail (two hours)
 	$(BIN)/python tests/guards.py
 
 check: $(TEST_STAMP) ## format, lint, types, import contracts
