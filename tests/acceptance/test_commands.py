@@ -458,6 +458,7 @@ def test_a_drained_worker_ends_with_1_when_a_job_failed_meanwhile(bench_home, tm
     bench("worker", "--drain", "--slots", "1", cwd=tmp_path, code=0)
 
 
+@pytest.mark.long
 def test_two_slots_train_two_jobs_at_once(bench_home, tmp_path):
     words = ["run", "--variant", "baseline", "--dataset", "digits", "--epochs", "4", "--seeds", "2", "--slots", "2"]
     bench(*words, cwd=tmp_path)

@@ -131,7 +131,8 @@ def test_the_command_without_a_store_or_with_one_that_is_away_is_exit_code_3(ben
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("kind", [pytest.param("text", marks=pytest.mark.long), "json"])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["text", "json"])
 def test_every_line_of_a_worker_has_the_one_format_ids_and_no_secret(
     bench_home, tmp_path, valkey_url, postgres_url, kind
 ):

@@ -76,6 +76,7 @@ def test_the_installed_wheel_helps_and_plans_the_built_in_suite(bench: Bench) ->
     assert len({job["key"] for job in jobs}) == 12
 
 
+@pytest.mark.long
 def test_the_installed_wheel_trains_and_reports_and_leaves_nothing_running(bench: Bench, tmp_path: Path) -> None:
     out = tmp_path / "report"
     bench("run", "--variant", "baseline", "--dataset", "digits", "--epochs", "1", "--out", str(out))

@@ -41,6 +41,7 @@ def entries(folder):
                 continue  # a partial file that has its name by now
 
 
+@pytest.mark.long
 def test_nothing_in_the_home_is_open_to_others_and_the_report_is(bench_home, tmp_path):
     bench_home.mkdir(mode=0o755)  # one that the user made: each file has to be private by itself
     bench_home.chmod(0o755)

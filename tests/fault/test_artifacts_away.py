@@ -75,6 +75,7 @@ def test_artifacts_that_come_back_within_a_lease_are_waited_for(here, interrupte
     assert numbers(interrupted) == undisturbed("baseline", epochs=EPOCHS)
 
 
+@pytest.mark.long
 def test_artifacts_that_stay_away_are_done_without(here, interrupted, away, undisturbed):
     away.set()
     assert train(here.model_copy(update={"lease_s": 0.5}), interrupted) is JobState.DONE

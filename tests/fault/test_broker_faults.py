@@ -57,6 +57,7 @@ def test_five_messages_for_each_job_make_one_attempt_of_each(store, here, tmp_pa
     assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
 
 
+@pytest.mark.long
 def test_a_message_that_comes_again_while_its_job_runs_opens_no_second_attempt(store, here, tmp_path):
     (one,) = submit_digits(store, here, "both", epochs=6)
     with worker(tmp_path, slots=2, drain=True) as only:
@@ -125,6 +126,7 @@ def test_a_broker_that_is_killed_while_jobs_run_and_wait_loses_none(store, here,
     assert numbers(store, running) == undisturbed("both", epochs=6)
 
 
+@pytest.mark.long
 def test_a_worker_whose_broker_was_stopped_starts_it_again(store, here, tmp_path):
     submit_digits(store, here, "both", epochs=6)
     with worker(tmp_path):
@@ -236,6 +238,7 @@ def test_many_at_once_start_one_broker_over_a_socket_that_a_killed_one_left(here
     assert not ensure_broker(here)
 
 
+@pytest.mark.long
 def test_a_frozen_broker_gets_no_twin_and_down_ends_it(here, monkeypatch):
     from scheduler import broker
 
