@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 from sqlalchemy import select
 
 from db.records import JobState, Weights
@@ -20,6 +21,9 @@ from scheduler.queue import submit
 from scheduler.suite import load_suite
 
 ROOT = Path(__file__).parent.parent
+POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
+    "here", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 
 
 @contextmanager
@@ -70,6 +74,17 @@ def submit_endless(store, settings, folder, *, seeds=(42,)):
     lines = ["[suite]", 'name = "endless"', 'dataset = "digits"', "[variants.endless]", "early_stopping_patience = 0"]
     path.write_text("\n".join(lines))
     return submit_digits(store, settings, "endless", suite=load_suite(str(path)), seeds=seeds, epochs=1000)
+
+
+def attempt_here(store, settings, *, stopping=lambda: False):
+    """One attempt of the next job in this very process; gives the state that it leaves the job in."""
+    import torch
+
+    from worker.attempt import Slot, run_attempt
+
+    torch.set_num_threads(1)  # as a worker's slot: numbers are promised for one thread count
+    claim = store.claim_next("alone", lease_s=3600)
+    return run_attempt(store, claim, Slot(device="cpu", settings=settings, stopping=stopping))
 
 
 def job(store, job_id=1):

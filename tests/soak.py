@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import redis
 from crashable import crashable_postgres
-from real_worker import children, numbers, submit_digits, worker
+from real_worker import attempt_here, children, numbers, submit_digits, worker
 
 from db import open_store
 from db._endings import LEASE_EXPIRED
@@ -299,17 +299,11 @@ def left_running(soak: Soak) -> list[psutil.Process]:
 
 def undisturbed(soak: Soak, job):
     """The numbers of the same job, trained here in one go."""
-    import torch
-
-    from worker.attempt import Slot, run_attempt
-
-    torch.set_num_threads(1)
     home = soak.folder / f"undisturbed-{job.id}"
     settings = load_settings(home=home, database_url="")
     store = open_store(f"sqlite:///{home / 'bench.db'}", create=True)
     submit_digits(store, settings, job.label, seeds=[job.seed], epochs=EPOCHS)
-    claim = store.claim_next("alone", lease_s=3600)
-    run_attempt(store, claim, Slot(device="cpu", settings=settings))
+    attempt_here(store, settings)
     found = numbers(store)
     store.close()
     return found

@@ -162,12 +162,12 @@ class Checkpoints:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, path)  # noqa: PTH105
+            os.replace(partial, path)  # noqa: PTH105 - names are strings, as fsspec has them
         except BaseException:
             with suppress(OSError):
                 os.remove(partial)  # noqa: PTH107 - on a full disk it has taken the room that the store needs
             raise
-        _sync_folder(os.path.dirname(path))  # noqa: PTH120
+        _sync_folder(os.path.dirname(path))  # noqa: PTH120 - the same
 
 
 def clear_left_over(url: str, done_with: Callable[[list[str]], set[str]]) -> None:

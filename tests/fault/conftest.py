@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from real_worker import numbers, submit_digits, weights
+from real_worker import attempt_here, job, numbers, submit_digits, weights
 
 from db import open_store
 from db.records import JobState
@@ -30,6 +30,16 @@ def store(here):
     opened = open_store(here.database, create=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def interrupted(here):
+    """A store whose one job, the baseline for four epochs, was asked to stop after two of them."""
+    store = open_store(here.database, create=True)
+    submit_digits(store, here, "baseline", epochs=4)
+    assert attempt_here(store, here, stopping=lambda: job(store).epoch >= 2) is JobState.QUEUED
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="session")
@@ -61,14 +71,8 @@ def undisturbed_weights(_in_one_go) -> Callable:
 
 
 def _trained(home, label, epochs, seed):
-    import torch
-
-    from worker.attempt import Slot, run_attempt
-
-    torch.set_num_threads(1)  # as a worker's slot: numbers are promised for one thread count
     settings = load_settings(home=home, database_url="", broker_url="", keep_checkpoints=True)
     store = open_store(settings.database, create=True)
     submit_digits(store, settings, label, epochs=epochs, seeds=[seed])
-    claim = store.claim_next("alone", lease_s=600)
-    assert run_attempt(store, claim, Slot(device="cpu", settings=settings)) is JobState.DONE
+    assert attempt_here(store, settings) is JobState.DONE
     return store

@@ -5,24 +5,20 @@ import threading
 import time
 
 import pytest
-import torch
 from fsspec.implementations.local import LocalFileSystem
-from real_worker import job, numbers, outcomes, submit_digits
+from real_worker import attempt_here, job, numbers, outcomes, submit_digits
 
-from db import open_store
 from db.records import Cause, JobState
 from scheduler.settings import load_settings
-from worker.attempt import Slot, run_attempt
 from worker.checkpoints import clear_left_over
 
-EPOCHS = 3
+EPOCHS = 4  # of the interrupted job
 
 
 @pytest.fixture
 def here(bench_home, monkeypatch):
     for name, value in {"CHECKPOINT_S": "0", "HEARTBEAT_S": "0.1", "LEASE_S": "60"}.items():
         monkeypatch.setenv(f"BENCH_{name}", value)
-    torch.set_num_threads(1)  # numbers are promised for one thread count
     return load_settings()
 
 
@@ -46,21 +42,6 @@ def away(monkeypatch):
     return lost
 
 
-def train(here, store, stopping=lambda: False):
-    claim = store.claim_next("worker", lease_s=600)
-    return run_attempt(store, claim, Slot(device="cpu", settings=here, stopping=stopping))
-
-
-@pytest.fixture
-def interrupted(here):
-    """A job on the digits whose first attempt was asked to stop after two epochs."""
-    store = open_store(here.database, create=True)
-    submit_digits(store, here, "baseline", epochs=EPOCHS)
-    assert train(here, store, lambda: job(store).epoch >= 2) is JobState.QUEUED
-    yield store
-    store.close()
-
-
 def last_attempt(store):
     return store.attempts([1])[1][-1]
 
@@ -68,7 +49,7 @@ def last_attempt(store):
 def test_artifacts_that_come_back_within_a_lease_are_waited_for(here, interrupted, away, undisturbed):
     away.set()
     threading.Timer(1, away.clear).start()
-    assert train(here, interrupted) is JobState.DONE
+    assert attempt_here(interrupted, here) is JobState.DONE
     assert away.asked > 1
     assert last_attempt(interrupted).start_epoch == 2
     assert last_attempt(interrupted).message == ""
@@ -78,7 +59,7 @@ def test_artifacts_that_come_back_within_a_lease_are_waited_for(here, interrupte
 @pytest.mark.long
 def test_artifacts_that_stay_away_are_done_without(here, interrupted, away, undisturbed):
     away.set()
-    assert train(here.model_copy(update={"lease_s": 0.5}), interrupted) is JobState.DONE
+    assert attempt_here(interrupted, here.model_copy(update={"lease_s": 0.5})) is JobState.DONE
     assert last_attempt(interrupted).start_epoch == 0
     assert "do not answer: OSError: [Errno 5] Input/output error; training starts from the beginning" in (
         last_attempt(interrupted).message
@@ -89,10 +70,10 @@ def test_artifacts_that_stay_away_are_done_without(here, interrupted, away, undi
 def test_a_worker_that_is_stopped_while_they_are_away_leaves_the_checkpoints_as_they_are(here, interrupted, away):
     away.set()
     began = time.monotonic()
-    assert train(here, interrupted, lambda: time.monotonic() - began > 0.5) is JobState.QUEUED
+    assert attempt_here(interrupted, here, stopping=lambda: time.monotonic() - began > 0.5) is JobState.QUEUED
     assert away.asked > 1
     away.clear()
-    assert train(here, interrupted) is JobState.DONE
+    assert attempt_here(interrupted, here) is JobState.DONE
     assert last_attempt(interrupted).start_epoch == 2
     assert outcomes(interrupted) == [Cause.PREEMPTED, Cause.PREEMPTED, "done"]
 
@@ -105,7 +86,7 @@ def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, aw
         return False
 
     settings = here.model_copy(update={"keep_checkpoints": keep})
-    assert train(settings, interrupted, lose_them_at_the_end) is JobState.DONE
+    assert attempt_here(interrupted, settings, stopping=lose_them_at_the_end) is JobState.DONE
     assert away.asked >= 1
     assert len(interrupted.results([1])) == 1
     assert ("not on record" if keep else "not removed") in (here.logs / "job-1-attempt-2.log").read_text()
@@ -113,7 +94,7 @@ def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, aw
 
 @pytest.mark.parametrize("keep", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_what_a_done_job_could_not_remove_goes_with_the_next_worker(here, interrupted, away, keep):
-    assert train(here.model_copy(update={"keep_checkpoints": keep}), interrupted) is JobState.DONE
+    assert attempt_here(interrupted, here.model_copy(update={"keep_checkpoints": keep})) is JobState.DONE
     submit_digits(interrupted, here, "dropout", epochs=EPOCHS)
     root = here.folder / "artifacts" / "checkpoints"
     keys = [one.key for one in interrupted.jobs()]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from real_worker import job, numbers, submit_digits
+from real_worker import attempt_here, numbers, submit_digits
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 
@@ -19,11 +19,9 @@ from db import open_store
 from db.errors import ConfigError, StoreError
 from db.records import JobState, Weights
 from scheduler.settings import load_settings
-from worker.attempt import Slot, run_attempt
 from worker.checkpoints import Checkpoints, _sum
 from worker.snapshot import Snapshot
 
-EPOCHS = 4
 HEAD = {"key": "job", "data": "images"}
 
 
@@ -168,38 +166,7 @@ def test_an_artifacts_url_that_cannot_be_opened_is_named_without_its_secrets():
 def here(bench_home, monkeypatch):
     for name, value in {"CHECKPOINT_S": "0", "KEEP_CHECKPOINTS": "true"}.items():
         monkeypatch.setenv(f"BENCH_{name}", value)
-    torch.set_num_threads(1)
     return load_settings()
-
-
-def train(here, store, *, until_epoch=None):
-    def stop():
-        return until_epoch is not None and job(store).epoch >= until_epoch
-
-    claim = store.claim_next("worker", lease_s=600)
-    return run_attempt(store, claim, Slot(device="cpu", settings=here, stopping=stop))
-
-
-@pytest.fixture
-def interrupted(here):
-    """A job on the digits whose first attempt was asked to stop after two epochs."""
-    store = open_store(here.database, create=True)
-    submit_digits(store, here, "baseline", epochs=EPOCHS)
-    assert train(here, store, until_epoch=2) is JobState.QUEUED
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    torch.set_num_threads(1)  # numbers are promised for one thread count
-    settings = load_settings(home=tmp_path_factory.mktemp("undisturbed"))
-    store = open_store(settings.database, create=True)
-    submit_digits(store, settings, "baseline", epochs=EPOCHS)
-    assert train(settings, store) is JobState.DONE
-    found = numbers(store)
-    store.close()
-    return found
 
 
 @pytest.mark.parametrize(("damaged", "resumed"), [(1, True), (2, False)], ids=["the newest", "all"])
@@ -210,8 +177,8 @@ def test_a_job_whose_checkpoints_are_damaged_gives_the_numbers_of_an_undisturbed
     assert len(present) == 2
     for path in present[-damaged:]:
         path.write_bytes(flipped(path.read_bytes()))
-    assert train(here, interrupted) is JobState.DONE
-    assert numbers(interrupted) == undisturbed
+    assert attempt_here(interrupted, here) is JobState.DONE
+    assert numbers(interrupted) == undisturbed("baseline", epochs=4)
     second = interrupted.attempts([1])[1][1]
     assert second.message.count("passed over") == damaged
     assert (second.start_epoch + second.start_step > 0) is resumed
@@ -246,8 +213,8 @@ def narrow_moments(tensors):
 def test_a_whole_checkpoint_that_does_not_fit_its_network_is_passed_over(here, interrupted, undisturbed, change):
     present = sorted((here.folder / "artifacts" / "checkpoints").rglob("*.safetensors"))
     refitted(present[-1], change)
-    assert train(here, interrupted) is JobState.DONE
-    assert numbers(interrupted) == undisturbed
+    assert attempt_here(interrupted, here) is JobState.DONE
+    assert numbers(interrupted) == undisturbed("baseline", epochs=4)
     second = interrupted.attempts([1])[1][1]
     assert "passed over: ValueError: " in second.message
     assert "fit" in second.message
@@ -256,8 +223,8 @@ def test_a_whole_checkpoint_that_does_not_fit_its_network_is_passed_over(here, i
 
 def test_checkpoints_that_are_gone_are_missed(here, interrupted, undisturbed):
     shutil.rmtree(here.folder / "artifacts")
-    assert train(here, interrupted) is JobState.DONE
-    assert numbers(interrupted) == undisturbed
+    assert attempt_here(interrupted, here) is JobState.DONE
+    assert numbers(interrupted) == undisturbed("baseline", epochs=4)
     second = interrupted.attempts([1])[1][1]
     assert second.message == "no checkpoint was found; training starts from the beginning"
 
@@ -268,7 +235,7 @@ def test_a_prediction_that_was_overwritten_executes_nothing(here, tmp_path):
     trap = tmp_path / "unpickled"
     store = open_store(here.database, create=True)
     submit_digits(store, here, "baseline", epochs=1)
-    assert train(here, store) is JobState.DONE
+    assert attempt_here(store, here) is JobState.DONE
     assert isinstance(store.predictions(1, Weights.BEST).probabilities, np.ndarray)
     store.close()
     with sqlite3.connect(here.folder / "bench.db") as database:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from real_worker import (
+    POSTGRES_IN_THE_LONG_RUN,
     ROOT,
     children,
     first_attempts_rows,
@@ -30,9 +31,6 @@ from real_worker import (
 from db.records import Cause, JobState
 
 EPOCHS = 6
-POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
-    "here", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
-)
 
 
 @pytest.fixture

@@ -3,13 +3,21 @@
 import re
 
 import pytest
-from real_worker import job, numbers, outcomes, running_at, sabotaged, submit_digits, submit_endless, until, worker
+from real_worker import (
+    POSTGRES_IN_THE_LONG_RUN,
+    job,
+    numbers,
+    outcomes,
+    running_at,
+    sabotaged,
+    submit_digits,
+    submit_endless,
+    until,
+    worker,
+)
 
 from db.records import Cause, JobState
 
-POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
-    "here", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
-)
 EPOCHS = 12
 LEASE_S = 5.0
 LEASE = {"BENCH_LEASE_S": str(LEASE_S)}

@@ -11,7 +11,19 @@ from contextlib import closing, contextmanager
 import psutil
 import pytest
 from crashable import crashable_postgres
-from real_worker import ROOT, job, numbers, outcomes, pid_of, running_at, submit_digits, until, worker, writes_held
+from real_worker import (
+    POSTGRES_IN_THE_LONG_RUN,
+    ROOT,
+    job,
+    numbers,
+    outcomes,
+    pid_of,
+    running_at,
+    submit_digits,
+    until,
+    worker,
+    writes_held,
+)
 
 from db import open_store
 from db.errors import StoreError
@@ -19,9 +31,6 @@ from db.records import Cause, JobState
 from scheduler.settings import load_settings
 
 BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
-POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
-    "here", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
-)
 EPOCHS = 6
 
 
