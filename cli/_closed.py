@@ -5,15 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import _options as options
+from cli._outage import through_outages
 from cli._progress import Screen, failures
 from cli.report import say_where
 from cli.submit import summary
 from db.errors import BenchError
-from db.records import WAITING, JobState
+from db.records import WAITING, Job, JobState, Worker
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -55,15 +57,25 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
 
 def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | None, device: str) -> int:
     """Until each of the jobs has ended: 0 all done, 1 some not, 130 interrupted."""
-    if not _waiting(store, job_ids):
-        for line in failures(store.jobs(job_ids)):
+    jobs = store.jobs(job_ids)
+    if not any(job.state in WAITING for job in jobs):
+        for line in failures(jobs):
             options.say(line)
-        return _code(store, job_ids)
+        return _code(jobs)
     worker = _start_worker(here, slots=slots, device=device)
     restarts = 0
+    every_s = 1.0 if sys.stderr.isatty() else 5.0
+
+    def look() -> tuple[list[Job], list[Worker]]:
+        store.check_schema()
+        return store.jobs(job_ids), store.workers(seen_within_s=here.lease_s)
+
     try:
         with Screen(sys.stderr, closed=True) as screen:
-            while _waiting(store, job_ids):
+            while True:
+                jobs, workers = through_outages(look, tell=screen.tell, every_s=every_s)
+                if not any(job.state in WAITING for job in jobs):
+                    break
                 if worker.poll() is not None:
                     for_good = worker.returncode not in (os.EX_TEMPFAIL, -signal.SIGKILL)
                     if for_good or restarts == _MOST_RESTARTS:
@@ -73,15 +85,15 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
                         )
                     restarts += 1
                     worker = _start_worker(here, slots=slots, device=device)
-                screen.show(store.jobs(job_ids), store.workers(seen_within_s=here.lease_s))
-                time.sleep(1.0 if sys.stderr.isatty() else 5.0)
-            screen.end(store.jobs(job_ids))
+                screen.show(jobs, workers)
+                time.sleep(every_s)
+            screen.end(jobs)
     except KeyboardInterrupt:
         options.say("Stopping: each job saves a checkpoint. Ctrl-C again to stop at once.")
         return 130
     finally:
         _stop_worker(worker)
-    return _code(store, job_ids)
+    return _code(jobs)
 
 
 def _start_worker(here: "Settings", *, slots: int | None, device: str) -> "subprocess.Popen[bytes]":
@@ -121,9 +133,5 @@ def _stop_worker(worker: "subprocess.Popen[bytes]") -> None:
         worker.wait()
 
 
-def _waiting(store: "Store", job_ids: set[int]) -> bool:
-    return any(job.state in WAITING for job in store.jobs(job_ids))
-
-
-def _code(store: "Store", job_ids: set[int]) -> int:
-    return 0 if all(job.state is JobState.DONE for job in store.jobs(job_ids)) else 1
+def _code(jobs: Sequence[Job]) -> int:
+    return 0 if all(job.state is JobState.DONE for job in jobs) else 1

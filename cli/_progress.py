@@ -197,6 +197,14 @@ class Screen:
             self._out.flush()
         self._last = lines
 
+    def tell(self, line: str) -> None:
+        """A line for itself, which stays."""
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            return
+        self._out.write(line + "\n")
+        self._out.flush()
+
     def end(self, jobs: Sequence[Job]) -> None:
         """Show for the last time, all of them."""
         if self._live is not None:

@@ -23,9 +23,8 @@ def cancel(
     if not job and not everything:
         raise ConfigError("say which jobs", fix="give ids, or --all")
     store = options.opened(options.settings())
-    known = store.jobs(job)
-    waiting, running = store.cancel(job or [one.id for one in known if one.state in WAITING])
+    waiting, running = store.cancel(job or [one.id for one in store.jobs() if one.state in WAITING])
     options.put(f"{options.number(len(waiting), 'job')} cancelled, {len(running)} running asked to stop.")
-    for one in known if job else ():
+    for one in store.jobs(job) if job else ():
         if one.id not in waiting + running:
             options.say(f"job {one.id} is {one.state} already: nothing to cancel")

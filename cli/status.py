@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import _options as options
+from cli._outage import through_outages
 from cli._progress import Screen, job_dict, render
 from db.errors import ConfigError
-from db.records import WAITING, Job, JobState, Submission
+from db.records import WAITING, Job, JobState, Submission, Worker
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -49,14 +50,18 @@ def status(
 
 def _watch(here: "Settings", submission: int | None) -> None:
     every_s = 2.0 if sys.stdout.isatty() else 30.0
+
+    def look() -> tuple[list[Job], list[Worker]]:
+        # opened anew each time: an open file would outlive its deletion, and be watched for ever
+        with closing(options.opened(here, create=False)) as store:
+            _reconcile(here, store)
+            return _jobs(store, submission), store.workers(seen_within_s=here.lease_s)
+
     try:
         with Screen(sys.stdout) as screen:
             while True:
-                # opened anew each time: an open file would outlive its deletion, and be watched for ever
-                with closing(options.opened(here, create=False)) as store:
-                    _reconcile(here, store)
-                    jobs = _jobs(store, submission)
-                    screen.show(jobs, store.workers(seen_within_s=here.lease_s))
+                jobs, workers = through_outages(look, tell=screen.tell, every_s=every_s)
+                screen.show(jobs, workers)
                 if not any(job.state in WAITING for job in jobs):
                     return
                 time.sleep(every_s)
@@ -66,16 +71,15 @@ def _watch(here: "Settings", submission: int | None) -> None:
 
 
 def _reconcile(here: "Settings", store: "Store") -> None:
-    counts = store.counts()
+    store.reconcile(actor="status")
     # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
-    if counts[JobState.QUEUED]:
+    if store.counts()[JobState.QUEUED]:
         from scheduler.app import doorbells
         from scheduler.broker import is_up
         from scheduler.queue import look_around
 
         if not here.embedded_broker or is_up(here):
             look_around(store, doorbells(here), actor="status")
-    store.reconcile(actor="status")
 
 
 def _jobs(store: "Store", submission: int | None) -> list[Job]:

@@ -1,4 +1,5 @@
-"""The life of an attempt: claim, heartbeat, history, end. Every write names its attempt and fails once it is not ours.
+"""The life of an attempt: claim, heartbeat, history, end. What changes a job names its attempt, and
+fails once that is lost.
 
 Lease times are the database's clock only.
 """
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
-from db._endings import HELD, Endings, lost, names
+from db._endings import HELD, Endings, lost, names, storable
 from db._moves import Move
 from db.records import (
     Artifact,
@@ -54,7 +55,8 @@ class Claims(Endings):
     def claim_next(self, owner: str, *, lease_s: float, place: str = "") -> Claim | None:
         """Open the next attempt of the most urgent job whose time has come; None when there is none.
 
-        Higher priority first, then the longest training, then the oldest. Expired leases are taken back first.
+        Higher priority first, then the longest training, then the oldest. Expired leases are taken back first, but not
+        those of the own worker: its parent sees whether their process lives, this one may only have missed an outage.
         `place` is the device on which the job will run: one that must be alone waits until nothing else runs there,
         and while it runs nothing else is given to that place.
         """
@@ -72,9 +74,11 @@ class Claims(Endings):
 
     def _beside(self, connection: Connection, place: str, actor: str) -> list[bool]:
         """`alone` of every job that runs at the place, after expired leases, there and elsewhere, were taken back."""
+        own = f"{actor.rpartition('/')[0]}/"
         running = connection.execute(self._running, {"here": place}).all()
-        if any(row.lost for row in running):
-            self._take_back(connection, actor)
+        if any(row.lost and not row.owner.startswith(own) for row in running):
+            elsewhere = jobs.c.owner.startswith(own, autoescape=True).is_(False)
+            self._take_back(connection, actor, and_(self._expired(), elsewhere))
             running = connection.execute(self._running, {"here": place}).all()
         return [row.alone for row in running if row.place == place]
 
@@ -83,7 +87,7 @@ class Claims(Endings):
         """The running jobs that a claim must look at: those of its place, and those of lost workers."""
         expired = self._expired()
         wanted = or_(jobs.c.place == bindparam("here"), expired)
-        looked_at = select(jobs.c.place, jobs.c.alone, expired.label("lost"))
+        looked_at = select(jobs.c.place, jobs.c.alone, jobs.c.owner, expired.label("lost"))
         return looked_at.where(jobs.c.state == JobState.RUNNING, wanted)
 
     @cached_property
@@ -164,7 +168,7 @@ class Claims(Endings):
             counted = {"counted_from": claim.attempt - 1} if further else {}
             _fence(connection, claim, {"epoch": start_epoch} | counted)
             own = update(attempts).where(attempts.c.id == claim.attempt_id)
-            connection.execute(own.values(start_epoch=start_epoch, start_step=start_step, message=message))
+            connection.execute(own.values(start_epoch=start_epoch, start_step=start_step, message=storable(message)))
             written = select(epochs.c.epoch).join(attempts, attempts.c.id == epochs.c.attempt_id)
             known = set(connection.execute(written.where(attempts.c.job_id == claim.job_id)).scalars())
             for record in reached:

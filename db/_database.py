@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import literal_column as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from db.errors import ConfigError, StoreError
+from db.errors import ConfigError, SchemaError, StoreError
 
 BUSY_S = 30  # how long a SQLite writer waits for another one
 SETTLE_S = 15  # after Postgres has started: nobody could renew a lease while it was down, so first the living do
@@ -111,7 +111,7 @@ class Database:
             said = _first_line(error)
             if is_other_schema(error):
                 message = f"the store {self.name} has another schema than the one it was opened with: {said}"
-                raise StoreError(message, fix=_SCHEMA_FIX) from error
+                raise SchemaError(message, fix=_SCHEMA_FIX) from error
             if not is_outage(error):
                 raise
             self._away_at = time.monotonic()
@@ -185,6 +185,8 @@ def is_outage(error: exc.DBAPIError) -> bool:
     """Whether the database is away, locked, full or none at all, rather than bench's SQL being wrong."""
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return True
+    if getattr(error.orig, "sqlstate", None) == "25006":
+        return True  # Postgres takes reads only, as a replica does until it is made the primary
     if isinstance(error, exc.ProgrammingError) and error.statement is None:
         return True  # the driver refused an option of the URL
     return type(error) is exc.DatabaseError  # "file is not a database", "disk image is malformed"

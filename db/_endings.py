@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Update, and_, bindparam, 
 
 from db._moves import Move, Moves
 from db.errors import LostError, StateError
-from db.policy import RETRIES
+from db.policy import RETRIES, Retry
 from db.records import Cause, Claim, JobState, Reconciled
 from db.tables import attempts, jobs
 
@@ -24,7 +24,7 @@ HELD = and_(
 """The fence: true for the job of a claim, given by `names`, as long as nobody else has it and it has not ended."""
 
 _ENDING_COLUMNS = tuple(
-    jobs.c[name] for name in ("id", "attempt", "counted_from", "cancel_requested", "owner", "lease_until")
+    jobs.c[name] for name in ("id", "attempt", "counted_from", "alone", "cancel_requested", "owner", "lease_until")
 )
 
 
@@ -44,16 +44,16 @@ class Endings(Moves):
             if connection.execute(select(jobs.c.id).where(self._expired()).limit(1)).first() is None:
                 return Reconciled()
         with self._writing() as connection:
-            return self._take_back(connection, actor)
+            return self._take_back(connection, actor, self._expired())
 
     def _expired(self) -> ColumnElement[bool]:
         return and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until < self.clock, self._settled)
 
-    def _take_back(self, connection: Connection, actor: str) -> Reconciled:
+    def _take_back(self, connection: Connection, actor: str, expired: ColumnElement[bool]) -> Reconciled:
         """Running jobs whose lease is over are the jobs of lost workers."""
-        expired = select(*_ENDING_COLUMNS).where(self._expired()).with_for_update(skip_locked=True)
+        lost_ones = select(*_ENDING_COLUMNS).where(expired).with_for_update(skip_locked=True)
         moved: dict[JobState, list[int]] = {JobState.QUEUED: [], JobState.FAILED: [], JobState.CANCELLED: []}
-        for row in connection.execute(expired).all():
+        for row in connection.execute(lost_ones).all():
             message = f"worker {row.owner} stopped answering"
             about = {"attempt": row.attempt, "lease_until": row.lease_until.timestamp()}
             self._note(connection, [(row.id, about)], actor=actor, what=LEASE_EXPIRED)
@@ -67,17 +67,19 @@ class Endings(Moves):
         state = JobState.FAILED
         values: dict[str, Any] = {"finished_at": self.clock}
         retry = RETRIES.get(cause)
+        why = cause
+        message, traceback = storable(message), storable(traceback)
         if cause is Cause.CANCELLED or (retry and row.cancel_requested):
-            state = JobState.CANCELLED
+            state, why = JobState.CANCELLED, Cause.CANCELLED
         elif retry:
             before = self._ended_so(connection, row, cause)
-            if retry.most is None or before < retry.most:
+            if _may_go_on(retry, row, before):
                 state = JobState.QUEUED
                 values = {"available_at": self.clock + retry.delay_s, "published_at": None}
                 values |= {"alone": True} if retry.alone else {}
             else:
                 message = f"{message}; {before + 1} attempts ended this way, so it is not tried again"
-        values |= {"cause": cause.value, "message": message, "cancel_requested": False}
+        values |= {"cause": why.value, "message": message, "cancel_requested": False}
         values |= {"lease_until": None, "owner": None}
         ended = Move(state, jobs.c.id == row.id, jobs.c.attempt == row.attempt, among=[JobState.RUNNING], values=values)
         if not self._move(connection, ended, {}, actor=actor, what=cause.value):
@@ -105,6 +107,18 @@ class Endings(Moves):
         values = {"ended_at": self.clock, "outcome": bindparam("how"), "message": joined}
         own = update(attempts).where(attempts.c.job_id == bindparam("job"), attempts.c.number == bindparam("nth"))
         return own.values(**values, traceback=bindparam("trace"))
+
+
+def _may_go_on(retry: Retry, row: Row[Any], before: int) -> bool:
+    """A job that was alone on its device already has had its chance, however far it went since."""
+    if retry.alone:
+        return not row.alone
+    return retry.most is None or before < retry.most
+
+
+def storable(text: str) -> str:
+    """Text that both databases hold: neither takes half a surrogate pair, and Postgres no NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def names(claim: Claim) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 from db._database import Database, make_private_file, refuse_foreign
 from db._places import refuse_network_disk
-from db.errors import NoStoreError, StoreError
+from db.errors import NoStoreError, SchemaError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -27,7 +27,7 @@ def current_revision(connection: Connection) -> str | None:
 
 
 def check(database: Database, *, create: bool) -> None:
-    """Raises StoreError unless the store has this version's schema; makes an empty one first when `create`."""
+    """Raises SchemaError unless the store has this version's schema; makes an empty one first when `create`."""
     _refuse_network_disk(database)
     if database.dialect == "sqlite" and not Path(database.url.database or "").exists():
         if not create:
@@ -43,7 +43,7 @@ def check(database: Database, *, create: bool) -> None:
     elif revision is None:
         raise NoStoreError(f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`")
     elif revision < HEAD:
-        raise StoreError(
+        raise SchemaError(
             f"the store {database.name} has schema {revision}, this bench needs {HEAD}", fix="run `bench db upgrade`"
         )
     else:
@@ -71,7 +71,7 @@ def _refuse_foreign(database: Database, connection: Connection) -> None:
 
 def _refuse_newer(database: Database, revision: str) -> None:
     if revision > HEAD:
-        raise StoreError(
+        raise SchemaError(
             f"the store {database.name} has schema {revision}, newer than this bench's {HEAD}",
             fix="update bench on this machine to the version that wrote the store",
         )

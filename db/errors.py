@@ -6,8 +6,9 @@ BenchError               1  a job failed, a gate failed
 ├── NotFoundError        2  no such job, submission or file
 ├── StateError           1  the store says that this move is not allowed (any more)
 │   └── LostError        1  the attempt is no longer ours: another one was opened, or it was cancelled
-├── StoreError           3  the database cannot be reached, or speaks another schema
-│   └── NoStoreError     3  nothing was ever written there
+├── StoreError           3  the database cannot be reached
+│   ├── NoStoreError     3  nothing was ever written there
+│   └── SchemaError      3  another version of bench wrote it: waiting does not mend that
 ├── BrokerError          3  the broker cannot be reached
 └── TrainingError        1  a training ended without a result; `cause` says why
 """
@@ -60,6 +61,10 @@ class StoreError(BenchError):
 
 
 class NoStoreError(StoreError):
+    pass
+
+
+class SchemaError(StoreError):
     pass
 
 

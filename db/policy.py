@@ -8,9 +8,12 @@ from db.records import Cause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Queued again at most `most` times (None: without limit), `delay_s` after the end; `alone` on its device."""
+    """Queued again at most `most` times (None: without limit), `delay_s` after the end.
 
-    most: int | None
+    `alone`: the next time with its device to itself, and never again after that.
+    """
+
+    most: int | None = None
     delay_s: float = 0.0
     alone: bool = False
 
@@ -21,7 +24,7 @@ RETRIES: Mapping[Cause, Retry] = {
     # somebody asked the worker to stop: that says nothing about the job
     Cause.PREEMPTED: Retry(most=None),
     # perhaps its neighbours took the memory; without them it is the job's own fault
-    Cause.OOM: Retry(most=1, delay_s=5.0, alone=True),
+    Cause.OOM: Retry(delay_s=5.0, alone=True),
 }
 """A cause that is not here (`code`, `data`, `diverged`, `timeout`) ends the job: the same again would end the same.
 

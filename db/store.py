@@ -47,6 +47,10 @@ class Store(Submissions, Claims, Reading, Measures):
         with self._writing() as connection:
             connection.execute(workers.insert().values(row))
 
+    def check_schema(self) -> None:
+        """Raises SchemaError when another version of bench has changed the schema since the store was opened."""
+        _schema.check(self, create=False)
+
     def worker_seen(self, worker_id: str, *, stopped: bool = False) -> None:
         values = {"seen_at": self.clock} | ({"stopped_at": self.clock} if stopped else {})
         with self._writing() as connection:

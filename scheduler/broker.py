@@ -164,9 +164,10 @@ def _start(settings: Settings) -> None:
             time.sleep(0.02)
     except (OSError, subprocess.SubprocessError) as error:
         said = str(error)
-    except BaseException:  # Ctrl-C in between: no server without its guard
+    except BaseException:  # Ctrl-C in between
         _kill(settings)
         raise
+    _kill(settings)  # one that comes up late, or whose guard did not, would never end by itself
     raise BrokerError(
         f"the embedded broker {binary} did not start: {said}",
         fix=f"read {folder / 'log'}, or set BENCH_BROKER_URL to a Redis or Valkey of yours",

@@ -52,9 +52,7 @@ class Checkpoints:
         self._number += 1
         self._files.makedirs(self._folder, exist_ok=True)
         self._put(f"{self._folder}/{self._attempt:06d}-{self._number:08d}{_SUFFIX}", content)
-        present = [name for name in self._present() if _attempt(name) <= self._attempt]
-        self._remove(present[:-_KEPT])
-        self._remove(self._left_over())
+        self._remove([*self._own()[:-_KEPT], *self._left_over()])
 
     def load(
         self, check: Callable[[Snapshot], object] = lambda snapshot: None, *, patient: bool = False
@@ -92,10 +90,10 @@ class Checkpoints:
             self._files.rm(self._folder, recursive=True)
 
     def keep(self) -> list[Artifact]:
-        """Remove all but the newest, and say where that one is."""
-        present = self._present()
-        self._remove([*present[:-1], *self._left_over()])
-        return [self._artifact(name) for name in present[-1:]]
+        """Remove all but this attempt's newest, and say where that one is."""
+        own = self._own()
+        self._remove([*own[:-1], *self._left_over()])
+        return [self._artifact(name) for name in own[-1:]]
 
     def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
         """What the file system answers; that there is no such file is an answer too. Raises StoreError without one."""
@@ -145,6 +143,10 @@ class Checkpoints:
         """Paths of the checkpoints, oldest first; what was not written to its end has another suffix."""
         return sorted(name for name in self._names() if name.endswith(_SUFFIX))
 
+    def _own(self) -> list[str]:
+        """Those of this attempt and of the ones before it."""
+        return [name for name in self._present() if _attempt(name) <= self._attempt]
+
     def _names(self) -> list[str]:
         self._files.invalidate_cache(self._folder)  # another host may have written since
         try:
@@ -176,9 +178,12 @@ def clear_left_over(url: str, done_with: Callable[[list[str]], set[str]]) -> Non
     `done_with` says which of the keys, whose folders are below `url`, are of no more use.
     """
     files, folder = _opened(url)
-    with suppress(FileNotFoundError):
+    try:
         names = [Path(str(name)).name for name in files.ls(folder, detail=False)]
-        for key in sorted(done_with(names)):
+    except FileNotFoundError:
+        return
+    for key in sorted(done_with(names)):
+        with suppress(FileNotFoundError):  # another process that begins has been quicker
             files.rm(f"{folder}/{key}", recursive=True)
 
 

@@ -81,10 +81,11 @@ class Child:
 
     def _on_sigterm(self, *_: object) -> None:
         """Somebody signals the whole process group, systemd say: stop as if the parent had told it."""
-        self.pipe.stopping.set()
+        # in a thread: the handler may have interrupted this very event while it held its lock
         threading.Thread(target=self._leave, name="leave", daemon=True).start()
 
     def _leave(self) -> None:
+        self.pipe.stopping.set()
         with self.working:
             pass
         time.sleep(_REPORT_S)

@@ -10,12 +10,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 from celery.worker import state as worker_state
 
-from db.errors import BenchError, LostError
+from db.errors import BenchError, LostError, SchemaError
 from db.records import WAITING, Cause, Held
 from db.store import Store
 from scheduler.app import doorbells
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 DEAF = os.EX_TEMPFAIL
 """Exit code of a worker that no longer gets work: start it again."""
-_WARM_STOP_S = 10.0
+STOP_S = 25.0  # an orderly stop is over within 30 s: then children that hang are not waited for any longer
 _RENEWED = 2  # heartbeats after an outage by which the living have renewed their leases
 
 
@@ -70,24 +70,26 @@ class Keeper:
             try:
                 with self.looking():
                     self._look()
+                continue
+            except SchemaError as error:
+                self._end(error.exit_code, f"{error}; this worker ends ({error.fix})")
             except BenchError as error:
                 log.warning("%s", error)
             except Exception:  # nobody else would notice that the jobs are no longer looked after
                 log.exception("the keeper goes on after an error")
+            self._idle_since = None  # whoever could not look does not know that nothing happened
 
     def end_late(self) -> None:
         """The orderly stop takes too long: end the children that hang, and give their jobs back."""
-        log.warning("children that did not stop when asked to are killed")
-        children = psutil.Process().children()
-        for child in children:
-            child.kill()
-        psutil.wait_procs(children, timeout=2)
         try:
+            log.warning("children that did not stop when asked to are killed")
+            psutil.wait_procs(_kill_children(), timeout=2)
             for held in self._store.held(self._worker_id):
-                self._end(held, Cause.WORKER_LOST, "it did not stop when its worker was asked to, and was killed")
-        except BenchError as error:
+                self._give_back(held, Cause.WORKER_LOST, "it did not stop when its worker was asked to, and was killed")
+        except Exception as error:  # whatever it is, this process must not stay
             log.warning("leases will bring the jobs back: %s", error)
-        os._exit(1)
+        finally:
+            os._exit(1)
 
     @contextmanager
     def looking(self) -> Iterator[Store]:
@@ -99,9 +101,10 @@ class Keeper:
                 self._store.close()
 
     def _look(self) -> None:
+        self._store.check_schema()
         self._store.worker_seen(self._worker_id)
         held = self._store.held(self._worker_id)
-        children = {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+        children = _living_children()
         for attempt in held:
             self._look_after(attempt, children)
         ensure_broker(self._settings)
@@ -115,11 +118,13 @@ class Keeper:
         """Give back the job of a child that is gone; kill one that hangs past its deadline."""
         claim, pid = held.claim, int(held.claim.owner.rpartition("/")[2])
         if pid not in children:
-            self._end(held, Cause.WORKER_LOST, f"its process {pid} is gone")
+            self._give_back(held, Cause.WORKER_LOST, f"its process {pid} is gone")
         elif self._hangs(held):
-            os.kill(pid, signal.SIGKILL)
             hangs = f"it took longer than its timeout_s of {claim.timeout_s:g} s and did not stop when asked to"
-            self._end(held, Cause.TIMEOUT, hangs)
+            # the store first: by now the child may have ended this job, and hold another one that must not suffer
+            if self._give_back(held, Cause.TIMEOUT, hangs):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _hangs(self, held: Held) -> bool:
         """It is a lease over its deadline, and not because its end could not be written while the store was away."""
@@ -127,12 +132,15 @@ class Keeper:
         overdue = timeout_s is not None and held.running_s > timeout_s + lease_s
         return overdue and self._store.answering_s() > lease_s
 
-    def _end(self, held: Held, cause: Cause, message: str) -> None:
-        log.warning("%s", message, extra=ids(held.claim))
+    def _give_back(self, held: Held, cause: Cause, message: str) -> bool:
+        """False when the attempt had ended meanwhile."""
         try:
             self._store.fail(held.claim, cause, message, actor=self._worker_id)
         except LostError:
-            log.info("it had ended meanwhile", extra=ids(held.claim))
+            log.info("it had ended before its parent could say so: %s", message, extra=ids(held.claim))
+            return False
+        log.warning("%s", message, extra=ids(held.claim))
+        return True
 
     def _nothing_left(self) -> bool:
         """No job waits and none runs: one that another worker holds comes back to the queue when that worker dies."""
@@ -151,11 +159,18 @@ class Keeper:
         self._idle_since = self._idle_since or now
         if now - self._idle_since < self._settings.lease_s:
             return
-        log.critical("jobs wait, no slot works and no message arrives: this worker ends; start it again")
+        self._end(DEAF, "jobs wait, no slot works and no message arrives: this worker ends; start it again")
+
+    def _end(self, exit_code: int, why: str) -> None:
+        """Stop in order, as on SIGTERM."""
+        log.critical("%s", why)
         self._pipe.tell()
-        worker_state.should_stop = DEAF
-        # when Celery's loop does not even see that, the process ends all the same, and its idle children with it
-        threading.Timer(_WARM_STOP_S, end_at_once, [DEAF]).start()
+        worker_state.should_stop = exit_code
+        # when Celery's loop does not even see that, the process ends all the same, and its children with it
+        late = threading.Timer(STOP_S, end_at_once, [exit_code])
+        late.daemon = True
+        late.start()
+        self._ended.set()
 
 
 def outage_is_over(store: Store, settings: Settings) -> bool:
@@ -165,6 +180,24 @@ def outage_is_over(store: Store, settings: Settings) -> bool:
 
 def end_at_once(exit_code: int) -> None:
     """No more checkpoints: children are killed, and their leases bring back what they held."""
+    try:
+        _kill_children()
+    finally:
+        os._exit(exit_code)
+
+
+def _living_children() -> set[int]:
+    found = set()
     for child in psutil.Process().children():
-        child.kill()
-    os._exit(exit_code)
+        with suppress(psutil.NoSuchProcess):  # the pool's own thread has just reaped it
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.add(child.pid)
+    return found
+
+
+def _kill_children() -> list[psutil.Process]:
+    found = psutil.Process().children()
+    for child in found:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    return found

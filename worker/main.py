@@ -19,14 +19,12 @@ from scheduler.settings import Settings
 from worker.child import Child
 from worker.devices import auto_slots, choose_device, count_cuda
 from worker.inbox import Inbox
-from worker.keeper import Keeper, end_at_once
+from worker.keeper import STOP_S, Keeper, end_at_once
 from worker.logs import start_logging
 from worker.metrics import Endpoint
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
-
-_STOP_S = 25.0  # an orderly stop is over within 30 s: then children that hang are not waited for any longer
 
 
 def run_worker(settings: Settings, *, slots: int | None, device: str, drain: bool, metrics: str = "") -> int:
@@ -69,7 +67,7 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
 
     def on_stop(**_: Any) -> None:
         pipe.tell()
-        late = threading.Timer(_STOP_S, keeper.end_late)
+        late = threading.Timer(STOP_S, keeper.end_late)
         late.daemon = True
         late.start()
         # after Celery's own handlers, whose second signal would wait for children that do not answer
@@ -111,10 +109,7 @@ def _failed(store: Store) -> set[tuple[int, int]]:
 
 
 def _add_task(app: Celery, child: Child) -> None:
-    def work(job_id: object) -> None:
-        if not isinstance(job_id, int):
-            log.error("a message that is not a job id was thrown away: %.100r", job_id)
-            return
+    def work(job_id: int) -> None:
         log.debug("doorbell for job %d", job_id)
         child.work()
 

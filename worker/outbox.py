@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from db.errors import StoreError
+from db.errors import SchemaError, StoreError
 
 log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -33,10 +33,15 @@ class Outbox:
         self.insist(self._drain)
 
     def insist(self, write: Callable[[], _Answer]) -> _Answer:
-        """Write, however long the store is away. Raises LostError, and StoreError once the worker has to stop."""
+        """Write, however long the store is away.
+
+        Raises LostError, SchemaError, and StoreError once the worker has to stop.
+        """
         while True:
             try:
                 return write()
+            except SchemaError:
+                raise
             except StoreError as error:
                 if self._stopping():
                     raise

@@ -10,7 +10,7 @@ from records import EPOCH, new_job, predictions, result, submission
 from sqlalchemy import create_engine, event, inspect, text
 
 from db import open_store, upgrade_store
-from db.errors import LostError, NotFoundError, StoreError
+from db.errors import LostError, NotFoundError, SchemaError, StoreError
 from db.policy import RETRIES
 from db.records import MOVES, Artifact, Cause, JobState, Weights
 
@@ -199,6 +199,15 @@ def test_out_of_memory_is_tried_once_more_after_a_delay_and_then_given_up(store,
     assert store.fail(claim(store), Cause.OOM, "full") is JobState.QUEUED
 
 
+def test_a_job_that_runs_out_of_memory_again_further_on_is_given_up_all_the_same(store, clock):
+    add(store, 1)
+    store.fail(claim(store), Cause.OOM, "full")
+    clock.now += RETRIES[Cause.OOM].delay_s + 1
+    further = claim(store)
+    store.start_attempt(further, reached=[EPOCH])
+    assert store.fail(further, Cause.OOM, "full") is JobState.FAILED
+
+
 def test_a_job_that_must_be_alone_shares_its_device_with_nothing(store, clock):
     big, small, other = add(store, 1, 2, 3)
     store.fail(claim(store), Cause.OOM, "full")
@@ -270,6 +279,56 @@ def test_a_worker_sees_what_its_children_hold(store, clock):
     assert store.held("wx1") == []
 
 
+def test_a_free_slot_does_not_take_what_another_slot_of_its_own_worker_holds(store, clock):
+    (running,) = add(store, 1)
+    claim(store, "w_1/10")
+    clock.now += 61
+    (waiting,) = add(store, 2)
+    assert claim(store, "w_1/11").job_id == waiting
+    assert [job.state for job in store.jobs()] == [JobState.RUNNING, JobState.RUNNING]
+    assert claim(store, "wx1/10").job_id == running
+
+
+@pytest.mark.parametrize("text", ["half a pair \ud800", "a \0 in the middle"])
+def test_what_a_library_said_is_kept_whatever_is_in_it(store, text):
+    add(store, 1)
+    held = claim(store)
+    store.start_attempt(held, message=text)
+    store.fail(held, Cause.CODE, text, traceback=text)
+    (attempt,) = store.attempts([1])[1]
+    assert "\\" in attempt.traceback
+    assert attempt.message == f"{attempt.traceback}\n{store.jobs()[0].message}"
+
+
+def test_a_schema_that_was_upgraded_meanwhile_is_noticed(store):
+    store.check_schema()
+    with store._writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaError, match="newer"):
+        store.check_schema()
+
+
+def test_a_postgres_that_only_reads_is_away(postgres_url, clock):
+    opened = open_store(postgres_url, create=True, clock=clock.sql)
+    add(opened, 1)
+    held = claim(opened)
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        opened.close()  # connections that are open keep what they began with
+        try:
+            with pytest.raises(StoreError, match="does not answer"):
+                opened.heartbeat(held, lease_s=60)
+        finally:
+            connection.exec_driver_sql("SET default_transaction_read_only = off")
+            connection.exec_driver_sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    engine.dispose()
+    opened.close()
+    assert opened.heartbeat(held, lease_s=60).owned
+    opened.close()
+
+
 def test_kept_files_are_part_of_the_result(store):
     add(store, 1)
     kept = Artifact(kind="checkpoint", url="file:///a", sha256="0" * 64, bytes=5)
@@ -282,6 +341,8 @@ def test_a_job_that_was_to_be_cancelled_does_not_come_back_from_a_stopped_worker
     held = claim(store)
     store.cancel([job])
     assert store.fail(held, Cause.PREEMPTED, "stop") is JobState.CANCELLED
+    assert store.jobs()[0].cause is Cause.CANCELLED
+    assert store.attempts([job])[job][0].outcome == Cause.PREEMPTED
 
 
 def test_cancelling_ends_waiting_jobs_and_asks_running_ones(store):

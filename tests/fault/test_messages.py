@@ -27,6 +27,7 @@ class Creates:
     def __reduce__(self):
         return Path.touch, (self.path,)
 
+
 ORDERS = {"eta": "2999-01-01T00:00:00+00:00", "timelimit": [0.01, 0.01], "ignore_result": False}
 """What Celery would do with a task: not before a moment, killed after a time."""
 

@@ -73,12 +73,14 @@ class Expected:
     def end(self, cause, now):
         policy, self.state = RETRIES.get(cause), JobState.FAILED
         before = self.endings[self.counted_from :].count(cause)
-        if cause is Cause.CANCELLED or (policy and self.asked_to_stop):
+        again = policy and (not self.alone if policy.alone else policy.most is None or before < policy.most)
+        cancelled = cause is Cause.CANCELLED or (policy and self.asked_to_stop)
+        if cancelled:
             self.state = JobState.CANCELLED
-        elif policy and (policy.most is None or before < policy.most):
+        elif again:
             self.state, self.available_at = JobState.QUEUED, now + policy.delay_s
             self.alone = self.alone or policy.alone
-        self.cause, self.asked_to_stop = cause, False
+        self.cause, self.asked_to_stop = Cause.CANCELLED if cancelled else cause, False
         self.endings.append(cause)
 
 

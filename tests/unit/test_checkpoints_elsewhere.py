@@ -58,3 +58,12 @@ def test_a_damaged_one_elsewhere_is_passed_over_for_the_one_before(url):
     found, warning = checkpoints.load()
     assert found.state == {"step": 1}
     assert "000001-00000002.safetensors was passed over" in warning
+
+
+def test_an_attempt_that_wakes_up_keeps_its_own_and_leaves_those_of_a_later_one(url):
+    frozen, later = Checkpoints(url, key="k", attempt=1), Checkpoints(url, key="k", attempt=2)
+    for checkpoints in (frozen, later, later, frozen):
+        checkpoints.save(snapshot(1))
+    (kept,) = frozen.keep()
+    assert kept.url.endswith("000001-00000002.safetensors")
+    assert names(url)[1:] == ["000002-00000001.safetensors", "000002-00000002.safetensors"]

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from db.errors import LostError, StoreError
+from cli._outage import through_outages
+from db.errors import LostError, NoStoreError, SchemaError, StoreError
 from db.records import Beat, Claim
 from worker.attempt import Interruptions
 from worker.heartbeat import Heartbeat
@@ -99,3 +100,33 @@ def test_a_worker_that_has_to_stop_waits_no_longer_for_a_store_that_is_away():
     with pytest.raises(StoreError):
         Outbox(every_s=0.01, stopping=lambda: len(asked) >= 3).insist(away)
     assert len(asked) == 3
+
+
+def raises_then(answer, *errors):
+    waiting = list(errors)
+
+    def ask():
+        if waiting:
+            raise waiting.pop(0)
+        return answer
+
+    return ask
+
+
+def test_a_store_of_another_schema_is_not_waited_for():
+    outbox = Outbox(every_s=60)
+    with pytest.raises(SchemaError):
+        outbox.insist(raises_then(None, SchemaError("newer")))
+
+
+def test_a_command_that_watches_waits_for_the_store_and_says_so_once():
+    told = []
+    away = StoreError("no answer", fix="start it")
+    assert through_outages(raises_then(7, away, away), tell=told.append, every_s=0.001) == 7
+    assert told == ["no answer; waiting for it, training goes on (start it)"]
+
+
+@pytest.mark.parametrize("error", [NoStoreError("gone"), SchemaError("newer")])
+def test_a_command_that_watches_does_not_wait_for_what_never_comes(error):
+    with pytest.raises(type(error)):
+        through_outages(raises_then(7, error), tell=print, every_s=60)
