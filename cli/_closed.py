@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from cli._outage import through_outages
 from cli._progress import Screen, failures
 from cli.report import say_where
 from cli.submit import summary
-from db.errors import BenchError
+from db.errors import BenchError, ConfigError, StoreError
 from db.records import WAITING, Job, JobState, Worker
 
 if TYPE_CHECKING:
@@ -28,18 +29,16 @@ _STOP_S = 30.0  # what a worker may take to save its checkpoints
 
 def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | None, device: str, out: Path) -> int:
     """Submit the plan, train it here, write the report into `out`; gives the exit code."""
-    from scheduler.broker import ensure_broker, stop_broker
+    from scheduler.broker import closed_broker
     from scheduler.queue import submit
     from worker.devices import choose_device
 
     choose_device(device)  # a wrong one is named before anything is written, and so is a folder for nothing
     options.check_writable(out)
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: nothing must outlive this process
-    store = options.opened(here)
-    started_broker = False
-    try:
-        started_broker = ensure_broker(here)
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # nohup's word
+            signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: nothing must outlive this process
+    with closing(options.opened(here)) as store, closed_broker(here):
         done = submit(store, plan, priority=priority, command=options.command_line())
         options.say(summary(done))
         job_ids = {job.job_id for job in done.jobs}
@@ -49,10 +48,6 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
             return code
         say_where(store, out, submission=done.id)
         return code
-    finally:
-        store.close()
-        if started_broker:
-            stop_broker(here, if_unused=True)
 
 
 def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | None, device: str) -> int:
@@ -79,10 +74,7 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
                 if worker.poll() is not None:
                     for_good = worker.returncode not in (os.EX_TEMPFAIL, -signal.SIGKILL)
                     if for_good or restarts == _MOST_RESTARTS:
-                        raise BenchError(
-                            f"the worker ended with exit code {worker.returncode}",
-                            fix=f"read {_log(here)}, then run it again",
-                        )
+                        raise _ended_early(here, worker.returncode)
                     restarts += 1
                     worker = _start_worker(here, slots=slots, device=device)
                 screen.show(jobs, workers)
@@ -104,6 +96,7 @@ def _start_worker(here: "Settings", *, slots: int | None, device: str) -> "subpr
     root = str(Path(__file__).parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, **here.environment(), "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    environment.pop("BENCH_METRICS", None)  # the port of a worker that is started by itself
     with _log(here).open("ab") as log:
         # a session of its own: a terminal's Ctrl-C reaches this process only, which then asks the worker to stop
         return subprocess.Popen(
@@ -115,6 +108,12 @@ def _start_worker(here: "Settings", *, slots: int | None, device: str) -> "subpr
             env=environment,
             start_new_session=True,
         )
+
+
+def _ended_early(here: "Settings", code: int) -> BenchError:
+    """With the exit code that the worker had for the same reason."""
+    kind = {2: ConfigError, 3: StoreError}.get(code, BenchError)
+    return kind(f"the worker ended with exit code {code}", fix=f"read {_log(here)}, then run it again")
 
 
 def _log(here: "Settings") -> Path:

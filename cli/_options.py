@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli._umask import as_the_user_writes
 from db.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ def planned(
 def check_writable(out: Path) -> None:
     """Raises ConfigError now rather than after hours of training."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        with as_the_user_writes():
+            out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             return
     except OSError as error:

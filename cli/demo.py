@@ -1,13 +1,11 @@
 """`bench demo`: the whole suite on the digits, small enough for a coffee break, without a network."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli import _options as options
-from cli._umask import as_the_user_writes
 
 EPOCHS = 1  # the ResNet alone takes a minute of a core for each
 
@@ -32,6 +30,4 @@ def demo(
         here, everything=True, variants=None, suite="report", dataset="digits", seeds=None, seed=None, epochs=EPOCHS
     )
     folder = options.out_folder(out / "report")
-    with as_the_user_writes(), suppress(OSError):  # one that cannot be made is named when the store is
-        out.mkdir(parents=True, exist_ok=True)
     raise typer.Exit(run_closed(here, plan, priority=0, slots=slots, device=device, out=folder))

@@ -115,14 +115,21 @@ class Claims(Endings):
     def held(self, worker_id: str) -> list[Held]:
         """The open attempts of a worker's children, and for how long each has run by the database's clock."""
         query = (
-            select(*_CLAIM_COLUMNS, jobs.c.owner, attempts.c.id.label("attempt_id"))
+            select(*_CLAIM_COLUMNS, jobs.c.owner, jobs.c.cancel_requested, attempts.c.id.label("attempt_id"))
             .add_columns((self.clock - jobs.c.started_at).label("running_s"))
             .join(attempts, and_(attempts.c.job_id == jobs.c.id, attempts.c.number == jobs.c.attempt))
             .where(jobs.c.state == JobState.RUNNING, jobs.c.owner.startswith(f"{worker_id}/", autoescape=True))
         )
         with self._reading() as connection:
             rows = connection.execute(query).all()
-        return [Held(claim=_claim(row, row.attempt_id, row.owner), running_s=row.running_s) for row in rows]
+        return [
+            Held(
+                claim=_claim(row, row.attempt_id, row.owner),
+                running_s=row.running_s,
+                cancel_requested=row.cancel_requested,
+            )
+            for row in rows
+        ]
 
     def heartbeat(self, claim: Claim, *, lease_s: float) -> Beat:
         """Renew the lease. Not owned: another attempt was opened or the job has ended; this one must stop."""

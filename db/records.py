@@ -156,10 +156,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """An attempt that is open, and for how long it has run by the database's clock."""
+    """An attempt that is open, for how long it has run by the database's clock, and whether it was asked to stop."""
 
     claim: Claim
     running_s: float
+    cancel_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

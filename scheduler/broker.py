@@ -70,6 +70,19 @@ def _answers_after_all(settings: Settings) -> bool:
     return False
 
 
+@contextmanager
+def closed_broker(settings: Settings) -> Iterator[None]:
+    """The embedded server for a closed job: the last of several at once stops it, unless it was there before them."""
+    mark = settings.folder / "broker" / "closed"
+    if ensure_broker(settings):
+        mark.touch()
+    try:
+        yield
+    finally:
+        if settings.embedded_broker and mark.exists():
+            stop_broker(settings, if_unused=True)
+
+
 def stop_broker(settings: Settings, *, if_unused: bool = False) -> bool:
     """Stop the embedded server; False when none answered, or others use it. Queued jobs stay in the store."""
     if not settings.embedded_broker:
@@ -118,7 +131,8 @@ def _server(settings: Settings) -> "psutil.Process | None":
 
 
 def _forget(settings: Settings) -> None:
-    """Remove the folder that a long BENCH_HOME's socket has elsewhere."""
+    """Remove the mark of whoever started it, and the folder that a long BENCH_HOME's socket has elsewhere."""
+    (settings.folder / "broker" / "closed").unlink(missing_ok=True)
     if not settings.socket.is_relative_to(settings.folder):
         with suppress(OSError):
             settings.socket.parent.rmdir()
@@ -146,6 +160,7 @@ def _start(settings: Settings) -> None:
     _private(folder)
     _private(settings.socket.parent)
     _refuse_foreign(settings.socket.parent)
+    (folder / "closed").unlink(missing_ok=True)  # of a server that was killed
     binary = _binary()
     command = [
         *(binary, "--port", "0", "--unixsocket", str(settings.socket), "--unixsocketperm", "700"),

@@ -15,7 +15,7 @@ from db.store import Store
 from scheduler.config import Config
 from scheduler.settings import Settings
 from worker.heartbeat import Heartbeat
-from worker.logs import attempt_log, without_passwords
+from worker.logs import attempt_file, attempt_log, without_passwords
 from worker.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed")
-_ORDERLY = frozenset({Cause.PREEMPTED, Cause.CANCELLED, Cause.TIMEOUT})  # asked for, so there is nothing to trace
+_ASKED_FOR = frozenset({Cause.PREEMPTED, Cause.CANCELLED})
+_ORDERLY = _ASKED_FOR | {Cause.TIMEOUT}  # the loop itself stopped, so there is nothing to trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
     then the lease brings the job back, and its checkpoint what was trained.
     """
     settings = slot.settings
-    path = settings.logs / f"job-{claim.job_id}-attempt-{claim.attempt}.log"
+    path = attempt_file(settings, claim)
     beat = Heartbeat(store, claim, lease_s=settings.lease_s, every_s=settings.heartbeat_s)
 
     def stopping() -> bool:
@@ -111,11 +112,13 @@ class _Run:
         import torch
 
         from worker.checkpoints import Checkpoints
-        from worker.engine import Hooks, train
+        from worker.engine import Hooks, Stopped, train
         from worker.environment import environment
 
         store, claim, slot, settings = self.store, self.claim, self.slot, self.slot.settings
         self.outbox.insist(lambda: store.note_log(claim, str(path)))
+        if self.interruptions.any():
+            raise Stopped  # before the data set, which may take long to load
         config = Config.parse(claim.config)
         splits = self.load_data(config)
         folder = f"{settings.artifacts}/checkpoints/{claim.key}"
@@ -226,7 +229,8 @@ class _Run:
             cause, message = classify(error, self.interruptions)
             message = without_passwords(message)
             trace = "" if cause in _ORDERLY else without_passwords(traceback.format_exc())
-            log.log(logging.ERROR if trace else logging.INFO, "ended: %s: %s\n%s", cause, message, trace)
+            level = logging.INFO if cause in _ASKED_FOR else logging.ERROR
+            log.log(level, "ended: %s: %s", cause, message, exc_info=error if trace else None)
             self.outbox.flush()
             return self.outbox.insist(lambda: self.store.fail(self.claim, cause, message, traceback=trace))
         except LostError as lost:

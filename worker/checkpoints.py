@@ -132,8 +132,11 @@ class Checkpoints:
     def _read_head(self, name: str) -> dict[str, Any]:
         """Before the rest is read: a file of another job, or one that claims an absurd length, costs no memory."""
         files = self._files
+        found = self._asked(lambda: files.info(name))
+        if found["type"] != "file":
+            raise ValueError("it is no file")  # to open a pipe, say, would wait for ever
         length = int.from_bytes(self._asked(lambda: files.cat_file(name, start=0, end=8)), "little")
-        if not 0 < length <= min(_HEAD_MOST, self._asked(lambda: files.size(name)) - 8):
+        if not 0 < length <= min(_HEAD_MOST, found["size"] - 8):
             raise ValueError("it is cut short, or not a checkpoint at all")
         header = json.loads(self._asked(lambda: files.cat_file(name, start=8, end=8 + length)))
         head: dict[str, Any] = json.loads(header["__metadata__"]["bench"])

@@ -53,6 +53,7 @@ class Child:
         """Once in each new child process."""
         with suppress(OSError):  # there is none but on Linux
             set_pdeathsig(0)  # the pool's children are killed with their parent; these save a checkpoint first
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a terminal that closes; the parent hears it too, and says so
         self.working = threading.Lock()
         self.pipe.listen(self._end_if_orphaned)
         # before torch is loaded: one thread for each slot, so that numbers and speed do not depend on neighbours
@@ -99,8 +100,8 @@ class Child:
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             self._tidy(store)
             count_flops(store)
-            if not self._after_outages(store):
-                return
+            if not self._after_outages(store) or self.pipe.stopping.is_set():
+                return  # what is loaded above takes seconds, in which the worker may have been stopped
             owner = f"{self.worker_id}/{os.getpid()}"
             claim = store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place)
         except StoreError as error:

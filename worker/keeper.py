@@ -1,7 +1,8 @@
 """The parent's timer: tells the store that the worker lives, reconciles, and looks after the children.
 
-A child that hangs past its job's deadline is killed, the job of one that is gone goes back at once, and a worker that
-no longer gets work though jobs wait ends, so that whoever supervises it can start a new one.
+A child that hangs past its deadline, or for a lease after its job was cancelled, is killed; the job of one that is gone
+goes back at once; and a worker that no longer gets work though jobs wait ends, so that whoever supervises it can start
+a new one.
 """
 
 import logging
@@ -22,7 +23,7 @@ from scheduler.app import doorbells
 from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
 from scheduler.settings import Settings
-from worker.logs import ids
+from worker.logs import add_line, ids
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Keeper:
         self._ended = threading.Event()
         self._looking = threading.Lock()
         self._idle_since: float | None = None
+        self._cancelled_since: dict[int, float] = {}  # by attempt: since when this parent knows of it
         self._received = 0
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         # a child is forked only while the store is closed here: SQLite's locks do not survive in two processes
@@ -119,27 +121,41 @@ class Keeper:
         claim, pid = held.claim, int(held.claim.owner.rpartition("/")[2])
         if pid not in children:
             self._give_back(held, Cause.WORKER_LOST, f"its process {pid} is gone")
-        elif self._hangs(held):
+        elif self._store.answering_s() <= self._settings.lease_s:
+            return  # it may only wait for the store, to say how it ended
+        elif self._is_overdue(held):
             hangs = f"it took longer than its timeout_s of {claim.timeout_s:g} s and did not stop when asked to"
-            # the store first: by now the child may have ended this job, and hold another one that must not suffer
-            if self._give_back(held, Cause.TIMEOUT, hangs):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            self._end_hanging(held, pid, Cause.TIMEOUT, hangs)
+        elif self._ignores_its_cancel(held):
+            self._end_hanging(held, pid, Cause.CANCELLED, "it did not stop when it was cancelled, and was killed")
 
-    def _hangs(self, held: Held) -> bool:
-        """It is a lease over its deadline, and not because its end could not be written while the store was away."""
-        lease_s, timeout_s = self._settings.lease_s, held.claim.timeout_s
-        overdue = timeout_s is not None and held.running_s > timeout_s + lease_s
-        return overdue and self._store.answering_s() > lease_s
+    def _is_overdue(self, held: Held) -> bool:
+        timeout_s = held.claim.timeout_s
+        return timeout_s is not None and held.running_s > timeout_s + self._settings.lease_s
+
+    def _ignores_its_cancel(self, held: Held) -> bool:
+        """It was asked to stop a lease ago: it does not come to its next step."""
+        if not held.cancel_requested:
+            return False
+        since = self._cancelled_since.setdefault(held.claim.attempt_id, time.monotonic())
+        return time.monotonic() - since > self._settings.lease_s
+
+    def _end_hanging(self, held: Held, pid: int, cause: Cause, message: str) -> None:
+        # the store first: by now the child may have ended this job, and hold another one that must not suffer
+        if self._give_back(held, cause, message):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _give_back(self, held: Held, cause: Cause, message: str) -> bool:
         """False when the attempt had ended meanwhile."""
         try:
-            self._store.fail(held.claim, cause, message, actor=self._worker_id)
+            state = self._store.fail(held.claim, cause, message, actor=self._worker_id)
         except LostError:
             log.info("it had ended before its parent could say so: %s", message, extra=ids(held.claim))
             return False
+        message = f"ended: {cause}: {message}; its job is {state}"
         log.warning("%s", message, extra=ids(held.claim))
+        add_line(self._settings, held.claim, message)
         return True
 
     def _nothing_left(self) -> bool:

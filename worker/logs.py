@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from db.records import Claim
 
@@ -85,6 +85,9 @@ def start_logging(settings: "Settings") -> None:
     logging.captureWarnings(True)
     # it is about pickled messages, which bench never reads
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
+    # it is about a setting that make_app sets on purpose
+    warnings.filterwarnings("ignore", message="\\s*In Celery 5.1 we introduced an optional breaking change")
+    handler.addFilter(_in_our_words)
 
     def on_setup(**_: object) -> None:
         get_multiprocessing_logger().propagate = True  # the pool's own, which Celery would give a handler of its own
@@ -92,6 +95,10 @@ def start_logging(settings: "Settings") -> None:
     signals.setup_logging.connect(on_setup, weak=False)  # with somebody connected Celery leaves all handlers alone
 
     def say(words: str, *_: object) -> None:
+        # Celery would announce that a second signal waits for tasks; here it ends them
+        words = (
+            "stopping: each job saves a checkpoint; a second signal ends them at once" if "again" in words else words
+        )
         # from a signal's handler, which may have interrupted a handler of logging: no lock, no buffer
         record = log.makeRecord("celery", logging.INFO, "", 0, words, (), None)
         with suppress(OSError):
@@ -99,6 +106,15 @@ def start_logging(settings: "Settings") -> None:
                 os.write(sys.stderr.fileno(), f"{FORMATS[settings.log_format]().format(record)}\n".encode())
 
     celery_worker.safe_say = say  # "Warm shutdown", which Celery would write to stdout
+
+
+def _in_our_words(record: logging.LogRecord) -> bool:
+    """What Celery says of a broker that is away, and of a child that was killed, which the keeper tells of as well."""
+    if record.name == "celery.worker.consumer.consumer" and "Cannot connect" in str(record.msg):
+        _, error, then = cast("tuple[object, object, str]", record.args)
+        record.msg, record.args = "the broker does not answer: %s; %s", (str(error).rstrip("."), then.strip())
+    lost = record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == "WorkerLostError"
+    return not lost
 
 
 @contextmanager
@@ -123,6 +139,18 @@ def attempt_log(path: Path, claim: Claim, kind: Literal["text", "json"]) -> Iter
             logger.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+def attempt_file(settings: "Settings", claim: Claim) -> Path:
+    """Where the attempt logs to."""
+    return settings.logs / f"job-{claim.job_id}-attempt-{claim.attempt}.log"
+
+
+def add_line(settings: "Settings", claim: Claim, words: str) -> None:
+    """The last line of an attempt whose own process cannot write it any more."""
+    handler = _file(attempt_file(settings, claim), settings.log_format)
+    handler.handle(log.makeRecord(log.name, logging.WARNING, "", 0, "%s", (words,), None, extra=ids(claim)))
+    handler.close()
 
 
 class _File(logging.FileHandler):

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import uuid
 from typing import Any
@@ -36,6 +37,9 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
     """
     from db import open_store
 
+    for ending in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(ending, lambda *_: sys.exit(os.EX_OK))  # until Celery has handlers of its own: nothing runs yet
+    detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup
     start_logging(settings)
     chosen = choose_device(device)
     number = slots or auto_slots(chosen)
@@ -60,8 +64,9 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
     def on_ready(**_: Any) -> None:
         keeper.start()
         # Celery would start itself anew, and not tell its children
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-        log.info("worker %s is ready: %d slots, %s", worker_id, number, chosen)
+        hang_up = signal.SIG_IGN if detached else lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(signal.SIGHUP, hang_up)
+        log.info("worker %s is ready: %d slot%s, %s", worker_id, number, "" if number == 1 else "s", chosen)
         if endpoint:
             endpoint.start(settings, keeper.looking)
 
@@ -71,7 +76,7 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
         late.daemon = True
         late.start()
         # after Celery's own handlers, whose second signal would wait for children that do not answer
-        for second in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        for second in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, *([] if detached else [signal.SIGHUP])):
             signal.signal(second, lambda number, _frame: end_at_once(128 + number))
 
     # weak=False: these live as long as this call, which is as long as the process

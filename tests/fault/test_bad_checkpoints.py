@@ -246,3 +246,10 @@ def test_a_prediction_that_was_overwritten_executes_nothing(here, tmp_path):
         store.predictions(1, Weights.BEST)
     store.close()
     assert not trap.exists()
+
+
+def test_a_pipe_among_the_checkpoints_is_passed_over_and_not_waited_for(folder):
+    os.mkfifo(folder / "000099-00000001.safetensors")
+    found, warning = Checkpoints(str(folder), **HEAD).load()
+    assert found.state == {"step": 2}
+    assert "000099-00000001.safetensors was passed over: ValueError: it is no file" in warning

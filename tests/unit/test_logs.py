@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from db.records import Claim
-from worker.logs import JsonLines, TextLines, attempt_log, ids
+from scheduler.settings import load_settings
+from worker.logs import JsonLines, TextLines, _in_our_words, add_line, attempt_file, attempt_log, ids
 
 log = logging.getLogger("worker.somewhere")
 
@@ -116,3 +117,26 @@ def test_a_full_disk_costs_lines_of_the_file_only(caplog, capsys):
         log.warning("training")
     assert caplog.messages == ["training"]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_a_parent_writes_the_last_line_of_an_attempt_whose_process_cannot(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("BENCH_LOG_FORMAT", kind)
+    settings = load_settings(home=tmp_path)
+    with attempt_log(attempt_file(settings, CLAIM), CLAIM, kind):
+        log.info("epoch 1")
+    add_line(settings, CLAIM, "its process is gone")
+    first, last = attempt_file(settings, CLAIM).read_text().splitlines()
+    assert "epoch 1" in first
+    assert "its process is gone" in last
+    assert ("job=1 attempt=2" if kind == "text" else '"job": 1, "attempt": 2') in last
+
+
+def test_celery_says_that_the_broker_is_away_in_our_words():
+    consumer = logging.getLogger("celery.worker.consumer.consumer")
+    words = ("redis://h:**@1:1/0", OSError("refused."), "Trying again in 2.00 seconds... (1/None)\n")
+    made = consumer.makeRecord(
+        consumer.name, logging.ERROR, "", 0, "\nconsumer: Cannot connect to %s: %s.\n%s\n", words, None
+    )
+    assert _in_our_words(made)
+    assert made.getMessage() == "the broker does not answer: refused; Trying again in 2.00 seconds... (1/None)"

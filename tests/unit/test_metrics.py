@@ -62,7 +62,7 @@ def fill(store):
         claim = store.claim_next("host:1:a/2", lease_s=60)
         store.record_epoch(claim, EPOCH)
         store.finish(claim, result(), predictions()) if claim.seed == 0 else store.fail(claim, Cause.DIVERGED, "")
-    store.claim_next("host:1:a/2", lease_s=-1)
+    store.claim_next("other:1:b/2", lease_s=-1)
     store.claim_next("host:1:a/2", lease_s=60)
 
 
