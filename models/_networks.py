@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models._arguments import ARGUMENTS, AdvancedCnn, Arguments, ResNet, SmallCnn
 from models._dropout import MaskedDropout
+from models._winograd import Conv3x3
 
 IMAGE_SIDE = 32
 
@@ -47,7 +48,7 @@ def small_cnn(arguments: SmallCnn, classes: int) -> nn.Module:
     channels = 3
     per_channel = arguments.dropout_kind == "channel"
     for depth in arguments.conv_depths:
-        layers.append(nn.Conv2d(channels, depth, 3, padding=1))
+        layers.append(Conv3x3(channels, depth))
         layers += [nn.BatchNorm2d(depth)] if arguments.batch_norm else []
         layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
         layers += [MaskedDropout(arguments.dropout, per_channel=per_channel)] if arguments.dropout else []
@@ -69,8 +70,8 @@ def advanced_cnn(arguments: AdvancedCnn, classes: int) -> nn.Module:
     layers: list[nn.Module] = []
     channels = 3
     for depth in arguments.block_depths:
-        layers += [nn.Conv2d(channels, depth, 3, padding=1), nn.BatchNorm2d(depth), nn.ReLU(inplace=True)]
-        layers += [nn.Conv2d(depth, depth, 3, padding=1), nn.BatchNorm2d(depth)]
+        layers += [Conv3x3(channels, depth), nn.BatchNorm2d(depth), nn.ReLU(inplace=True)]
+        layers += [Conv3x3(depth, depth), nn.BatchNorm2d(depth)]
         layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
         layers += [MaskedDropout(arguments.conv_dropout, per_channel=True)] if arguments.conv_dropout else []
         channels = depth
@@ -111,10 +112,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            Conv3x3(inputs, outputs, stride=stride, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            Conv3x3(outputs, outputs, bias=False),
             nn.BatchNorm2d(outputs),
         )
         self.shortcut: nn.Module = nn.Identity()
@@ -137,7 +138,7 @@ def resnet(arguments: ResNet, classes: int) -> nn.Module:
     2 / fan_out (He et al. 2015, "Delving Deep into Rectifiers", equation 14).
     """
     stem = arguments.stage_depths[0]
-    layers: list[nn.Module] = [nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)]
+    layers: list[nn.Module] = [Conv3x3(3, stem, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)]
     channels = stem
     for stage, depth in enumerate(arguments.stage_depths):
         for block in range(arguments.blocks):

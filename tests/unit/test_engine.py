@@ -32,6 +32,7 @@ CONFIGS = {
         "model": "advanced_cnn",
         "arguments": {"block_depths": [4, 8], "hidden_units": [16]},
     },
+    "convolutions by tiles": {"model": "resnet", "arguments": {"stage_depths": [32], "blocks": 1}},
 }
 
 

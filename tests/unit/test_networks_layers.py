@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from models import build_model
+from models import MODEL_NAMES, build_model, describe
 from models._dropout import MaskedDropout
 from models._networks import ResidualBlock
 from scheduler.suite import load_suite
 
 CHANNELS, UNITS = ("MaskedDropout", 0.5, True), ("MaskedDropout", 0.5, False)
 QUARTER = ("MaskedDropout", 0.25, True)
-CONV, POOLED = ["Conv2d"], ["MaxPool2d", "ReLU"]
-NORMED = ["Conv2d", "BatchNorm2d"]
+CONV, POOLED = ["Conv3x3"], ["MaxPool2d", "ReLU"]
+NORMED = ["Conv3x3", "BatchNorm2d"]
 BLOCK = [*NORMED, "ReLU", *NORMED, *POOLED, QUARTER]
 NORMED_DENSE = ["Linear", "BatchNorm1d", "ReLU"]
 
@@ -24,7 +24,7 @@ LAYERS = {
     "batchnorm": [*NORMED, *POOLED, *NORMED, *POOLED, "Flatten", *NORMED_DENSE, "Linear"],
     "both": [*NORMED, *POOLED, CHANNELS, *NORMED, *POOLED, CHANNELS, "Flatten", *NORMED_DENSE, UNITS, "Linear"],
     "advanced": [*BLOCK, *BLOCK, *BLOCK, "Flatten", *NORMED_DENSE, UNITS, *NORMED_DENSE, UNITS, "Linear"],
-    "resnet": ["Conv2d", "BatchNorm2d", "ReLU", *["ResidualBlock"] * 9, "AdaptiveAvgPool2d", "Flatten", "Linear"],
+    "resnet": ["Conv3x3", "BatchNorm2d", "ReLU", *["ResidualBlock"] * 9, "AdaptiveAvgPool2d", "Flatten", "Linear"],
     "depth=three_conv": [*CONV, *POOLED, *CONV, *POOLED, *CONV, *POOLED, "Flatten", "Linear", "ReLU", "Linear"],
 }
 LAYERS["both_augmented"] = LAYERS["both"]
@@ -63,7 +63,7 @@ def test_pooling_before_relu_gives_the_numbers_and_gradients_of_the_order_in_the
         logits.square().sum().backward()
         seen.append((logits, [weight.grad.clone() for weight in network.parameters()]))
     (ours, our_gradients), (theirs, their_gradients) = seen
-    assert [type(module).__name__ for module in by_hand[:4]] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
+    assert [type(module).__name__ for module in by_hand[:4]] == ["Conv3x3", "BatchNorm2d", "ReLU", "MaxPool2d"]
     assert torch.equal(ours, theirs)
     assert all(torch.equal(one, other) for one, other in zip(our_gradients, their_gradients, strict=True))
 
@@ -77,6 +77,24 @@ def test_the_convolutions_of_a_resnet_begin_as_he_and_others_advise():
         fan_out = conv.out_channels * math.prod(conv.kernel_size)
         assert conv.weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=0.1)
         assert abs(conv.weight.mean().item()) < 0.1 * math.sqrt(2 / fan_out)
+
+
+def pytorchs_layer(inputs, outputs, *, stride=1, bias=True):
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=bias)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_weights_begin_and_flops_are_counted_as_with_pytorchs_own_convolutions(name, monkeypatch):
+    def seen():
+        torch.manual_seed(4)
+        return build_model(name, classes=5).state_dict(), describe(name, classes=5, arguments={})
+
+    ours, counted = seen()
+    monkeypatch.setattr("models._networks.Conv3x3", pytorchs_layer)
+    theirs, counted_there = seen()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[weight], theirs[weight]) for weight in ours)
+    assert counted == counted_there
 
 
 @pytest.mark.parametrize(
@@ -94,7 +112,7 @@ def test_a_residual_block_is_the_relu_of_body_plus_shortcut(inputs, outputs, str
     images = torch.randn(4, inputs, 8, 8)
     out = block(images)
     total = block.body(images) + block.shortcut(images)
-    assert [layer(module) for module in block.body] == ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d"]
+    assert [layer(module) for module in block.body] == ["Conv3x3", "BatchNorm2d", "ReLU", "Conv3x3", "BatchNorm2d"]
     assert [layer(module) for module in block.shortcut.children()] == shortcut
     assert (total < 0).any()
     assert torch.equal(out, total.clamp(min=0))
