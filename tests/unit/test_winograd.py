@@ -1,6 +1,7 @@
 """Convolution by tiles: the numbers of the direct one, where it pays, and PyTorch's own everywhere else."""
 
 import copy
+import importlib.util
 import threading
 
 import pytest
@@ -63,6 +64,12 @@ def with_gradients(convolve, inputs, grad):
     leaves = [value.detach().requires_grad_() for value in inputs]
     out = convolve(*leaves)
     return [out.detach(), *torch.autograd.grad(out, leaves, grad)]
+
+
+def one_step(conv, given):
+    """The output, and gradients of weight and bias."""
+    out = conv(given)
+    return [out.detach(), *torch.autograd.grad(out.square().sum(), list(conv.parameters()))]
 
 
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
@@ -149,6 +156,17 @@ def test_on_the_meta_device_nothing_is_computed(quick):
     assert not quick
 
 
+def test_a_network_that_was_first_built_on_the_meta_device_changes_none_that_is_built_later():
+    spec = importlib.util.find_spec("models._winograd")
+    loaded = importlib.util.module_from_spec(spec)
+    with torch.device("meta"), torch.inference_mode():
+        spec.loader.exec_module(loaded)
+    conv, given = layer(32, 32), pictures(2, 32, 8, 8)
+    other = loaded.Conv3x3(32, 32).to(memory_format=CHANNELS_LAST)
+    other.load_state_dict(conv.state_dict())
+    assert all(torch.equal(*pair) for pair in zip(one_step(other, given), one_step(conv, given), strict=True))
+
+
 @pytest.mark.parametrize("shape", [(2, 48, 8, 8), (2, 32, 0, 8)], ids=["channels", "no rows"])
 def test_pictures_that_do_not_fit_the_layer_get_pytorchs_error(shape):
     with pytest.raises(RuntimeError, match=r"channels|[Kk]ernel size"):
@@ -208,11 +226,6 @@ def test_the_next_layer_may_change_the_output_in_place():
     assert torch.equal(in_place, apart)
     grads = [torch.autograd.grad(out.square().sum(), conv.weight)[0] for out in (in_place, apart)]
     assert torch.equal(*grads)
-
-
-def one_step(conv, given):
-    out = conv(given)
-    return [out.detach(), *torch.autograd.grad(out.square().sum(), list(conv.parameters()))]
 
 
 def test_the_same_pictures_give_the_same_bits_and_whatever_came_between():
