@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -150,6 +150,16 @@ def writes_held(here):
     finally:
         connection.rollback()
         connection.close()
+
+
+def locked(path, *, for_s=0.5):
+    """Whether somebody is in the middle of a write into this SQLite store, and stays there for so long."""
+    with closing(sqlite3.connect(path, timeout=for_s, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
 
 
 def sabotaged(folder, code):

@@ -6,11 +6,11 @@ import os
 import pickle
 import resource
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pickled import Creates
 from real_worker import attempt_here, numbers, submit_digits
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save
@@ -23,16 +23,6 @@ from worker.checkpoints import Checkpoints, _sum
 from worker.snapshot import Snapshot
 
 HEAD = {"key": "job", "data": "images"}
-
-
-class Creates:
-    """Unpickling one makes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
 
 
 def snapshot(step):

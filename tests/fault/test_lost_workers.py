@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from real_worker import (
     children,
     first_attempts_rows,
     job,
+    locked,
     numbers,
     outcomes,
     pid_of,
@@ -54,17 +54,6 @@ def freeze(pids, here):
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         time.sleep(0.05)
-
-
-def locked(path):
-    connection = sqlite3.connect(path, timeout=0.5, isolation_level=None)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        return True
-    finally:
-        connection.close()
-    return False
 
 
 @POSTGRES_IN_THE_LONG_RUN

@@ -3,10 +3,10 @@
 import base64
 import json
 import pickle
-from pathlib import Path
 
 import pytest
 import redis
+from pickled import Creates
 from real_worker import job, submit_digits, until, worker
 
 from db import open_store
@@ -16,16 +16,6 @@ from scheduler.broker import ensure_broker
 from scheduler.settings import load_settings
 
 NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-
-
-class Creates:
-    """Unpickling one makes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
 
 
 ORDERS = {"eta": "2999-01-01T00:00:00+00:00", "timelimit": [0.01, 0.01], "ignore_result": False}

@@ -15,6 +15,7 @@ from real_worker import (
     POSTGRES_IN_THE_LONG_RUN,
     ROOT,
     job,
+    locked,
     numbers,
     outcomes,
     pid_of,
@@ -87,8 +88,7 @@ def results_held(here):
             connection.execute(
                 "CREATE TRIGGER hold BEFORE INSERT ON predictions BEGIN SELECT count(*) FROM endless; END"
             )
-            connection.execute("PRAGMA busy_timeout = 2000")
-            yield lambda: locked(connection)
+            yield lambda: locked(here.folder / "bench.db", for_s=2)
             connection.execute("DROP TRIGGER hold")
             connection.execute("DROP VIEW endless")
     else:
@@ -98,15 +98,6 @@ def results_held(here):
             connection.execute("LOCK TABLE predictions IN EXCLUSIVE MODE")
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'predictions'::regclass"
             yield lambda: connection.execute(waiting).fetchone() == (1,)
-
-
-def locked(connection):
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        return True
-    connection.execute("ROLLBACK")
-    return False
 
 
 @pytest.fixture
