@@ -1,5 +1,6 @@
 """Real workers for fault tests: started as a user starts them, never outliving their test."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -127,6 +128,17 @@ def weights(store, job_id=1):
     (kept,) = store.artifacts([job_id])[job_id]
     tensors = load_file(kept.url.removeprefix("file://"))
     return {name: value.numpy().tobytes() for name, value in tensors.items() if name.startswith(("model.", "best."))}
+
+
+def saved_at(settings):
+    """The whole epochs that the newest checkpoint of the only job holds, and the steps after them; (0, 0): none."""
+    for path in sorted((settings.folder / "artifacts" / "checkpoints").rglob("*.safetensors"), reverse=True):
+        with suppress(FileNotFoundError), path.open("rb") as file:  # a job that runs has newer ones meanwhile
+            # without torch: a test that loads it first would miss the moment that it waits for
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            progress = json.loads(json.loads(header["__metadata__"]["bench"])["state"])["progress"]
+            return progress["epoch"], progress["step"]
+    return 0, 0
 
 
 def stop(started, *, with_signal=signal.SIGTERM, seconds=30):

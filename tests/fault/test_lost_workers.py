@@ -21,6 +21,7 @@ from real_worker import (
     outcomes,
     pid_of,
     running_at,
+    saved_at,
     stop,
     submit_digits,
     until,
@@ -58,17 +59,20 @@ def freeze(pids, here):
 
 @POSTGRES_IN_THE_LONG_RUN
 def test_a_killed_worker_costs_no_epoch_and_changes_no_number_and_no_weight(
-    store, tmp_path, undisturbed, undisturbed_weights
+    store, here, tmp_path, undisturbed, undisturbed_weights
 ):
-    with worker(tmp_path) as first:
-        until(lambda: running_at(store, 2))
+    with worker(tmp_path, BENCH_CHECKPOINT_S="0") as first:  # each step saves one
+        until(lambda: saved_at(here) > (2, 0))
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
         assert not psutil.pid_exists(first.pid)
+    saved = saved_at(here)
+    assert (2, 0) < saved < (EPOCHS, 0)  # killed while it trained
+    assert job(store).state is JobState.RUNNING
     finish_with_another(store, tmp_path, BENCH_KEEP_CHECKPOINTS="true")
     lost, *_, done = store.attempts([1])[1]
     assert (lost.outcome, done.outcome) == (Cause.WORKER_LOST, "done")
-    assert done.start_epoch >= 1
+    assert (done.start_epoch, done.start_step) == saved
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
     found, expected = weights(store), undisturbed_weights("both", epochs=EPOCHS)
     assert {name.partition(".")[0] for name in expected} == {"model", "best"}
@@ -77,13 +81,18 @@ def test_a_killed_worker_costs_no_epoch_and_changes_no_number_and_no_weight(
 
 
 @POSTGRES_IN_THE_LONG_RUN
-def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, tmp_path, undisturbed):
-    with worker(tmp_path) as first:
+def test_sigterm_saves_a_checkpoint_and_gives_the_job_back(store, here, tmp_path, undisturbed):
+    with worker(tmp_path, BENCH_CHECKPOINT_S="600") as first:  # so that only the stop saves one
         until(lambda: running_at(store, 2))
-        stop(first)
+        assert saved_at(here) == (0, 0)
+        assert stop(first) == 0
+    saved = saved_at(here)
+    assert (2, 0) <= saved < (EPOCHS, 0)
     assert (job(store).state, job(store).cause) == (JobState.QUEUED, Cause.PREEMPTED)
     finish_with_another(store, tmp_path)
-    assert outcomes(store) == [Cause.PREEMPTED, "done"]
+    stopped, done = store.attempts([1])[1]
+    assert (stopped.outcome, done.outcome) == (Cause.PREEMPTED, "done")
+    assert (done.start_epoch, done.start_step) == saved
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
@@ -100,15 +109,17 @@ def test_sigterm_to_the_whole_process_group_is_as_orderly(store, tmp_path, undis
 
 
 @POSTGRES_IN_THE_LONG_RUN
-def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, tmp_path, undisturbed):
+def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, here, tmp_path, undisturbed):
     with worker(tmp_path) as first:
         until(lambda: running_at(store, 2))
-        os.kill(pid_of(store), signal.SIGSTOP)  # a child that does not stop when it is asked to
+        pool = children(first)
+        freeze([pid_of(store)], here)  # a child that does not stop when it is asked to
         first.send_signal(signal.SIGINT)
         time.sleep(1)
         assert first.poll() is None
-        stop(first, with_signal=signal.SIGINT, seconds=15)
-    assert not [process for process in psutil.process_iter() if process.pid == first.pid]
+        assert stop(first, with_signal=signal.SIGINT, seconds=15) == 128 + signal.SIGINT
+        assert pool
+        assert psutil.wait_procs(pool, timeout=5)[1] == []
     finish_with_another(store, tmp_path)
     assert outcomes(store)[-1] == "done"
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
