@@ -108,7 +108,9 @@ def test_a_flush_under_a_connected_worker_costs_no_job(store, here, tmp_path):
         until(lambda: store.workers(seen_within_s=60))
         jobs = submit_digits(store, here, "baseline", seeds=range(42, 45), epochs=1)
         ring(store, doorbells(here))
-        connection(here).flushall()
+        rung, _, left = connection(here).pipeline().llen(QUEUE).flushall().llen(QUEUE).execute()  # in one step
+        assert rung > 0
+        assert left == 0
         until(lambda: all_done(store, jobs))
     assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
 
