@@ -20,7 +20,9 @@ from real_worker import (
     outcomes,
     pid_of,
     running_at,
+    sabotaged,
     submit_digits,
+    submit_endless,
     until,
     worker,
     writes_held,
@@ -33,6 +35,7 @@ from scheduler.settings import load_settings
 
 BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
 EPOCHS = 6
+HASTY = "import db._database; db._database.BUSY_S = 0.2"  # a worker that waits so long for a lock, and not 30 s
 
 
 # the driver complains about the connection that the crash took from it
@@ -178,12 +181,13 @@ def test_four_submits_of_the_same_jobs_at_once_add_each_once(store, here):
 
 
 def test_a_cancelled_lease_is_heard_through_a_store_that_was_locked(store, here, tmp_path):
-    submit_digits(store, here, "both", epochs=40)
-    with worker(tmp_path):
+    submit_endless(store, here, tmp_path)
+    log = here.logs / "job-1-attempt-1.log"
+    with worker(tmp_path, PYTHONPATH=sabotaged(tmp_path / "hasty", HASTY), BENCH_LEASE_S="60"):
         until(lambda: running_at(store, 1))
         pid = pid_of(store)
         with writes_held(here):
-            time.sleep(5)
+            until(lambda: log.read_text().count("no heartbeat after") >= 2, seconds=30)
         assert store.cancel([1]) == ([], [1])
         until(lambda: job(store).state is JobState.CANCELLED)
         assert psutil.pid_exists(pid)
