@@ -469,6 +469,17 @@ def test_two_slots_train_two_jobs_at_once(bench_home, tmp_path):
     assert one.owner.rpartition("/")[2] != two.owner.rpartition("/")[2]
 
 
+def test_status_takes_back_what_a_dead_worker_held(queued, bench_home, tmp_path):
+    with closing(open_store(f"sqlite:///{bench_home / 'bench.db'}")) as store:
+        claim = store.claim_next("dead", lease_s=0.01)
+        time.sleep(0.1)
+        assert [job.state for job in store.jobs([claim.job_id])] == ["running"]  # nobody has looked since
+        (shown,) = [job for job in status(tmp_path)["jobs"] if job["id"] == claim.job_id]
+        assert (shown["state"], shown["cause"]) == ("queued", "worker_lost")
+        assert [attempt.outcome for attempt in store.attempts([claim.job_id])[claim.job_id]] == [Cause.WORKER_LOST]
+        assert ("lease expired", "status") in [(event.what, event.actor) for event in store.events(claim.job_id)]
+
+
 def test_a_store_that_cannot_be_reached_is_exit_code_3(bench_home, tmp_path):
     away = "postgresql+psycopg://bench:secret@127.0.0.1:1/bench"
     done = bench("status", cwd=tmp_path, code=3, BENCH_DATABASE_URL=away)
