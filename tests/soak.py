@@ -74,14 +74,17 @@ class Soak:
         for wake_at, pid in [one for one in self.frozen if one[0] <= time.monotonic()]:
             self.frozen.remove((wake_at, pid))
             self.signal_group(pid, signal.SIGCONT)
+        self.replace_the_dead()
+        with suppress(BenchError):
+            while self.store.counts()[JobState.QUEUED] < AHEAD:
+                self.submit()
+
+    def replace_the_dead(self) -> None:
         for dead in [one for one in self.workers if one.poll() is not None]:
             self.workers.remove(dead)
             self.stacks.pop(dead.pid).close()
         while len(self.workers) < WORKERS:
             self.start_worker()
-        with suppress(BenchError):
-            while self.store.counts()[JobState.QUEUED] < AHEAD:
-                self.submit()
 
     def signal_group(self, pid: int, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -165,15 +168,17 @@ class Soak:
     def send_garbage(self) -> bool:
         return bool(self.broker().lpush(QUEUE, self.random.choice([b"\x80\x04garbage", b"not json", b"{}", b"5"])))
 
-    def cancel_and_retry(self) -> bool:
+    def cancel_one(self) -> bool:
         wanted = self.any_job(*WAITING)
         if wanted is None:
             return False
-        self.store.cancel([wanted])
-        return True
+        return any(self.store.cancel([wanted]))  # at once, or it was asked to
 
     def retry_all(self) -> bool:
-        return bool(self.store.retry([job.id for job in self.store.jobs() if job.cause is Cause.CANCELLED]))
+        return bool(self.store.retry(self.cancelled()))
+
+    def cancelled(self) -> list[int]:
+        return [job.id for job in self.store.jobs() if job.state is JobState.CANCELLED]
 
     def submit_again(self) -> bool:
         label, seed = self.random.choice(self.submitted)
@@ -204,15 +209,11 @@ class Soak:
         while time.monotonic() < deadline:
             # in this order: a job that runs may still be cancelled, one that does not may not
             waiting = any(self.store.counts()[state] for state in WAITING)
-            cancelled = [job.id for job in self.store.jobs() if job.cause is Cause.CANCELLED]
+            cancelled = self.cancelled()
             if not waiting and not cancelled:
                 break
             self.store.retry(cancelled)
-            for dead in [one for one in self.workers if one.poll() is not None]:
-                self.workers.remove(dead)
-                self.stacks.pop(dead.pid).close()
-            while len(self.workers) < WORKERS:
-                self.start_worker()
+            self.replace_the_dead()
             time.sleep(0.5)
 
     def stop(self) -> list[str]:
@@ -242,7 +243,7 @@ FAULTS = {
     "connections cut": Soak.cut_connections,
     "messages doubled": Soak.double_messages,
     "garbage sent": Soak.send_garbage,
-    "job cancelled": Soak.cancel_and_retry,
+    "job cancelled": Soak.cancel_one,
     "jobs retried": Soak.retry_all,
     "submitted again": Soak.submit_again,
     "postgres crashed": Soak.crash_postgres,
