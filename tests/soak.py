@@ -39,6 +39,7 @@ WORKERS = 2
 AHEAD = 4  # jobs that wait
 TIMES = {"LEASE_S": "5", "HEARTBEAT_S": "0.5", "CHECKPOINT_S": "0.3"}
 DRAIN_S = 600
+GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 class Soak:
@@ -136,34 +137,36 @@ class Soak:
 
     def freeze_worker(self) -> bool:
         pid = self.any_worker().pid
+        if status_of(pid) in (*GONE, psutil.STATUS_STOPPED):
+            return False
         self.signal_group(pid, signal.SIGSTOP)
         self.frozen.append((time.monotonic() + self.random.uniform(1, 9), pid))
-        return True
+        return soon(lambda: status_of(pid) == psutil.STATUS_STOPPED)
 
     def stop_worker(self) -> bool:
-        self.any_worker().send_signal(self.random.choice([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]))
-        return True
+        return signalled(self.any_worker(), self.random.choice([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]))
 
     def stop_worker_twice(self) -> bool:
         started = self.any_worker()
-        started.send_signal(signal.SIGINT)
+        first = signalled(started, signal.SIGINT)
         time.sleep(0.2)
-        started.send_signal(signal.SIGINT)
-        return True
+        return first and signalled(started, signal.SIGINT)
 
     def flush_queue(self) -> bool:
-        return bool(self.broker().flushall())
+        broker = self.broker()
+        return broker.dbsize() > 0 and bool(broker.flushall())
 
     def kill_broker(self) -> bool:
-        os.kill(int((self.settings.folder / "broker" / "pid").read_text()), signal.SIGKILL)
-        return True
+        pid = int((self.settings.folder / "broker" / "pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        return soon(lambda: status_of(pid) in GONE)
 
     def cut_connections(self) -> bool:
         return self.broker().client_kill_filter(_type=self.random.choice(["normal", "pubsub"]), skipme=True) > 0
 
     def double_messages(self) -> bool:
         self.bells.send([job.id for job in self.store.jobs()][-5:] * 5)
-        return True
+        return self.broker().llen(QUEUE) > 0
 
     def send_garbage(self) -> bool:
         return bool(self.broker().lpush(QUEUE, self.random.choice([b"\x80\x04garbage", b"not json", b"{}", b"5"])))
@@ -188,8 +191,16 @@ class Soak:
 
     def crash_postgres(self) -> bool:
         self.postgres.crash()
+        down = not self.store_answers()
         time.sleep(self.random.uniform(0.1, 8))
         self.postgres.start()
+        return down
+
+    def store_answers(self) -> bool:
+        try:
+            self.store.counts()
+        except BenchError:
+            return False
         return True
 
     def run(self, seconds: float) -> None:
@@ -229,6 +240,31 @@ class Soak:
             self.stacks.pop(one.pid).close()
         self.workers.clear()
         return late
+
+
+def signalled(started, number: int) -> bool:
+    """Whether it was there to hear the signal."""
+    if started.poll() is not None:
+        return False
+    started.send_signal(number)
+    return True
+
+
+def status_of(pid: int) -> str:
+    try:
+        return str(psutil.Process(pid).status())
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_DEAD
+
+
+def soon(condition, seconds: float = 5.0) -> bool:
+    """Whether it becomes true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 FAULTS = {

@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
-from real_worker import ROOT
+from real_worker import ROOT, submit_digits
+from soak import FAULTS, Soak
 
 
 def soak(seconds, seed, store):
@@ -34,3 +36,34 @@ def test_random_faults_for_long_break_no_promise(store):
     figures = soak(300, 7, store)
     assert figures["broken_promises"] == []
     assert figures["faults_total"] >= 60
+
+
+@contextmanager
+def a_soak(folder, script):
+    """One that has begun, with this program for its only worker and nothing to do."""
+    run = Soak(folder, 1, None)
+    with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as only:
+        run.workers.append(only)
+        try:
+            yield run
+        finally:
+            only.kill()
+            run.store.close()
+
+
+WORKERS = ["worker killed", "parent killed", "child killed", "worker frozen", "worker stopped", "worker stopped twice"]
+JOBS = ["queue flushed", "messages doubled", "job cancelled", "jobs retried"]
+
+
+@pytest.mark.parametrize("fault", WORKERS + JOBS)
+def test_a_fault_that_finds_nothing_to_strike_does_not_count(here, tmp_path, fault):
+    with a_soak(tmp_path, "") as run:
+        run.workers[0].wait()
+        assert FAULTS[fault](run) is False
+
+
+@pytest.mark.parametrize("fault", ["worker frozen", "worker stopped", "broker killed", *JOBS[1:3]])
+def test_a_fault_that_strikes_counts(here, tmp_path, fault):
+    with a_soak(tmp_path, "import time; time.sleep(600)") as run:
+        submit_digits(run.store, here, "baseline")
+        assert FAULTS[fault](run) is True
