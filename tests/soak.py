@@ -309,11 +309,15 @@ def broken_promises(soak: Soak) -> list[str]:
         f"job {job_id}: a lease was taken back {early_s:.3f} s early" for job_id, early_s in taken_early(soak.store)
     ]
     found += [f"left behind: process {one.pid}, {' '.join(one.cmdline())}" for one in left_running(soak)]
-    partial = [str(path) for path in soak.settings.folder.rglob("*.partial")]
-    left = [str(path) for path in (soak.settings.folder / "artifacts").rglob("*.safetensors")]
-    failed = [job for job in jobs if job.state is not JobState.DONE]
-    found += [f"left behind: {path}" for path in partial + (left if not failed else [])]
+    found += [f"left behind: {path}" for path in left_files(soak, jobs)]
     return found
+
+
+def left_files(soak: Soak, jobs) -> list[Path]:
+    """What was never written to its end, and checkpoints of jobs that are done; a failed job may be tried again."""
+    done = {job.key for job in jobs if job.state is JobState.DONE}
+    folders = (soak.settings.folder / "artifacts" / "checkpoints").glob("*")
+    return [*soak.settings.folder.rglob("*.partial"), *(folder for folder in folders if folder.name in done)]
 
 
 def taken_early(store) -> list[tuple[int, float]]:

@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from real_worker import ROOT, submit_digits
-from soak import FAULTS, Soak
+from soak import FAULTS, Soak, left_files
+
+from db.records import JobState
 
 
 def soak(seconds, seed, store):
@@ -27,6 +30,7 @@ def test_random_faults_for_a_minute_break_no_promise():
     assert figures["broken_promises"] == []
     assert figures["faults_total"] >= 10
     assert figures["jobs"] >= 5
+    assert figures["jobs_by_state"]["done"] >= 1  # else no number was compared with those of an undisturbed training
 
 
 @pytest.mark.long
@@ -67,3 +71,12 @@ def test_a_fault_that_strikes_counts(here, tmp_path, fault):
     with a_soak(tmp_path, "import time; time.sleep(600)") as run:
         submit_digits(run.store, here, "baseline")
         assert FAULTS[fault](run) is True
+
+
+def test_checkpoints_of_jobs_that_are_done_are_left_behind_whatever_became_of_the_others(here, tmp_path):
+    checkpoints = here.folder / "artifacts" / "checkpoints"
+    for key in ("done", "failed"):
+        (checkpoints / key).mkdir(parents=True)
+    jobs = [SimpleNamespace(key=str(state), state=state) for state in (JobState.DONE, JobState.FAILED)]
+    with a_soak(tmp_path, "") as run:
+        assert left_files(run, jobs) == [checkpoints / "done"]
