@@ -1,7 +1,8 @@
 """Training images per second on one CPU thread: bench's engine and a script written by hand, turn by turn.
 
-Both train the same networks of the built-in suite on the same made-up images in one process; after each epoch of the
-one follows an epoch of the other, so that whatever else the machine does meets both. The first pair is not counted.
+Both train the same networks of the built-in suite on the same made-up images, each in a process of its own: ours as in
+a worker's slot, the script as a user starts it. After each epoch of the one follows an epoch of the other, so that
+whatever else the machine does meets both. The first pair is not counted.
 Only training is timed: no checkpoint, no validation but for two images. What counts is the ratio within a pair; by CPU
 time it holds on a machine that others use too.
 
@@ -9,11 +10,13 @@ time it holds on a machine that others use too.
 """
 
 import argparse
+import multiprocessing
 import platform
 import statistics
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -25,6 +28,7 @@ from benchmarks.plain import CLASSES, NETWORKS, PlainTraining, Source
 from db.records import EpochRecord
 from models import describe
 from scheduler.suite import load_suite
+from worker.allocator import keep_freed_memory
 from worker.engine import Hooks, train
 from worker.environment import environment
 from worker.splits import Part, Splits
@@ -70,18 +74,30 @@ def _spread(ratios: list[float]) -> str:
 class Turns:
     """After each epoch of ours, one of theirs."""
 
-    plain: PlainTraining
+    other: "Connection[bool, Lap]"
     pairs: Pairs
     resumed_cpu_s: float = 0.0
 
     def then_the_other(self, record: EpochRecord) -> None:
-        begun_s, begun_cpu_s = perf_counter(), process_time()
-        self.plain.run_epoch()
-        ended_s, ended_cpu_s = perf_counter(), process_time()
+        ours = Lap(record.train_s, process_time() - self.resumed_cpu_s)
+        self.other.send(True)
+        theirs = self.other.recv()
         if record.epoch > 1:
-            self.pairs.bench.append(Lap(record.train_s, begun_cpu_s - self.resumed_cpu_s))
-            self.pairs.plain.append(Lap(ended_s - begun_s, ended_cpu_s - begun_cpu_s))
+            self.pairs.bench.append(ours)
+            self.pairs.plain.append(theirs)
         self.resumed_cpu_s = process_time()
+
+
+def serve(turns: "Connection[Lap | int, bool]", variant: str, part: Part, folder: Path, source: Source) -> None:
+    """The script's process: says how many parameters it trains, then an epoch for each word, until there is none."""
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    plain = PlainTraining(variant, part, folder, source)
+    turns.send(sum(weight.numel() for weight in plain.model.parameters()))
+    while turns.recv():
+        begun_s, begun_cpu_s = perf_counter(), process_time()
+        plain.run_epoch()
+        turns.send(Lap(perf_counter() - begun_s, process_time() - begun_cpu_s))
 
 
 def made_up(images: int, seed: int) -> Part:
@@ -107,14 +123,17 @@ def compare(variant: str, images: int, rounds: int, source: Source, folder: Path
     splits = Splits(
         name="made up", fingerprint="", classes=tuple(map(str, range(CLASSES))), train=part, val=few, test=few
     )
-    torch.manual_seed(1)
-    turns = Turns(PlainTraining(variant, part, folder, source), Pairs(images))
     given = load_suite().variants[variant].config
     config = given.model_copy(update={"epochs": rounds + 1, "early_stopping_patience": 0})
-    theirs = sum(weight.numel() for weight in turns.plain.model.parameters())
-    assert describe(config.model, classes=CLASSES, arguments=config.arguments).parameters == theirs
-    turns.resumed_cpu_s = process_time()
+    ours, theirs = multiprocessing.Pipe()
+    # not forked: it must not have what was set and loaded here
+    other = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, variant, part, folder, source))
+    other.start()
+    assert describe(config.model, classes=CLASSES, arguments=config.arguments).parameters == ours.recv()
+    turns = Turns(ours, Pairs(images), process_time())
     train(config, 1, splits, device=torch.device("cpu"), hooks=Hooks(on_epoch=turns.then_the_other))
+    ours.send(False)
+    other.join()
     return turns.pairs
 
 
@@ -128,6 +147,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     here = environment("cpu")
     print(f"{here['cpu']}, {here['cores']} cores, one thread used; torch {torch.__version__}, Python {here['python']},")
     print(f"{platform.system()}, {datetime.now(UTC):%Y-%m-%d}; plain script reads from {options.source}")

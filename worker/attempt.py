@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from db.errors import BenchError, DataError, LostError, StoreError, TrainingError
 from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
 from db.store import Store
-from scheduler.config import Config
+from scheduler.config import Config, job_key
 from scheduler.settings import Settings
 from worker.heartbeat import Heartbeat
 from worker.logs import attempt_file, attempt_log, without_passwords
@@ -120,6 +120,9 @@ class _Run:
         if self.interruptions.any():
             raise Stopped  # before the data set, which may take long to load
         config = Config.parse(claim.config)
+        if job_key(config, claim.seed, fingerprint=claim.fingerprint) != claim.key:
+            # its numbers would stand beside those that other revisions gave under the same key
+            raise TrainingError("it was submitted for another revision of the engine", fix="submit it again")
         splits = self.load_data(config)
         folder = f"{settings.artifacts}/checkpoints/{claim.key}"
         self.checkpoints = Checkpoints(folder, key=claim.key, data=splits.fingerprint, attempt=claim.attempt)

@@ -20,6 +20,7 @@ from db.errors import StoreError
 from db.records import Cause, JobState
 from db.store import Store
 from scheduler.settings import Settings
+from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, run_attempt
 from worker.devices import visible_cards
 from worker.keeper import outage_is_over
@@ -58,6 +59,7 @@ class Child:
         self.pipe.listen(self._end_if_orphaned)
         # before torch is loaded: one thread for each slot, so that numbers and speed do not depend on neighbours
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+        keep_freed_memory()
         self.place = f"{socket.gethostname()}/{self.device}"
         if self.cards > 1:
             card = visible_cards(self.cards)[current_process().index % self.cards]
@@ -167,6 +169,7 @@ def free_memory() -> None:
     import torch
 
     gc.collect()
+    give_back_memory()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # torch has no types here
         torch.cuda.empty_cache()
 

@@ -74,3 +74,9 @@ def test_an_error_that_quotes_a_url_is_kept_without_its_password(store, here, mo
     assert "s3://me:***@bucket/images" in attempt.message
     assert "Traceback" in attempt.traceback
     assert "hunter2" not in attempt.message + attempt.traceback + store.jobs()[0].message
+
+
+def test_a_job_of_another_engine_revision_is_not_trained_under_its_old_key(store, here, monkeypatch):
+    monkeypatch.setattr("scheduler.config.ENGINE_REVISION", 0)
+    assert run_attempt(store, store.claim_next("w", lease_s=600), Slot(device="cpu", settings=here)) is JobState.FAILED
+    assert store.jobs()[0].message == "it was submitted for another revision of the engine (submit it again)"
