@@ -1,7 +1,6 @@
 """Where things are: flags > BENCH_* environment > bench.toml in BENCH_HOME > defaults."""
 
 import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,8 +14,10 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from db.errors import ConfigError
 from scheduler._wording import explained
+from scheduler.urls import check_broker_url
 
 _SOCKET_LIMIT = 100  # bytes of a Unix socket's path; the system's limit is 104 or 108
+_SHORT = Path("/tmp")  # noqa: S108 - who owns the folder below it, and who may write there, is checked before use
 _BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 
 _Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda name: str(name).upper())]
@@ -33,9 +34,10 @@ class Settings(BaseSettings):
     broker_url: str = ""
     artifacts_url: str = ""
     data_dir: Path = Path("~/.cache/bench/data")
-    lease_s: float = Field(60, gt=0, allow_inf_nan=False)
-    heartbeat_s: float = Field(5, gt=0, allow_inf_nan=False)
-    checkpoint_s: float = Field(30, ge=0, allow_inf_nan=False)
+    # the upper limits are far above what is of use, and far below what a database's moments can hold
+    lease_s: float = Field(60, gt=0, le=7 * 86_400, allow_inf_nan=False)
+    heartbeat_s: float = Field(5, gt=0, le=3_600, allow_inf_nan=False)
+    checkpoint_s: float = Field(30, ge=0, le=365 * 86_400, allow_inf_nan=False)
     keep_checkpoints: bool = False
     log_format: Literal["text", "json"] = "text"
     log_level: _Level = "INFO"
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
         if url and scheme not in _BROKERS:
             begins = ", ".join(f"{name}://" for name in _BROKERS)
             raise _refusal("names no broker that bench can use", fix=f"begin it with one of {begins}")
+        if url:
+            check_broker_url(url)
         return url
 
     @field_validator("artifacts_url")
@@ -96,6 +100,13 @@ class Settings(BaseSettings):
             fix = known.get("err", "install it") if package == "fsspec" else f"`pip install {package}`"
             raise _refusal(f"{scheme}:// needs a package that is not here", fix=fix) from error
         return url
+
+    @model_validator(mode="after")
+    def _a_home_that_urls_can_hold(self) -> Self:
+        # readers of URLs drop line breaks and tabs, and a Valkey server's own settings are lines
+        if any(ord(letter) < ord(" ") or letter == "\x7f" for letter in str(self.folder)):
+            raise _refusal(f"BENCH_HOME holds a control character: {self.folder}", fix="choose another folder")
+        return self
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Self:
@@ -135,13 +146,15 @@ class Settings(BaseSettings):
 
     @property
     def socket(self) -> Path:
-        """The embedded broker's socket: in the home, or, when that path is too long for a socket, in a short folder."""
+        """The embedded broker's socket: in the home, or, when that path is too long for a socket, in a short folder.
+
+        Not below TMPDIR or XDG_RUNTIME_DIR: a cron job has others than a login, and the two would not meet.
+        """
         path = self.folder / "broker" / "valkey.sock"
         if len(os.fsencode(path)) <= _SOCKET_LIMIT:
             return path
         short = sha256(os.fsencode(path)).hexdigest()[:8]
-        base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        return base / f"bench-{os.getuid()}-{short}" / "v.sock"
+        return _SHORT / f"bench-{os.getuid()}-{short}" / "v.sock"
 
     @property
     def broker(self) -> str:

@@ -74,7 +74,7 @@ def test_nothing_in_the_home_is_open_to_others_and_the_report_is(bench_home, tmp
 @pytest.fixture
 def far_home(tmp_path, monkeypatch):
     """A home with a path too long for a socket, and the short folder that its socket goes to."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("scheduler.settings._SHORT", tmp_path)
     settings = load_settings(home=tmp_path / ("long" * 30))
     assert settings.socket.parent.parent == tmp_path
     return settings

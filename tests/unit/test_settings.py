@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,15 @@ def test_a_home_with_letters_that_mean_something_in_a_url_is_where_it_says():
     assert url_to_fs(found.artifacts)[1] == str(home / "artifacts")
 
 
+@pytest.mark.parametrize("letter", ["\n", "\r", "\t", "\x7f"])
+def test_a_home_that_a_url_cannot_hold_is_refused(tmp_path, monkeypatch, letter):
+    (tmp_path / f"a{letter}b").mkdir()
+    monkeypatch.chdir(tmp_path / f"a{letter}b")
+    with pytest.raises(ConfigError, match="BENCH_HOME holds a control character") as raised:
+        load_settings()
+    assert "another folder" in raised.value.fix
+
+
 @pytest.mark.parametrize("name", ["home", "data_dir"])
 def test_a_folder_of_somebody_unknown_is_refused(name):
     with pytest.raises(ConfigError, match="no home of ~nosuch") as raised:
@@ -71,6 +81,15 @@ def test_a_socket_is_put_elsewhere_when_its_path_would_be_too_long(tmp_path):
     assert deep.socket != load_settings(home=tmp_path / ("y" * 120)).socket
 
 
+def test_a_cron_job_and_a_login_find_the_same_socket(tmp_path, monkeypatch):
+    deep = load_settings(home=tmp_path / ("x" * 120))
+    before = deep.socket
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # where the value of TMPDIR is kept
+    assert deep.socket == before
+
+
 def test_a_process_started_with_these_variables_has_the_same_settings(tmp_path, monkeypatch):
     given = load_settings(home=tmp_path, broker_url="redis://there/1", lease_s=120, keep_checkpoints=True)
     assert {name.lower() for name in given.environment()} == {f"bench_{name}" for name in Settings.model_fields}
@@ -86,6 +105,39 @@ def test_an_error_does_not_show_a_password(monkeypatch, tmp_path, url):
     with pytest.raises(ConfigError) as raised:
         load_settings(home=tmp_path)
     assert "secret" not in str(raised.value) + raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("redis://localhost:6379/abc", "names no database"),
+        ("redis://localhost/0/1", "names no database"),
+        ("redis+socket://", "names no socket"),
+        ("redis+socket:///", "names no socket"),
+        ("redis+socket://relative/path", "names no socket"),
+        ("redis+socket:///there/v.sock?virtual_host=zz", "has an option"),
+        ("redis+socket:///there/v.sock?db=1", "has an option"),
+    ],
+)
+def test_a_broker_that_celery_would_stumble_over_is_refused_at_once(tmp_path, url, error):
+    with pytest.raises(ConfigError, match=f"BENCH_BROKER_URL {error}") as raised:
+        load_settings(home=tmp_path, broker_url=url)
+    assert raised.value.fix
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://there", "redis://there/", "rediss://there/7", "redis+socket:///v.sock?virtual_host=1", "amqp://h/v"],
+)
+def test_a_broker_that_celery_can_use_is_taken(tmp_path, url):
+    assert load_settings(home=tmp_path, broker_url=url).broker == url
+
+
+@pytest.mark.parametrize(("name", "value"), [("lease_s", 1e15), ("heartbeat_s", 1e10), ("checkpoint_s", 1e10)])
+def test_a_time_that_a_database_cannot_hold_is_refused(tmp_path, name, value):
+    with pytest.raises(ConfigError, match=f"BENCH_{name.upper()}: ") as raised:
+        load_settings(home=tmp_path, **{name: value})
+    assert "at most" in raised.value.fix
 
 
 def test_the_help_names_every_setting_with_its_default():
