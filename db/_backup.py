@@ -1,6 +1,7 @@
 """Copies of a store, and what can be said of its state."""
 
 import os
+import re
 import shlex
 import sqlite3
 import stat
@@ -10,45 +11,75 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
 from sqlalchemy import text
 
 from db import _schema
 from db._database import Database
-from db.errors import StoreError
+from db.errors import ConfigError, StoreError
 from db.records import Health, Upgraded
 
 
 def backup(database: Database, path: Path | None = None) -> Path:
     """A whole copy of a SQLite store as it is at one moment, whoever writes meanwhile; gives where it is.
 
-    The copy appears at its name only when it is complete, and is for its owner only. Raises StoreError when there is
-    something at that name already, or no room.
+    The copy appears at its name only when it is complete, and is for its owner only. Raises ConfigError when there is
+    something at that name already, or no such folder; StoreError when the copy cannot be made.
     """
     source = Path(database.url.database or "").absolute()
     made = path or source.with_name(f"{source.name}.{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.backup")
-    if made.exists():
-        raise StoreError(f"{made} exists already", fix="name another file, or leave the name out")
+    if os.path.lexists(made):  # a link to nowhere is something, too
+        raise _taken(made)
     try:
+        if not made.parent.is_dir():
+            raise ConfigError(f"there is no folder {made.parent}", fix="create it, or name a file elsewhere")
+        _remove_abandoned(source.parent, rf"{re.escape(source.name)}\.\w+\.backup")
+        _remove_abandoned(made.parent, re.escape(made.name))
         with _partial(made) as partial:
             _copy(database, partial)
-            partial.replace(made)
+            _give_name(partial, made)
+    except FileExistsError as error:
+        raise _taken(made) from error
     except (OSError, sqlite3.Error) as error:
         fix = f"check that {made.parent} is a folder of yours and has room, then run the command again"
         raise StoreError(f"no copy of the store was made at {made}: {error}", fix=fix) from error
     return made
 
 
+def _taken(made: Path) -> ConfigError:
+    return ConfigError(f"{made} exists already", fix="name another file, or leave the name out")
+
+
 @contextmanager
 def _partial(made: Path) -> Iterator[Path]:
     """An empty file beside it, for its owner only; if it is still there at the end it is removed."""
     partial = made.with_name(f"{made.name}.{os.getpid()}.partial")
-    partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR))
     try:
         yield partial
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
+
+
+def _remove_abandoned(folder: Path, name: str) -> None:
+    """What a copy of such a name has left there that was killed: its process lives no more."""
+    for path in folder.iterdir():
+        found = re.fullmatch(name + r"\.(\d+)\.partial(-journal)?", path.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _give_name(partial: Path, made: Path) -> None:
+    """Raises FileExistsError where a rename would replace the copy of somebody who was quicker."""
+    try:
+        made.hardlink_to(partial)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links, a USB stick say: for a moment its name stands for an empty file
+        os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR))
+        partial.replace(made)
 
 
 def _copy(database: Database, target: Path) -> None:
@@ -88,8 +119,7 @@ def health(database: Database) -> Health:
         orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
     wrong = [line for line in found if line != "ok"] + [f"orphan row in {row[0]}" for row in orphans[:10]]
     if wrong:
-        fix = "stop the workers and put the newest copy that `bench db backup` made in its place"
-        raise StoreError(f"the store {database.name} is damaged: {'; '.join(wrong)}", fix=fix)
+        raise StoreError(f"the store {database.name} is damaged: {'; '.join(wrong)}", fix=database.damage_fix)
     return Health(schema=revision, bytes=_size_of(Path(database.url.database or "")))
 
 

@@ -132,11 +132,26 @@ class Database:
         if self.dialect == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
+    @property
+    def damage_fix(self) -> str:
+        """What mends a SQLite store whose file is damaged; its -wal and -shm belong to it and would spoil a copy."""
+        store = Path(self.url.database or "")
+        return (
+            f"stop the workers, move {store.name}, {store.name}-wal and {store.name}-shm out of {store.parent}, and "
+            f"put the newest copy there as {store.name}: {store.name}.*.backup, or where `bench db backup` made it"
+        )
+
     def _fix(self, said: str) -> str:
         if "not a database" in said:
             return "move that file away, or name another one in BENCH_DATABASE_URL"
         if self.dialect == "sqlite":
             folder = Path(self.url.database or "").parent
+            if "malformed" in said:
+                return self.damage_fix
+            if "disk I/O error" in said:  # a disk that fails, or a -wal that is cut short
+                return f"check the disk; if it is in order, {self.damage_fix}"
+            if "unable to open" in said:
+                return f"check that {folder} is a folder that you may write to: even a reader makes -wal and -shm there"
             return f"check that {folder} is writable and has room, then run the command again"
         return "start Postgres or correct BENCH_DATABASE_URL, then run the command again"
 

@@ -281,7 +281,7 @@ def test_bench_toml(place, refused, content, error, fix):
         ("sqlite+aiosqlite:///x.db", 2, "'sqlite+aiosqlite'", "sqlite:////"),
         ("sqlite://", 2, "names no file", "sqlite:////"),
         ("sqlite:///file:x?mode=memory&uri=true", 2, "names no file", "sqlite:////"),
-        ("sqlite:////dev/null/bench.db", 3, "does not answer", "check that /dev/null is writable"),
+        ("sqlite:////dev/null/bench.db", 3, "does not answer", "check that /dev/null is a folder"),
         ("sqlite:///{place}", 3, "does not answer", "check that"),
         ("sqlite:///{place}/garbage.db", 3, "file is not a database", "BENCH_DATABASE_URL"),
         ("sqlite:///{place}/other.db", 3, "another program's", "BENCH_DATABASE_URL"),

@@ -8,16 +8,18 @@ import subprocess
 import threading
 from collections import namedtuple
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from records import new_job, result, submission
 from servers import _pginstall
 
+import db._backup
 import db._places
 from cli.main import app
 from db import backup_store, check_store, open_store, upgrade_store
 from db._schema import HEAD
-from db.errors import StoreError
+from db.errors import ConfigError, StoreError
 from db.records import JobState
 
 Part = namedtuple("Part", "mountpoint fstype")
@@ -75,16 +77,53 @@ def test_a_copy_is_one_private_file_beside_the_store(url, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.db", made.name]
 
 
-@pytest.mark.parametrize("place", ["taken", "file/copy"])
+@pytest.mark.parametrize("place", ["taken", "link", "file/copy", "nowhere/copy"])
 def test_a_copy_that_cannot_be_made_leaves_all_as_it_was(url, tmp_path, place):
     open_store(url, create=True).close()
     (tmp_path / "taken").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(StoreError) as caught:
+    (tmp_path / "link").symlink_to("gone")
+    with pytest.raises(ConfigError) as caught:
         backup_store(url, tmp_path / place)
     assert caught.value.fix
     assert (tmp_path / "taken").read_text() == (tmp_path / "file").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.db", "file", "taken"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.db", "file", "link", "taken"]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "a disk without links"])
+def test_of_two_copies_of_one_name_the_quicker_one_stays(url, tmp_path, monkeypatch, links):
+    open_store(url, create=True).close()
+    copy = db._backup._copy
+
+    def copy_slowly(store, partial):
+        copy(store, partial)
+        (tmp_path / "copy").write_text("of somebody else")
+
+    def no_links(*_):
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+        assert check_store(f"sqlite:///{backup_store(url)}")
+    monkeypatch.setattr(db._backup, "_copy", copy_slowly)
+    with pytest.raises(ConfigError, match="copy exists already"):
+        backup_store(url, tmp_path / "copy")
+    assert (tmp_path / "copy").read_text() == "of somebody else"
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_what_a_killed_copy_left_is_removed_by_the_next_one(url, tmp_path):
+    open_store(url, create=True).close()
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    ends = (f"{gone.pid}.partial", f"{gone.pid}.partial-journal")
+    left = [tmp_path / f"{name}.{end}" for name in ("bench.db.20261124T1Z.backup", "mine") for end in ends]
+    others = [tmp_path / name for name in (f"bench.db.1.backup.{os.getpid()}.partial", f"job.{gone.pid}.partial")]
+    for path in [*left, *others]:
+        path.touch()
+    backup_store(url, tmp_path / "mine")
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
 
 
 def test_the_line_for_postgres_makes_a_dump_and_names_no_password(postgres_url, tmp_path, monkeypatch):
@@ -114,6 +153,26 @@ def test_check_finds_damage_in_the_file(url, tmp_path):
         file.write(b"\0" * 100_000)
     with pytest.raises(StoreError, match=r"damaged|malformed"):
         check_store(url)
+
+
+def test_a_damaged_file_is_to_be_replaced_by_the_newest_copy(url, tmp_path):
+    with closing(open_store(url, create=True)) as store:
+        store.submit(submission(), [new_job(seed) for seed in range(500)])
+    with (tmp_path / "bench.db").open("r+b") as file:
+        file.seek(40_000)
+        file.write(b"\xff" * 600_000)
+    with pytest.raises(StoreError, match="malformed") as caught, closing(open_store(url)) as store:
+        store.jobs()
+    assert "bench.db.*.backup" in caught.value.fix
+
+
+def test_a_store_whose_wal_is_cut_short_is_to_be_replaced_by_the_newest_copy(url, tmp_path):
+    with closing(open_store(url, create=True)) as store:
+        store.submit(submission(), [new_job(seed) for seed in range(500)])
+        os.truncate(tmp_path / "bench.db-wal", 5_000)
+        with pytest.raises(StoreError, match="disk I/O error") as caught, closing(open_store(url)) as other:
+            other.jobs()
+    assert "bench.db.*.backup" in caught.value.fix
 
 
 def test_check_finds_rows_about_nothing(url, tmp_path):
