@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli._streams import abandon
 from cli._umask import as_the_user_writes
 from db.errors import ConfigError
 
@@ -89,8 +90,11 @@ Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOS
 
 
 def say(*words: object) -> None:
-    """Talk goes to stderr; stdout is for results."""
-    sys.stderr.write(" ".join(str(word) for word in words) + "\n")
+    """Talk goes to stderr; stdout is for results. Where nobody can hear it, it is no reason to stop."""
+    try:
+        sys.stderr.write(" ".join(str(word) for word in words) + "\n")
+    except OSError:
+        abandon(sys.stderr)
 
 
 def number(count: int, what: str) -> str:
@@ -104,7 +108,7 @@ def put(text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain again at exit
+        abandon(sys.stdout)
 
 
 def show(parts: "Sequence[RenderableType]") -> None:
@@ -129,8 +133,13 @@ def out_folder(given: Path | None) -> Path:
 
 
 def settings(**flags: Any) -> "Settings":
+    """The settings in force, these flags first. Raises ConfigError, also when the current folder has been deleted."""
     from scheduler.settings import load_settings
 
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:  # libraries would stumble over it, whatever BENCH_HOME says
+        raise ConfigError("the current folder is gone", fix="go to another one with cd") from error
     return load_settings(**flags)
 
 

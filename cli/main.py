@@ -4,16 +4,19 @@ import os
 import sys
 import traceback
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cli import cancel, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
+from cli._options import say
+from cli._streams import full_disk, make_usable
 from cli._umask import keep_private
 from db.errors import BenchError
 
 EPILOG = (
-    "Exit codes: 0 done; 1 a job failed; 2 wrong usage, suite or data; 3 broker or store unreachable; 130 Ctrl-C. "
+    "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop; 2 wrong usage, setting, suite or "
+    "data; 3 broker or store unreachable; 75 start this worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
     "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "
@@ -59,18 +62,29 @@ app.add_typer(database.app, name="db")
 def main() -> None:
     """Run a command; what somebody did wrong becomes `error:` and `fix:` on stderr and an exit code."""
     keep_private()
+    make_usable()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], prog_name="bench", standalone_mode=False))
     except (BenchError, _UsageError) as error:
-        message, fix, code = _explained(error)
-        if os.environ.get("BENCH_DEBUG") == "1":
-            traceback.print_exc()
-        sys.stderr.write(f"error: {_one_line(message)}\n")
-        sys.stderr.write(f"fix: {_one_line(fix)}\n" if fix else "")
-        sys.exit(code)
+        _end(error)
+    except OSError as error:
+        known = full_disk(error)
+        if known is None:
+            raise
+        _end(known)
     except KeyboardInterrupt:  # outside a command; inside one Typer itself ends with 130
-        sys.stderr.write("interrupted\n")
+        say("interrupted")
         sys.exit(130)
+
+
+def _end(error: Exception) -> NoReturn:
+    message, fix, code = _explained(error)
+    if os.environ.get("BENCH_DEBUG") == "1":
+        traceback.print_exception(error)
+    say(f"error: {_one_line(message)}")
+    if fix:
+        say(f"fix: {_one_line(fix)}")
+    sys.exit(code)
 
 
 def _explained(error: Any) -> tuple[str, str, int]:
