@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cli._options import number
 from cli._tables import console, plain, table
-from db.records import WAITING, Job, JobState, Worker
+from db.records import WAITING, Cause, Job, JobState, Worker
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,10 +81,23 @@ def counts(jobs: Sequence[Job]) -> str:
 
 
 def failures(jobs: Sequence[Job], *, most: int | None = None) -> list[str]:
-    """What each failed job said, and how to try again."""
+    """What each failed job said, and how to try again: a line for each advice that some of them need."""
     failed = [job for job in jobs if job.state is JobState.FAILED]
-    mend = f"Once mended: `bench retry {' '.join(str(job.id) for job in failed[:10])}`."
-    return [*(_failure(job) for job in failed[:most]), *([mend] if failed else [])]
+    by_advice: dict[str, list[int]] = {}
+    for job in failed:
+        by_advice.setdefault(_ADVICE.get(job.cause or Cause.CODE, _RETRY), []).append(job.id)
+    advice = [words.format(ids=_ids(ids), retry=retry_command(ids)) for words, ids in by_advice.items()]
+    return [*(_failure(job) for job in failed[:most]), *advice]
+
+
+def retry_command(ids: Sequence[int]) -> str:
+    """The command that queues these again, or the first of them."""
+    return f"`bench retry {' '.join(map(str, ids[:RETRIED_MOST]))}`"
+
+
+def _ids(ids: Sequence[int]) -> str:
+    more = [f"and {number(len(ids) - RETRIED_MOST, 'other')}"] if len(ids) > RETRIED_MOST else []
+    return ", ".join([f"job{'' if len(ids) == 1 else 's'} {', '.join(map(str, ids[:RETRIED_MOST]))}", *more])
 
 
 def _failure(job: Job) -> str:
@@ -226,3 +239,12 @@ def _line(job: Job) -> str:
 
 
 _AROUND = 6  # lines above and below the jobs
+RETRIED_MOST = 10  # ids in one line
+
+_RETRY = "Once mended: {retry}."
+# another config is another job; only `timeout_s` is no part of it, and is taken over by a job that is there
+_ADVICE = {
+    Cause.DIVERGED: "The same config diverges again: change it in the suite and submit ({ids}).",
+    Cause.OOM: "A smaller batch_size needs less memory: change it in the suite and submit ({ids}).",
+    Cause.TIMEOUT: "Raise timeout_s in the suite and submit, then {retry}.",
+}

@@ -31,7 +31,7 @@ def report(
 
     Writes report.html, report.md, report.json, tables/ and figures/.
     """
-    store, folder = options.opened(options.settings()), options.out_folder(out)
+    store, folder = options.opened(options.settings(), create=False), options.out_folder(out)
     if as_json:
         from report import write_report
 

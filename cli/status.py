@@ -12,7 +12,7 @@ import typer
 from cli import _options as options
 from cli._outage import through_outages
 from cli._progress import Screen, job_dict, render
-from db.errors import ConfigError
+from db.errors import BrokerError, ConfigError, NoStoreError
 from db.records import WAITING, Job, JobState, Submission, Worker
 
 if TYPE_CHECKING:
@@ -34,33 +34,52 @@ def status(
     if watch and as_json:
         raise ConfigError("--watch and --json exclude each other", fix="give one of them")
     here = options.settings()
-    store = options.opened(here)
+    try:
+        store = options.opened(here, create=False)
+    except NoStoreError:
+        if submission is not None:
+            raise
+        _show([], [], [], as_json=as_json)
+        return
+    if watch:
+        store.close()
+        _watch(here, submission)
+        return
+    silent = _reconcile(here, store)
+    if silent:
+        options.say(silent)
+    _show(
+        _jobs(store, submission),
+        store.workers(seen_within_s=here.lease_s),
+        store.submissions() if submission is None else [],
+        as_json=as_json,
+    )
+
+
+def _show(jobs: Sequence[Job], workers: Sequence[Worker], submissions: Sequence[Submission], *, as_json: bool) -> None:
     if as_json:
-        _reconcile(here, store)
-        options.put(json.dumps(_as_dict(store, submission), indent=2))
-        return
-    if not watch:
-        _reconcile(here, store)
-        parts = render(_jobs(store, submission), store.workers(seen_within_s=here.lease_s))
-        options.show([*parts, *_submission_lines(store.submissions() if submission is None else [])])
-        return
-    store.close()
-    _watch(here, submission)
+        options.put(json.dumps(_as_dict(jobs), indent=2))
+    else:
+        options.show([*render(jobs, workers), *_submission_lines(submissions)])
 
 
 def _watch(here: "Settings", submission: int | None) -> None:
     every_s = 2.0 if sys.stdout.isatty() else 30.0
 
-    def look() -> tuple[list[Job], list[Worker]]:
+    def look() -> tuple[list[Job], list[Worker], str]:
         # opened anew each time: an open file would outlive its deletion, and be watched for ever
         with closing(options.opened(here, create=False)) as store:
-            _reconcile(here, store)
-            return _jobs(store, submission), store.workers(seen_within_s=here.lease_s)
+            silent = _reconcile(here, store)
+            return _jobs(store, submission), store.workers(seen_within_s=here.lease_s), silent
 
+    told = False
     try:
         with Screen(sys.stdout) as screen:
             while True:
-                jobs, workers = through_outages(look, tell=screen.tell, every_s=every_s)
+                jobs, workers, silent = through_outages(look, tell=screen.tell, every_s=every_s)
+                if silent and not told:
+                    screen.tell(silent)
+                told = bool(silent)
                 screen.show(jobs, workers)
                 if not any(job.state in WAITING for job in jobs):
                     return
@@ -70,16 +89,27 @@ def _watch(here: "Settings", submission: int | None) -> None:
         raise typer.Exit(130) from None
 
 
-def _reconcile(here: "Settings", store: "Store") -> None:
+def _reconcile(here: "Settings", store: "Store") -> str:
+    """Look after the queue; gives a line when jobs wait and the broker, which somebody has started, is silent."""
     store.reconcile(actor="status")
+    waiting = store.counts()[JobState.QUEUED]
     # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
-    if store.counts()[JobState.QUEUED]:
-        from scheduler.app import doorbells
-        from scheduler.broker import is_up
-        from scheduler.queue import look_around
+    if not waiting:
+        return ""
+    from scheduler.app import doorbells
+    from scheduler.broker import is_up
+    from scheduler.queue import look_around
+    from scheduler.urls import shown
 
-        if not here.embedded_broker or is_up(here):
-            look_around(store, doorbells(here), actor="status")
+    line = (
+        f"the broker {shown(here.broker)} does not answer; "
+        f"{options.number(waiting, 'job')} {'waits' if waiting == 1 else 'wait'} in the store"
+    )
+    if here.embedded_broker and not is_up(here):
+        return line if here.socket.exists() else ""  # `bench worker` starts one where there is none
+    errors: list[BrokerError] = []
+    look_around(store, doorbells(here), actor="status", away=errors.append)
+    return line if errors else ""
 
 
 def _jobs(store: "Store", submission: int | None) -> list[Job]:
@@ -106,7 +136,6 @@ def _epochs(one: Submission) -> str:
 _SHOWN = 5  # submissions
 
 
-def _as_dict(store: "Store", submission: int | None) -> dict[str, Any]:
-    jobs = _jobs(store, submission)
-    counts = {str(state): sum(job.state is state for job in jobs) for state in store.counts()}
+def _as_dict(jobs: Sequence[Job]) -> dict[str, Any]:
+    counts = {str(state): sum(job.state is state for job in jobs) for state in JobState}
     return {"counts": counts, "jobs": [job_dict(job) for job in jobs]}

@@ -1,8 +1,10 @@
 """`bench submit`: write the jobs, then ring for them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli import _options as options
+from cli._progress import RETRIED_MOST, retry_command
 
 if TYPE_CHECKING:
     from scheduler.queue import Submitted
@@ -22,6 +24,7 @@ def submit(
 
     One job for each variant and seed; a second call adds nothing.
     """
+    from db.records import JobState
     from scheduler.app import doorbells
     from scheduler.broker import ensure_broker
     from scheduler.queue import RING_MOST, reconcile
@@ -43,7 +46,8 @@ def submit(
     options.put(summary(done))
     ensure_broker(here)
     reconcile(store, doorbells(here), actor="submit", waiting=RING_MOST)
-    options.say("Next: `bench worker` on each machine that trains, `bench status --watch` to follow.")
+    if done.count(JobState.QUEUED):
+        options.say("Next: `bench worker` on each machine that trains, `bench status --watch` to follow.")
 
 
 def summary(done: "Submitted") -> str:
@@ -55,6 +59,13 @@ def summary(done: "Submitted") -> str:
         number = done.count(*states, new=False)
         parts += [f"{number} already {name}"] if number else []
     for state in (JobState.FAILED, JobState.CANCELLED):
-        number = done.count(state, new=False)
-        parts += [f"{number} {state} (`bench retry --{state}` queues them again)"] if number else []
+        # by their ids: --failed would take those of every other submission as well
+        ids = [job.job_id for job in done.distinct() if job.state is state]
+        parts += [f"{len(ids)} {state} ({retry_command(ids)} queues {_them(ids)} again)"] if ids else []
     return ", ".join(parts) + "."
+
+
+def _them(ids: Sequence[int]) -> str:
+    if len(ids) == 1:
+        return "it"
+    return "them" if len(ids) <= RETRIED_MOST else f"the first {RETRIED_MOST}"

@@ -77,9 +77,12 @@ def reconcile(
     return changed
 
 
-def look_around(store: "Store", bells: Doorbells, *, actor: str) -> Reconciled:
-    """Like `reconcile`, for commands that only look and answer at once: a broker that is away is no error."""
+def look_around(
+    store: "Store", bells: Doorbells, *, actor: str, away: Callable[[BrokerError], object] = lambda error: None
+) -> Reconciled:
+    """Like `reconcile`, for commands that only look and answer at once: `away` hears of a broker that is away."""
     try:
         return reconcile(store, bells, actor=actor, waiting=RING_MOST)
-    except BrokerError:
+    except BrokerError as error:
+        away(error)
         return Reconciled()

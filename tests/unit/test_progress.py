@@ -96,3 +96,34 @@ def test_a_failure_says_why_and_how_to_try_again():
         "job 3 failed (data): no image",
         "Once mended: `bench retry 3`.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "advice"),
+    [
+        (Cause.CODE, "Once mended: `bench retry 3 4`."),
+        (Cause.WORKER_LOST, "Once mended: `bench retry 3 4`."),
+        (Cause.DIVERGED, "The same config diverges again: change it in the suite and submit (jobs 3, 4)."),
+        (Cause.OOM, "A smaller batch_size needs less memory: change it in the suite and submit (jobs 3, 4)."),
+        (Cause.TIMEOUT, "Raise timeout_s in the suite and submit, then `bench retry 3 4`."),
+    ],
+)
+def test_the_advice_is_that_of_the_cause(cause, advice):
+    assert failures([replace(FAILED, id=job_id, cause=cause) for job_id in (3, 4)])[2:] == [advice]
+
+
+def test_causes_that_need_the_same_share_a_line():
+    causes = (Cause.DATA, Cause.OOM, Cause.CODE)
+    said = failures([replace(FAILED, id=job_id, cause=cause) for job_id, cause in enumerate(causes)])
+    assert said[3:] == [
+        "Once mended: `bench retry 0 2`.",
+        "A smaller batch_size needs less memory: change it in the suite and submit (job 1).",
+    ]
+
+
+def test_an_advice_names_ten_jobs_at_most():
+    ids = [*range(1, 13)]
+    (retry,) = failures([replace(FAILED, id=job_id) for job_id in ids])[12:]
+    assert retry == "Once mended: `bench retry 1 2 3 4 5 6 7 8 9 10`."
+    (change,) = failures([replace(FAILED, id=job_id, cause=Cause.OOM) for job_id in ids])[12:]
+    assert change.endswith("(jobs 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, and 2 others).")
