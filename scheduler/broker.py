@@ -250,7 +250,7 @@ def _refuse_foreign(folder: Path) -> None:
     """The short folder of a long home's socket has a name that others can guess, in a place where they can make it."""
     found = folder.stat()
     if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        fix = "set BENCH_HOME to a shorter path, or XDG_RUNTIME_DIR to a folder of yours"
+        fix = "set BENCH_HOME to a shorter path"
         raise BrokerError(f"others may write into {folder}, where the embedded broker's socket belongs", fix=fix)
 
 
