@@ -27,7 +27,9 @@ _MOST_RESTARTS = 3  # of a worker that was killed, or that ended because it got 
 _STOP_S = 30.0  # what a worker may take to save its checkpoints
 
 
-def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | None, device: str, out: Path) -> int:
+def run_closed(
+    here: "Settings", plan: "Plan", *, priority: int, slots: int | None, device: str, graph: bool = True, out: Path
+) -> int:
     """Submit the plan, train it here, write the report into `out`; gives the exit code."""
     from scheduler.broker import closed_broker
     from scheduler.queue import submit
@@ -42,7 +44,7 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
         done = submit(store, plan, priority=priority, command=options.command_line())
         options.say(summary(done))
         job_ids = {job.job_id for job in done.jobs}
-        code = _train(here, store, job_ids, slots=slots, device=device)
+        code = _train(here, store, job_ids, _worker_words(slots=slots, device=device, graph=graph))
         if code == 130:
             options.say(f"Stopped; what checkpoints hold is kept. To go on: {options.command_line()}")
             return code
@@ -50,14 +52,19 @@ def run_closed(here: "Settings", plan: "Plan", *, priority: int, slots: int | No
         return code
 
 
-def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | None, device: str) -> int:
+def _worker_words(*, slots: int | None, device: str, graph: bool) -> list[str]:
+    words = ["--device", device, *([] if graph else ["--no-graph"])]
+    return [*words, "--slots", str(slots)] if slots else words
+
+
+def _train(here: "Settings", store: "Store", job_ids: set[int], words: list[str]) -> int:
     """Until each of the jobs has ended: 0 all done, 1 some not, 130 interrupted."""
     jobs = store.jobs(job_ids)
     if not any(job.state in WAITING for job in jobs):
         for line in failures(jobs):
             options.say(line)
         return _code(jobs)
-    worker = _start_worker(here, slots=slots, device=device)
+    worker = _start_worker(here, words)
     restarts = 0
     every_s = 1.0 if sys.stderr.isatty() else 5.0
 
@@ -76,7 +83,7 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
                     if for_good or restarts == _MOST_RESTARTS:
                         raise _ended_early(here, worker.returncode)
                     restarts += 1
-                    worker = _start_worker(here, slots=slots, device=device)
+                    worker = _start_worker(here, words)
                 screen.show(jobs, workers)
                 time.sleep(every_s)
             screen.end(jobs)
@@ -88,9 +95,8 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], *, slots: int | 
     return _code(jobs)
 
 
-def _start_worker(here: "Settings", *, slots: int | None, device: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "cli", "worker", "--device", device]
-    command += ["--slots", str(slots)] if slots else []
+def _start_worker(here: "Settings", words: list[str]) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "cli", "worker", *words]
     here.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     # the room of the package, not the current folder, where a user may have a cli/ of their own
     root = str(Path(__file__).parent.parent)

@@ -86,6 +86,9 @@ Submission = Annotated[
     ),
 ]
 # hidden: Typer would add `<list[int]>` to its line, so the command's own text explains it
+NoGraph = Annotated[
+    bool, typer.Option("--no-graph", help="On CUDA: train step by step, without a captured graph of the step.")
+]
 Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, hidden=True)]
 
 

@@ -16,6 +16,7 @@ def run(
     priority: options.Priority = 0,
     slots: options.Slots = None,
     device: options.Device = "auto",
+    no_graph: options.NoGraph = False,
     out: options.Out = None,
 ) -> None:
     """Submit, train here, and write the report.
@@ -36,4 +37,6 @@ def run(
         epochs=epochs,
     )
     folder = options.out_folder(out)
-    raise typer.Exit(run_closed(here, plan, priority=priority, slots=slots, device=device, out=folder))
+    raise typer.Exit(
+        run_closed(here, plan, priority=priority, slots=slots, device=device, graph=not no_graph, out=folder)
+    )

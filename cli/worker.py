@@ -15,6 +15,7 @@ from db.errors import BenchError
 def worker(
     slots: options.Slots = None,
     device: options.Device = "auto",
+    no_graph: options.NoGraph = False,
     drain: Annotated[
         bool, typer.Option("--drain", help="Stop when nothing is left to do; 1 when a job failed.")
     ] = False,
@@ -35,7 +36,7 @@ def worker(
 
     if while_stdin:
         threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
-    code = run_worker(options.settings(), slots=slots, device=device, drain=drain, metrics=metrics)
+    code = run_worker(options.settings(), slots=slots, device=device, drain=drain, graph=not no_graph, metrics=metrics)
     raise typer.Exit(code)
 
 

@@ -51,6 +51,7 @@ def run(
     resume: Snapshot | None = None,
     on_epoch: Callable[[EpochRecord], object] = lambda record: None,
     device: torch.device = CPU,
+    graph: bool = True,
     **hooks: Any,
 ) -> tuple[list[EpochRecord], Outcome]:
     """Train with these fields of a config; the rows of its history, and how it ended."""
@@ -60,7 +61,8 @@ def run(
         records.append(record)
         on_epoch(record)
 
-    outcome = train(config(**fields), seed, splits, device=device, hooks=Hooks(on_epoch=note, **hooks), resume=resume)
+    told = Hooks(on_epoch=note, **hooks)
+    outcome = train(config(**fields), seed, splits, device=device, hooks=told, resume=resume, graph=graph)
     return records, outcome
 
 

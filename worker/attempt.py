@@ -66,6 +66,7 @@ class Slot:
     device: str
     settings: Settings
     stopping: Callable[[], bool] = lambda: False
+    graph: bool = True  # on CUDA: steps are captured once and replayed
 
 
 def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
@@ -138,8 +139,10 @@ class _Run:
             checkpoint_s=settings.checkpoint_s,
             save_at_end=settings.keep_checkpoints,
         )
-        outcome = train(config, claim.seed, splits, device=torch.device(slot.device), hooks=hooks, resume=snapshot)
-        result = _result(outcome, config, slot.device, splits.fingerprint, environment(slot.device))
+        device = torch.device(slot.device)
+        outcome = train(config, claim.seed, splits, device=device, hooks=hooks, resume=snapshot, graph=slot.graph)
+        made_with = environment(slot.device) | ({"cuda_graph": outcome.captured} if device.type == "cuda" else {})
+        result = _result(outcome, config, slot.device, splits.fingerprint, made_with)
         kept = self.keep(self.checkpoints) if settings.keep_checkpoints else []
         self.outbox.flush()
         self.outbox.insist(lambda: store.finish(claim, result, outcome.predictions, kept=kept))

@@ -44,6 +44,7 @@ class Child:
     device: str
     pipe: StopPipe
     cards: int = 0
+    graph: bool = True
     place: str = ""
     store: Store | None = None
     first_mib: float = 0.0
@@ -111,7 +112,7 @@ class Child:
             return
         if claim is None:
             return
-        slot = Slot(device=self.device, settings=self.settings, stopping=self.pipe.stopping.is_set)
+        slot = Slot(device=self.device, settings=self.settings, stopping=self.pipe.stopping.is_set, graph=self.graph)
         state = run_attempt(store, claim, slot)
         free_memory()
         if self._is_spent(store, claim.job_id, state):

@@ -1,4 +1,4 @@
-"""The training engine: the data resident as uint8, batches by index, one step function.
+"""The training engine: the data resident as uint8, batches by index, one step function (`worker.steps`).
 
 A step only hands work to the device. The host waits for it at both ends of an epoch, where draws go over, sums come
 back and clocks are read, and where a checkpoint is written. Nothing here knows of stores, queues or files.
@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from db.errors import TrainingError
 from db.records import Cause, EpochRecord, Predictions, Scores, Weights
@@ -20,7 +19,7 @@ from models import build_model, describe
 from scheduler.config import Config
 from worker import augmentation, randomness
 from worker.batches import batch_bounds, resident
-from worker.evaluation import Measured, as_input, evaluate, predictions, scores
+from worker.evaluation import Measured, evaluate, predictions, scores
 from worker.memory import PeakMemory
 from worker.optimizers import Schedule, make_optimizer
 from worker.snapshot import (
@@ -33,6 +32,7 @@ from worker.snapshot import (
     under,
 )
 from worker.splits import Splits
+from worker.steps import Steps
 from worker.stopwatch import Stopwatch
 
 _ONE_BUILDS = threading.Lock()
@@ -61,7 +61,7 @@ class Outcome:
     """Seconds are sums over all epochs, those before a resume included.
 
     `train_s` holds the order of the images, their draws, gather, augmentation and the steps; `eval_s` the validation.
-    Loading the data, checkpoints, what the hooks do and the test set are in neither.
+    Loading the data, checkpoints, what the hooks do and the test set are in neither. `captured`: as a CUDA graph.
     """
 
     best: Scores
@@ -74,6 +74,7 @@ class Outcome:
     train_s: float
     eval_s: float
     peak_mib: float
+    captured: bool
 
 
 def train(
@@ -84,12 +85,15 @@ def train(
     device: torch.device,
     hooks: Hooks,
     resume: Snapshot | None = None,
+    graph: bool = True,
 ) -> Outcome:
     """Train to the end and measure the best and the last weights on the test set, once.
 
+    On CUDA the steps are captured as a graph unless `graph` is false.
+
     Raises Stopped when asked to, TrainingError when the loss is not finite; out of memory is left as it comes.
     """
-    training = Training(config, seed, splits, device, hooks)
+    training = Training(config, seed, splits, device, hooks, graph=graph and device.type == "cuda")
     if resume:
         training.restore(resume)
     with PeakMemory(device) as memory:
@@ -116,46 +120,23 @@ def train(
         return training.outcome(memory)
 
 
-def train_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    label_smoothing: float,
-    sums: Tensor,
-) -> None:
-    """One batch: forward, backward, update; adds loss and hits to `sums` (2,) float64. No word to the host.
-
-    `images` (B, side, side, 3) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true class,
-    plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
-    """
-    logits = model(as_input(images))
-    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    optimizer.step()
-    with torch.no_grad():
-        sums[0] += loss.detach() * len(labels)
-        sums[1] += (logits.argmax(1) == labels).sum()
-
-
 class Training:
     """The state of one training, between steps."""
 
-    def __init__(self, config: Config, seed: int, splits: Splits, device: torch.device, hooks: Hooks) -> None:
+    def __init__(
+        self, config: Config, seed: int, splits: Splits, device: torch.device, hooks: Hooks, *, graph: bool = False
+    ) -> None:
         _compute_exactly(device)
         self.config, self.seed, self.splits, self.device, self.hooks = config, seed, splits, device, hooks
         self.model = new_network(config, seed, len(splits.classes)).to(device).to(memory_format=torch.channels_last)
-        self.optimizer = make_optimizer(config, self.model)
+        self.optimizer = make_optimizer(config, self.model, captured=graph)
         self.schedule = Schedule(config, self.optimizer)
         self.progress = Progress()
-        self.images, self.labels = resident(splits.train, device)
+        images, labels = resident(splits.train, device)
+        self.steps = Steps(self.model, self.optimizer, images, labels, config, graph=graph)
+        self.side, self.number = images.shape[1], len(labels)
         self.val = resident(splits.val, device)
-        self.bounds = batch_bounds(len(self.labels), config.batch_size)
-        self.draws_dropout = torch.Generator(device)
-        for module in self.model.modules():
-            if hasattr(module, "generator"):
-                setattr(module, "generator", self.draws_dropout)  # noqa: B010 - torch types it as a tensor
+        self.bounds = batch_bounds(self.number, config.batch_size)
         self.unsaved_since = time.monotonic()
 
     def ended(self) -> bool:
@@ -169,29 +150,25 @@ class Training:
 
         Raises Stopped; `watch` runs and stands still while a checkpoint is written.
         """
-        progress, epoch, chosen = self.progress, self.progress.epoch + 1, self.config.augmentation
-        order = randomness.permutation(self.seed, epoch, len(self.labels)).to(self.device)
+        progress, epoch = self.progress, self.progress.epoch + 1
+        order = randomness.permutation(self.seed, epoch, self.number)
         source = randomness.generator(self.seed, epoch, 0, "augmentation")
-        draws = augmentation.draw(chosen, len(order), source, side=self.images.shape[1]).to(self.device)
-        sums = torch.tensor([progress.loss_sum, progress.correct], dtype=torch.float64, device=self.device)
+        draws = augmentation.draw(self.config.augmentation, self.number, source, side=self.side)
+        self.steps.begin(order, draws, loss_sum=progress.loss_sum, correct=progress.correct)
         self.model.train()
         for step in range(progress.step, len(self.bounds)):
-            self.pause_if_asked(step, sums, watch)
-            batch = slice(*self.bounds[step])
-            rows = order[batch]
-            self.draws_dropout.manual_seed(randomness.derive(self.seed, epoch, step, "dropout"))
-            images = augmentation.apply(self.images, rows, chosen, draws.at(batch))
-            train_step(self.model, self.optimizer, images, self.labels[rows], self.config.label_smoothing, sums)
-        loss_sum, correct = sums.tolist()
-        return Measured(loss=loss_sum / len(order), accuracy=correct / len(order))
+            self.pause_if_asked(step, watch)
+            self.steps.run(*self.bounds[step], mask_seed=randomness.derive(self.seed, epoch, step, "dropout"))
+        loss_sum, correct = self.steps.sums.tolist()
+        return Measured(loss=loss_sum / self.number, accuracy=correct / self.number)
 
-    def pause_if_asked(self, step: int, sums: Tensor, watch: Stopwatch) -> None:
+    def pause_if_asked(self, step: int, watch: Stopwatch) -> None:
         """Before `step`: save when a checkpoint is due or training has to stop. Raises Stopped."""
         stop = self.hooks.should_stop()
         if not (stop or self.checkpoint_is_due()):
             return
         with watch.paused():
-            loss_sum, correct = sums.tolist()
+            loss_sum, correct = self.steps.sums.tolist()
             self.progress.step, self.progress.epoch_train_s = step, watch.elapsed_s
             self.progress.loss_sum, self.progress.correct = loss_sum, int(correct)
             self.save()
@@ -248,6 +225,7 @@ class Training:
             train_s=progress.train_s,
             eval_s=progress.eval_s,
             peak_mib=memory.mib(),
+            captured=self.steps.captured,
         )
 
 

@@ -28,7 +28,9 @@ from worker.stopping import StopPipe
 log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings, *, slots: int | None, device: str, drain: bool, metrics: str = "") -> int:
+def run_worker(
+    settings: Settings, *, slots: int | None, device: str, drain: bool, graph: bool = True, metrics: str = ""
+) -> int:
     """Work until asked to stop, or with `drain` until nothing is left to do; gives the exit code.
 
     A drained worker gives 1 when a job failed meanwhile, here or elsewhere.
@@ -54,7 +56,7 @@ def run_worker(settings: Settings, *, slots: int | None, device: str, drain: boo
     pipe = StopPipe()
     app = make_app(settings)
     cards = count_cuda() if chosen == "cuda" else 0
-    child = Child(settings=settings, worker_id=worker_id, device=chosen, pipe=pipe, cards=cards)
+    child = Child(settings=settings, worker_id=worker_id, device=chosen, pipe=pipe, cards=cards, graph=graph)
     _add_task(app, child)
     keeper = Keeper(store, settings, worker_id, pipe, drain=drain)
 

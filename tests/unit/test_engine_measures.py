@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_trainings import SMALL, assert_same, config, numbers, run
 
-from worker import augmentation, engine, randomness
+from worker import augmentation, engine, randomness, steps
 from worker.engine import Stopped, new_network
 from worker.memory import PeakMemory
 from worker.stopwatch import Stopwatch
@@ -20,7 +20,7 @@ COSTS = {
     (randomness, "permutation"): 1,
     (augmentation, "draw"): 2,
     (augmentation, "apply"): 10,
-    (engine, "train_step"): 100,
+    (steps, "train_step"): 100,
     (engine, "evaluate"): 10_000,
 }
 STEPS = 3
