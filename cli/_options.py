@@ -71,7 +71,12 @@ Out = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
 Slots = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, max=1024, help="Jobs at once; default: one for each core, or card."),
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=1024,
+        help="Jobs at once; default: one for each real core that has memory, or for each card.",
+    ),
 ]
 Device = Annotated[
     str, typer.Option(envvar="BENCH_DEVICE", metavar="NAME", help="auto (a card where there is one), cpu or cuda.")

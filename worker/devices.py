@@ -1,8 +1,14 @@
 """Which device a slot uses, found without starting CUDA in a process that will fork."""
 
 import os
+import sys
+from pathlib import Path
+
+import psutil
 
 from db.errors import ConfigError
+
+_SLOT_BYTES = 3 * 2**29  # 1.5 GiB: interpreter, PyTorch, and what the built-in networks need at their batch sizes
 
 
 def choose_device(wanted: str) -> str:
@@ -45,7 +51,24 @@ def visible_cards(number: int) -> list[str]:
 
 
 def auto_slots(device: str) -> int:
-    """One-thread slots on each core that this process may use; one on each card until packing is measured there."""
+    """How many jobs at once: one on each card until packing is measured there; on CPUs one thread for each real core.
+
+    A second thread of a core shares its arithmetic units, which a training keeps busy. Fewer where a container may not
+    use all cores, or where the memory that is free now is too small.
+    """
     if device == "cuda":
         return max(1, count_cuda())
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    everywhere = psutil.cpu_count() or 1
+    a_core = max(1, everywhere // (psutil.cpu_count(logical=False) or everywhere))
+    room = psutil.virtual_memory().available // _SLOT_BYTES
+    return max(1, min(threads // a_core, int(_cpu_quota()), room))
+
+
+def _cpu_quota() -> float:
+    """How many CPUs' time the container of this process may use (cgroup v2); infinite without a limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return float(quota) / float(period)
+    except (OSError, ValueError):  # no such file, or "max"
+        return sys.maxsize
