@@ -434,6 +434,7 @@ optimizer = "sgd"
 """
 
 
+@pytest.mark.long
 def test_a_run_with_a_failed_job_ends_with_1_and_reports_the_cause(bench_home, tmp_path):
     (tmp_path / "wild.toml").write_text(WILD)
     done = bench("run", "--all", "--suite", "wild.toml", "--slots", "1", cwd=tmp_path, code=1)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 from real_worker import (
     ROOT,
     attempt_here,
@@ -91,6 +92,7 @@ def test_an_attempt_that_is_stopped_at_once_loads_no_data(store, here, monkeypat
     assert outcomes(store) == [Cause.PREEMPTED]
 
 
+@pytest.mark.long
 def test_two_runs_at_once_leave_no_broker_behind_and_want_no_port_for_metrics(here, tmp_path):
     stop_broker(here)
     with socket.create_server(("127.0.0.1", 0)) as taken:
