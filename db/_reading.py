@@ -203,7 +203,9 @@ def _lineage(tries: Sequence[Attempt], rows: dict[int, dict[int, EpochRecord]]) 
     kept: dict[int, EpochRecord] = {}
     most: float = float("inf")
     for attempt in reversed(tries):
-        own = rows.get(attempt.id, {})
+        own = rows.get(attempt.id)
+        if own is None:
+            continue  # it may have ended before it knew where to begin, and led to nothing
         kept |= {epoch: record for epoch, record in own.items() if epoch <= most and epoch not in kept}
         most = min(most, attempt.start_epoch)
     return [kept[epoch] for epoch in sorted(kept)]

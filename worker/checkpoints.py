@@ -161,6 +161,8 @@ class Checkpoints:
         if not _is_local(self._files):
             self._files.pipe_file(path, content)  # object stores show a file only when it is whole
             return
+        if _put_whole(path, content):
+            return
         partial = f"{path}{_PARTIAL}"  # under the attempt's own name, so no other process writes it
         try:
             with open(partial, "wb") as file:  # noqa: PTH123 - as fsspec names it
@@ -173,6 +175,28 @@ class Checkpoints:
                 os.remove(partial)  # noqa: PTH107 - on a full disk it has taken the room that the store needs
             raise
         _sync_folder(os.path.dirname(path))  # noqa: PTH120 - the same
+
+
+def _put_whole(path: str, content: bytes) -> bool:
+    """Write a file that has no name until it is whole, so that whoever is killed meanwhile leaves nothing behind.
+
+    False where the system or the disk cannot do so.
+    """
+    folder = os.path.dirname(path)  # noqa: PTH120 - names are strings, as fsspec has them
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+    except (OSError, AttributeError):  # a network disk; a system that is not Linux
+        return False
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+        try:
+            os.link(f"/proc/self/fd/{descriptor}", path)
+        except OSError:  # there is no /proc, or something has that name
+            return False
+    _sync_folder(folder)
+    return True
 
 
 def clear_left_over(url: str, done_with: Callable[[list[str]], set[str]]) -> None:

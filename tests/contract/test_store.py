@@ -329,6 +329,19 @@ def test_a_postgres_that_only_reads_is_away(postgres_url, clock):
     opened.close()
 
 
+def test_an_attempt_that_ends_before_it_begins_to_train_hides_no_history(store):
+    add(store, 1)
+    first = claim(store)
+    store.start_attempt(first)
+    store.record_epoch(first, EPOCH)
+    store.fail(first, Cause.PREEMPTED, "stop")
+    store.fail(claim(store), Cause.PREEMPTED, "stop")
+    third = claim(store)
+    store.start_attempt(third, reached=[EPOCH])
+    store.record_epoch(third, replace(EPOCH, epoch=2))
+    assert [record.epoch for record in store.histories([1])[1]] == [1, 2]
+
+
 def test_kept_files_are_part_of_the_result(store):
     add(store, 1)
     kept = Artifact(kind="checkpoint", url="file:///a", sha256="0" * 64, bytes=5)
