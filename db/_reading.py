@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Row, func, select
+from sqlalchemy import Connection, Row, Text, and_, cast, func, select
 
 from db._database import Database
 from db._pictures import unpack_grid
 from db.errors import NotFoundError, StoreError
 from db.records import (
+    WAITING,
     Artifact,
     Attempt,
     Cause,
@@ -20,6 +21,8 @@ from db.records import (
     Event,
     Job,
     JobState,
+    Measured,
+    MeasuredAttempt,
     Predictions,
     Result,
     Scores,
@@ -29,6 +32,7 @@ from db.records import (
     Worker,
 )
 from db.tables import (
+    NOT_COUNTED,
     artifacts,
     attempts,
     datasets,
@@ -44,6 +48,9 @@ from db.tables import (
 
 _Id = TypeVar("_Id", int, str)
 _PART = 500  # ids in one IN list
+_SAMPLED = 20  # attempts of a config that tell how long its epochs take
+_SAMPLED_IN_ALL = 2_000  # so that ten thousand different configs cost no more than a hundred
+_RECENT = 5  # last epochs of a running job
 _EPOCH_FIELDS = tuple(EpochRecord.__dataclass_fields__)
 _HIDDEN = {"available_at", "published_at", "train_flops", "counted_from", "alone", "place", "timeout_s", "lease_until"}
 
@@ -185,11 +192,91 @@ class Reading(Database):
             rows = connection.execute(select(workers).where(*alive).order_by(workers.c.id))
             return [Worker(**row._mapping) for row in rows]
 
+    def measured(self) -> Measured:
+        """How long epochs took: of each config the newest attempts that have any, of running jobs the last epochs."""
+        with self.one_moment(), self._reading() as connection:
+            known = {row.id: row for row in connection.execute(select(workers))}
+            sampled = [_measured(row, known.get(row.owner.rpartition("/")[0])) for row in _sampled(connection)]
+            waits = (jobs.c.state.in_(WAITING), jobs.c.train_flops != NOT_COUNTED)
+            counted = connection.execute(select(jobs.c.id, jobs.c.train_flops).where(*waits))
+            return Measured(
+                attempts=sampled,
+                recent=_recent(connection),
+                train_flops={row.id: row.train_flops for row in counted},
+            )
+
     def _for_ids(self, query: Any, column: Any, ids: Iterable[_Id]) -> Iterator[Row[Any]]:
         wanted = sorted(set(ids))
         with self._reading() as connection:
             for start in range(0, len(wanted), _PART):
                 yield from connection.execute(query.where(column.in_(wanted[start : start + _PART]))).all()
+
+
+def _sampled(connection: Connection) -> Sequence[Row[Any]]:
+    """A row for each sampled attempt, the newest first: whatever the number of epochs, few of them are read."""
+    has_epochs = select(epochs.c.epoch).where(epochs.c.attempt_id == attempts.c.id).exists()
+    age = func.row_number().over(partition_by=cast(jobs.c.config, Text), order_by=attempts.c.id.desc()).label("age")
+    ranked = select(attempts.c.id, age).join(jobs, jobs.c.id == attempts.c.job_id).where(has_epochs).subquery()
+    young = select(ranked.c.id).where(ranked.c.age <= _SAMPLED)
+    chosen = young.order_by(ranked.c.id.desc()).limit(_SAMPLED_IN_ALL).subquery()
+    took = func.sum(epochs.c.train_s + epochs.c.eval_s).label("took_s")
+    sums = (
+        select(chosen.c.id, func.count().label("number"), took)
+        .join(epochs, epochs.c.attempt_id == chosen.c.id)
+        .group_by(chosen.c.id)
+        .subquery()
+    )
+    own_result = and_(results.c.job_id == jobs.c.id, results.c.attempt_id == attempts.c.id)
+    query = (
+        select(
+            attempts.c.job_id,
+            jobs.c.config,
+            attempts.c.owner,
+            attempts.c.started_at,
+            attempts.c.ended_at,
+            sums.c.number,
+        )
+        .add_columns(sums.c.took_s, results.c.epochs.label("trained"), results.c.flops, results.c.device)
+        .add_columns(results.c.environment["host"].as_string().label("host"))
+        .add_columns(results.c.environment["device_name"].as_string().label("device_name"))
+        .join_from(sums, attempts, attempts.c.id == sums.c.id)
+        .join(jobs, jobs.c.id == attempts.c.job_id)
+        .outerjoin(results, own_result)
+    )
+    return connection.execute(query.order_by(attempts.c.id.desc())).all()
+
+
+def _measured(row: Row[Any], worker: Row[Any] | None) -> MeasuredAttempt:
+    """The worker's words for host and device come first: a worker that is asked about later has the same ones."""
+    done = row.trained is not None
+    return MeasuredAttempt(
+        job_id=row.job_id,
+        config=row.config,
+        device=worker.device if worker else row.device,
+        host=worker.host if worker else row.host,
+        device_name=row.device_name,
+        epochs=row.number,
+        epoch_s=row.took_s / row.number,
+        around_s=max((row.ended_at - row.started_at).total_seconds() - row.took_s, 0.0) if done else None,
+        trained_epochs=row.trained,
+        flops=row.flops,
+    )
+
+
+def _recent(connection: Connection) -> dict[int, list[float]]:
+    """Seconds of the last epochs of each running job, of its present attempt only."""
+    present = and_(attempts.c.job_id == jobs.c.id, attempts.c.number == jobs.c.attempt)
+    query = (
+        select(jobs.c.id, (epochs.c.train_s + epochs.c.eval_s).label("took_s"))
+        .join_from(jobs, attempts, present)
+        .join(epochs, and_(epochs.c.attempt_id == attempts.c.id, epochs.c.epoch > jobs.c.epoch - _RECENT))
+        .where(jobs.c.state == JobState.RUNNING)
+        .order_by(jobs.c.id, epochs.c.epoch)
+    )
+    found: dict[int, list[float]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.id].append(row.took_s)
+    return dict(found)
 
 
 def _job(row: Row[Any]) -> Job:

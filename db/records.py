@@ -7,7 +7,7 @@ moments aware UTC (`_at`). Epochs are counted from 1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -303,6 +303,31 @@ class EpochTimes:
     device: str  # "unknown": the store knows no such worker
     epochs: int
     total_s: float  # of training and evaluation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredAttempt:
+    """What the epochs of one attempt took, and where. `device` and `host` are None where nobody knows its worker."""
+
+    job_id: int
+    config: Mapping[str, Any]
+    device: str | None  # "cpu" or "cuda"
+    host: str | None
+    device_name: str | None  # of the processor or card; known once the job is done
+    epochs: int
+    epoch_s: float  # mean, of training and evaluation
+    around_s: float | None  # of a finished one: its seconds outside of epochs (data, compilation, test, writing)
+    trained_epochs: int | None  # of a job that is done, all attempts together
+    flops: float | None  # one image's forward pass, of a job that is done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the store knows of durations. Seconds, and for jobs that wait or run the FLOPs that were counted."""
+
+    attempts: Sequence[MeasuredAttempt] = ()  # the newest first
+    recent: Mapping[int, Sequence[float]] = field(default_factory=dict)  # a running job's last epochs
+    train_flops: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

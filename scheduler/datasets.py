@@ -99,6 +99,14 @@ def normalise(dataset: str) -> str:
     return name
 
 
+def published_images(dataset: str) -> int | None:
+    """How many training images, validation included, a published set has; None for an image folder."""
+    if dataset == DIGITS:
+        return DIGITS_IMAGES[0]
+    published = CIFAR.get(dataset)
+    return published.classes * published.train if published else None
+
+
 def identify(dataset: str, data_dir: Path, *, validation_fraction: float = 0.2) -> DatasetIdentity:
     """Name, number of classes and fingerprint; reads files only of image folders, writes nothing.
 
