@@ -104,6 +104,12 @@ class Submissions(Moves):
             statement = update(jobs).where(jobs.c.id == bindparam("job")).values(train_flops=bindparam("counted"))
             connection.execute(statement, rows)
 
+    def forget_train_flops(self) -> None:
+        """Of queued jobs: whoever claims next counts them again."""
+        with self._writing() as connection:
+            queued = (jobs.c.state == JobState.QUEUED, jobs.c.train_flops != NOT_COUNTED)
+            connection.execute(update(jobs).where(*queued).values(train_flops=NOT_COUNTED))
+
     def cancel(self, job_ids: Iterable[int], *, actor: str = "cancel") -> tuple[list[int], list[int]]:
         """Cancel queued jobs at once, ask running ones to stop; gives both lists. Ended jobs are left alone."""
         wanted = sorted(set(job_ids))

@@ -87,7 +87,7 @@ jobs = Table(
     Column("fingerprint", String(64)),
     Column("state", String(16), nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("train_flops", Double, nullable=False),  # at most; the longest goes first among equals
+    Column("train_flops", Double, nullable=False),  # of all epochs; the longest goes first among equals
     Column("available_at", Moment, nullable=False),
     Column("published_at", Moment),
     Column("attempt", Integer, nullable=False),  # how many attempts were opened

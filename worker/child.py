@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from billiard.util import set_pdeathsig
 from db.errors import StoreError
 from db.records import Cause, JobState
 from db.store import Store
+from scheduler.duration import Durations, work_of
 from scheduler.settings import Settings
 from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, run_attempt
@@ -32,6 +34,7 @@ _RECYCLED = 0x9B  # the pool's own word for a child that may be replaced without
 _REPORT_S = 2.0  # for the pool to hear that a message was dealt with, before its child goes
 _ORPHAN_S = 0.2  # how often a child that has to stop looks for its parent
 _GROWTH_MIB = 1024.0  # a child that holds so much more than after its first job is replaced
+_ORDER_S = 600.0  # at least between two times that a child has the queue put in order again
 _BROKEN = frozenset({Cause.OOM, Cause.CODE})  # what may leave memory taken, or a CUDA context that fails ever after
 
 
@@ -49,6 +52,8 @@ class Child:
     store: Store | None = None
     first_mib: float = 0.0
     tidied: bool = False
+    ordered_for: set[str] = field(default_factory=set)
+    ordered_at: float = -math.inf
     working: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
@@ -67,6 +72,7 @@ class Child:
             os.environ["CUDA_VISIBLE_DEVICES"] = card  # before torch is loaded: this child sees one card, its own
             self.place += f":{card}"
         self.store, self.first_mib, self.tidied = None, 0.0, False
+        self.ordered_for, self.ordered_at = set(), -math.inf
 
     def _end_if_orphaned(self) -> None:
         """Once everybody has to stop: without a parent nobody else ends this process, when its job is given back."""
@@ -102,7 +108,7 @@ class Child:
             store = self._opened()
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             self._tidy(store)
-            count_flops(store)
+            count_flops(store, self.device)
             if not self._after_outages(store) or self.pipe.stopping.is_set():
                 return  # what is loaded above takes seconds, in which the worker may have been stopped
             owner = f"{self.worker_id}/{os.getpid()}"
@@ -115,8 +121,23 @@ class Child:
         slot = Slot(device=self.device, settings=self.settings, stopping=self.pipe.stopping.is_set, graph=self.graph)
         state = run_attempt(store, claim, slot)
         free_memory()
+        if state is JobState.DONE:
+            self._order_again(store, claim.config)
         if self._is_spent(store, claim.job_id, state):
             raise SystemExit(_RECYCLED)
+
+    def _order_again(self, store: Store, config: Mapping[str, Any]) -> None:
+        """Once this child has measured a kind of work for the first time: how long is now known of more of the queue.
+
+        Not more often than every ten minutes, since all that waits is counted again.
+        """
+        work = work_of(config)
+        if work in self.ordered_for or time.monotonic() - self.ordered_at < _ORDER_S:
+            return
+        self.ordered_for.add(work)
+        self.ordered_at = time.monotonic()
+        with suppress(StoreError):  # the order stays as it was
+            store.forget_train_flops()
 
     def _after_outages(self, store: Store) -> bool:
         """Wait until a claim takes back no lease that an outage let run out; False when it has to stop first."""
@@ -175,18 +196,22 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def count_flops(store: Store) -> None:
-    """Training FLOPs of queued jobs that nobody has counted yet: the longest job goes first."""
+def count_flops(store: Store, device: str) -> None:
+    """Training FLOPs of queued jobs that nobody has counted yet: the longest job goes first.
+
+    Where this machine has trained the same work, its measured seconds count instead, as FLOPs of the usual rate.
+    """
     waiting = store.jobs_without_flops()
     if not waiting:
         return
+    durations, host = Durations(store.measured()), socket.gethostname()
     known: dict[str, float] = {}
     counted = {}
     for job_id, config in waiting:
         name = f"{config['model']} {sorted(config['arguments'].items())}"
         if name not in known:
             known[name] = _image_flops(config["model"], config["arguments"])
-        counted[job_id] = 3 * known[name] * config["epochs"]  # backward costs about twice the forward pass
+        counted[job_id] = durations.equal_flops(config, known[name], device=device, host=host)
     store.set_train_flops(counted)
 
 
