@@ -17,6 +17,7 @@ from cli.report import say_where
 from cli.submit import summary
 from db.errors import BenchError, ConfigError, StoreError
 from db.records import WAITING, Job, JobState, Worker
+from scheduler.duration import Durations
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -68,14 +69,15 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], words: list[str]
     restarts = 0
     every_s = 1.0 if sys.stderr.isatty() else 5.0
 
-    def look() -> tuple[list[Job], list[Worker]]:
+    def look() -> tuple[list[Job], list[Worker], Durations]:
         store.check_schema()
-        return store.jobs(job_ids), store.workers(seen_within_s=here.lease_s)
+        workers = store.workers(seen_within_s=here.lease_s)
+        return store.jobs(job_ids), workers, Durations(store.measured(), workers)
 
     try:
         with Screen(sys.stderr, closed=True) as screen:
             while True:
-                jobs, workers = through_outages(look, tell=screen.tell, every_s=every_s)
+                jobs, workers, durations = through_outages(look, tell=screen.tell, every_s=every_s)
                 if not any(job.state in WAITING for job in jobs):
                     break
                 if worker.poll() is not None:
@@ -84,7 +86,7 @@ def _train(here: "Settings", store: "Store", job_ids: set[int], words: list[str]
                         raise _ended_early(here, worker.returncode)
                     restarts += 1
                     worker = _start_worker(here, words)
-                screen.show(jobs, workers)
+                screen.show(jobs, workers, durations)
                 time.sleep(every_s)
             screen.end(jobs)
     except KeyboardInterrupt:

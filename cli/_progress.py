@@ -1,5 +1,6 @@
 """How jobs look on a terminal: one line each, the time left, and a screen that is drawn over itself."""
 
+import math
 import os
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,15 +8,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cli._options import number
 from cli._tables import console, plain, table
-from db.records import WAITING, Cause, Job, JobState, Worker
+from db.records import WAITING, Cause, Job, JobState, Measured, Worker
+from scheduler.duration import Durations, Span, TimeLeft
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
 
-def job_dict(job: Job) -> dict[str, Any]:
+def job_dict(job: Job, durations: Durations) -> dict[str, Any]:
     """A job for machines; accuracies are fractions, durations seconds, moments ISO 8601 in UTC."""
+    left = durations.left(job)
     return {
         "id": job.id,
         "variant": job.label,
@@ -25,7 +28,7 @@ def job_dict(job: Job) -> dict[str, Any]:
         "epochs": job.epochs,
         "val_accuracy": job.val_accuracy,
         "epoch_s": job.epoch_s,
-        "time_left_s": time_left_s(job),
+        "time_left_s": span_list(left.span if left else None),
         "attempt": job.attempt,
         "priority": job.priority,
         "cause": str(job.cause) if job.cause else None,
@@ -38,28 +41,33 @@ def job_dict(job: Job) -> dict[str, Any]:
     }
 
 
-def time_left_s(job: Job) -> float | None:
-    """At most: early stopping may end it sooner. None when nothing is known of its epochs yet, 0 when it is over."""
-    if job.state not in WAITING:
-        return 0.0
-    if job.epoch_s is None:
-        return None
-    return float((job.epochs - job.epoch) * job.epoch_s)
+def span_list(span: Span | None) -> list[float] | None:
+    """For machines: seconds, from the least to the most."""
+    return None if span is None else [round(span.low, 1), round(span.high, 1)]
 
 
 def render(
-    jobs: Sequence[Job], workers: Sequence[Worker], *, most: int | None = None, closed: bool = False
+    jobs: Sequence[Job],
+    workers: Sequence[Worker],
+    durations: Durations | None = None,
+    *,
+    most: int | None = None,
+    closed: bool = False,
 ) -> "list[RenderableType]":
     """Counts, workers and a line for each job, or for `most` of them, those that run first.
 
+    `durations` say how long they will take; without them only what the jobs know themselves is told.
     `closed`: a worker is started by whoever shows this, so none is missed.
     """
+    durations = durations or Durations(Measured(), workers)
     if not jobs:
         return ["No jobs yet. Next: `bench plan --all`, then `bench submit --all`."]
     slots = sum(worker.slots for worker in workers)
     seen = jobs if most is None else _urgent(jobs, most)
     head = f"{counts(jobs)}  {number(len(workers), 'worker')}, {number(slots, 'slot')}."
-    parts: list[RenderableType] = [head, _job_table(seen)]
+    parts: list[RenderableType] = [head, _job_table(seen, durations)]
+    if any(job.state in WAITING for job in jobs) and (workers or not closed):
+        parts.insert(1, f"Time left: {time_left(durations.all_left(jobs))}.")
     if len(seen) < len(jobs):
         parts.append(f"... and {number(len(jobs) - len(seen), 'more job')}: `bench status`")
     parts += failures(jobs, most=most)
@@ -118,9 +126,12 @@ def _urgent(jobs: Sequence[Job], most: int) -> list[Job]:
     return sorted(chosen, key=lambda job: job.id)
 
 
-def _job_table(jobs: Sequence[Job]) -> "RenderableType":
+def _job_table(jobs: Sequence[Job], durations: Durations) -> "RenderableType":
     rows = [
-        [job.id, job.label, job.seed, job.state, f"{job.epoch}/{job.epochs}", _percent(job.val_accuracy), _left(job)]
+        [
+            *(job.id, job.label, job.seed, job.state, f"{job.epoch}/{job.epochs}"),
+            *(_percent(job.val_accuracy), _left(job, durations)),
+        ]
         for job in jobs
     ]
     head = ["job", "variant", "seed", "state", "epoch", "val acc.", "time left"]
@@ -132,6 +143,11 @@ def _job_table(jobs: Sequence[Job]) -> "RenderableType":
         head.append(name)
         rows = [[*row, told(job)] for row, job in zip(rows, jobs, strict=True)]
     return table(head, rows, right={0, 2, 4, 5, 6}, shrinks=1)
+
+
+def _step(units: float) -> float:
+    """To which multiples so many units are rounded."""
+    return next(step for limit, step in _STEPS if units < limit)
 
 
 def _data(job: Job) -> str:
@@ -149,21 +165,35 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
-def _left(job: Job) -> str:
-    left = time_left_s(job)
+def _left(job: Job, durations: Durations) -> str:
     if job.state is JobState.DONE and job.epoch < job.epochs:
         return "stopped early"
     if job.state is not JobState.RUNNING:
         return ""
-    return "?" if left is None else f"<= {duration(left)}"
+    left = durations.left(job)
+    return "?" if left is None else between(left.span)
 
 
-def duration(seconds: float) -> str:
-    """3 s, 4 min, 2 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+def time_left(left: TimeLeft) -> str:
+    """Of many jobs: about 12-20 min on 2 slots."""
+    if left.span is None:
+        return f"unknown, nothing like {number(left.unknown, 'job')} was measured yet"
+    slots = f"on {number(left.slots, 'slot')}" if left.slots else "with one slot"
+    words = between(left.span)
+    return f"{words} {slots}" if words.startswith("<") else f"about {words} {slots}"
+
+
+def between(span: Span) -> str:
+    """4-7 min, < 3 s, 1.5-4 h: in the unit of its end and no finer than that, rounded outwards."""
+    unit, unit_s = next(((name, one) for name, one in _UNITS if span.high >= _ENOUGH * one), _UNITS[-1])
+    least, most = span.low / unit_s, span.high / unit_s
+    fine, coarse = (max(_step(units), 1.0 if unit == "s" else 0.0) for units in (least, most))
+    # not by a hair: a sum that is a little more than a whole step is that step
+    low = math.floor(least / fine + _HAIR) * fine
+    high = max(math.ceil(most / coarse - _HAIR), 1) * coarse
+    if low == 0:
+        return f"< {high:g} {unit}"
+    return f"{high:g} {unit}" if low == high else f"{low:g}-{high:g} {unit}"
 
 
 def _moment(value: datetime | None) -> str | None:
@@ -194,17 +224,19 @@ class Screen:
             self._live.stop()
         self._out.flush()
 
-    def show(self, jobs: Sequence[Job], workers: Sequence[Worker]) -> None:
+    def show(self, jobs: Sequence[Job], workers: Sequence[Worker], durations: Durations | None = None) -> None:
         """The jobs as they are now."""
         if self._live is not None:
             from rich.console import Group
 
-            room = max(self._live.console.height - _AROUND, 1)
-            self._live.update(Group(*render(jobs, workers, most=room, closed=self._closed)), refresh=True)
+            around = _AROUND + any(job.state in WAITING for job in jobs)  # the time left
+            room = max(self._live.console.height - around, 1)
+            drawn = render(jobs, workers, durations, most=room, closed=self._closed)
+            self._live.update(Group(*drawn), refresh=True)
             return
         lines = {job.id: _line(job) for job in jobs}
         changed = [line for job_id, line in lines.items() if self._last.get(job_id) != line]
-        text = "\n".join(changed) if self._last else plain(render(jobs, workers, closed=self._closed))
+        text = "\n".join(changed) if self._last else plain(render(jobs, workers, durations, closed=self._closed))
         if text:
             self._out.write(text + "\n")
             self._out.flush()
@@ -239,6 +271,10 @@ def _line(job: Job) -> str:
 
 
 _AROUND = 6  # lines above and below the jobs
+_UNITS = (("days", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+_ENOUGH = 1.5  # of a unit, from which on it is used
+_STEPS = ((5, 0.5), (30, 1.0), (100, 5.0), (300, 10.0), (math.inf, 100.0))  # below a number of units, in what steps
+_HAIR = 1e-6
 RETRIED_MOST = 10  # ids in one line
 
 _RETRY = "Once mended: {retry}."

@@ -1,10 +1,15 @@
 """`bench plan`: what a submit would add, and what it would find."""
 
 import json
+from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from cli import _options as options
+from cli._progress import span_list, time_left
 from cli._tables import table
+from db.records import WAITING, Job, Measured
+from scheduler.duration import Durations, Estimate, Source
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,13 +43,29 @@ def plan(
         seed=seed,
         epochs=epochs,
     )
-    rows = _rows(here, found)
+    jobs, durations = _known(here)
+    rows, estimates = _rows(found, jobs, durations)
+    left = durations.scheduled(
+        [one.span for one in estimates if one is not None], unknown=sum(one is None for one in estimates)
+    )
     if as_json:
-        options.put(json.dumps({"jobs": rows}, indent=2))
+        options.put(json.dumps({"time_left_s": span_list(left.span), "jobs": rows}, indent=2))
         return
     options.show([_table(rows)])
     new = sum(row["state"] == "new" for row in rows)
     options.say(f"{options.number(len(rows), 'job')}: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
+    if estimates:
+        options.say(f"Time: {time_left(left)}{_basis(estimates) if left.span else ''}.")
+
+
+def _basis(estimates: "Sequence[Estimate | None]") -> str:
+    """What the time of the jobs comes from."""
+    guessed = sum(one is not None and one.source is Source.FLOPS for one in estimates)
+    if not guessed:
+        return ", from measured epochs"
+    if guessed == len(estimates):
+        return ", guessed from FLOPs and what other networks reached"
+    return f", {options.number(guessed, 'job')} of {len(estimates)} guessed from FLOPs, the others from measured epochs"
 
 
 def _table(rows: "list[dict[str, Any]]") -> "RenderableType":
@@ -60,40 +81,53 @@ def _table(rows: "list[dict[str, Any]]") -> "RenderableType":
     return table(head, shown, right={1, 2, 3, 4, 5})
 
 
-def _known_states(here: "Settings") -> dict[str, str]:
-    """Of each job by key; nothing where there is no store yet, since a plan must not make one."""
+def _known(here: "Settings") -> tuple[dict[str, Job], Durations]:
+    """The store's jobs by key, and how long jobs take; neither where there is no store, since a plan makes none."""
     from db.errors import NoStoreError
 
     try:
         store = options.opened(here, create=False)
     except NoStoreError:
-        return {}
-    states = {job.key: str(job.state) for job in store.jobs()}
-    store.close()
-    return states
+        return {}, Durations(Measured())
+    with closing(store):
+        durations = Durations(store.measured(), store.workers(seen_within_s=here.lease_s))
+        return {job.key: job for job in store.jobs()}, durations
 
 
-def _rows(here: "Settings", found: "Plan") -> list[dict[str, Any]]:
+def _rows(
+    found: "Plan", known: dict[str, Job], durations: Durations
+) -> "tuple[list[dict[str, Any]], list[Estimate | None]]":
+    """A row for each job; and the time of each that a submit queues or finds waiting, the longest first."""
     from models import describe
 
-    states = _known_states(here)
     sizes = {}
     rows = []
+    estimates = []
     for job in found.distinct():
         network = (job.config.model, json.dumps(job.config.arguments), job.dataset.classes)
         if network not in sizes:
             sizes[network] = describe(job.config.model, classes=job.dataset.classes, arguments=job.config.arguments)
+        there, size = known.get(job.key), sizes[network]
+        estimate = None
+        if there is None or there.state in WAITING:
+            estimate = durations.left(there) if there else None
+            if estimate is None:  # the FLOPs of a job that waits may not be counted yet; here they are
+                images = job.dataset.images[0]
+                estimate = durations.planned(job.config.canonical(), size.flops, images=images)
+            estimates.append(estimate)
         rows.append(
             {
                 "variant": job.label,
                 "key": job.key,
                 "seed": job.seed,
-                "parameters": sizes[network].parameters,
-                "flops": sizes[network].flops,
-                "state": states.get(job.key, "new"),
+                "parameters": size.parameters,
+                "flops": size.flops,
+                "state": str(there.state) if there else "new",
                 "dataset": job.config.dataset,
                 "epochs": job.config.epochs,
                 "learning_rate": job.config.learning_rate,
+                "time_left_s": span_list(estimate.span if estimate else None),
+                "time_from": str(estimate.source) if estimate else None,
             }
         )
-    return rows
+    return rows, sorted(estimates, key=lambda one: -sum(one.span) if one else 0.0)

@@ -11,9 +11,10 @@ import typer
 
 from cli import _options as options
 from cli._outage import through_outages
-from cli._progress import Screen, job_dict, render
+from cli._progress import Screen, job_dict, render, span_list
 from db.errors import BrokerError, ConfigError, NoStoreError
-from db.records import WAITING, Job, JobState, Submission, Worker
+from db.records import WAITING, Job, JobState, Measured, Submission, Worker
+from scheduler.duration import Durations
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -39,7 +40,7 @@ def status(
     except NoStoreError:
         if submission is not None:
             raise
-        _show([], [], [], as_json=as_json)
+        _show([], [], Durations(Measured()), [], as_json=as_json)
         return
     if watch:
         store.close()
@@ -48,39 +49,42 @@ def status(
     silent = _reconcile(here, store)
     if silent:
         options.say(silent)
-    _show(
-        _jobs(store, submission),
-        store.workers(seen_within_s=here.lease_s),
-        store.submissions() if submission is None else [],
-        as_json=as_json,
-    )
+    jobs, workers, durations = _look(here, store, submission)
+    _show(jobs, workers, durations, store.submissions() if submission is None else [], as_json=as_json)
 
 
-def _show(jobs: Sequence[Job], workers: Sequence[Worker], submissions: Sequence[Submission], *, as_json: bool) -> None:
+def _show(
+    jobs: Sequence[Job],
+    workers: Sequence[Worker],
+    durations: Durations,
+    submissions: Sequence[Submission],
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
-        options.put(json.dumps(_as_dict(jobs), indent=2))
+        options.put(json.dumps(_as_dict(jobs, durations), indent=2))
     else:
-        options.show([*render(jobs, workers), *_submission_lines(submissions)])
+        options.show([*render(jobs, workers, durations), *_submission_lines(submissions)])
 
 
 def _watch(here: "Settings", submission: int | None) -> None:
     every_s = 2.0 if sys.stdout.isatty() else 30.0
 
-    def look() -> tuple[list[Job], list[Worker], str]:
+    def look() -> tuple[list[Job], list[Worker], Durations, str]:
         # opened anew each time: an open file would outlive its deletion, and be watched for ever
         with closing(options.opened(here, create=False)) as store:
             silent = _reconcile(here, store)
-            return _jobs(store, submission), store.workers(seen_within_s=here.lease_s), silent
+            return (*_look(here, store, submission), silent)
 
     told = False
     try:
         with Screen(sys.stdout) as screen:
             while True:
-                jobs, workers, silent = through_outages(look, tell=screen.tell, every_s=every_s)
+                jobs, workers, durations, silent = through_outages(look, tell=screen.tell, every_s=every_s)
                 if silent and not told:
                     screen.tell(silent)
                 told = bool(silent)
-                screen.show(jobs, workers)
+                screen.show(jobs, workers, durations)
                 if not any(job.state in WAITING for job in jobs):
                     return
                 time.sleep(every_s)
@@ -112,6 +116,13 @@ def _reconcile(here: "Settings", store: "Store") -> str:
     return line if errors else ""
 
 
+def _look(here: "Settings", store: "Store", submission: int | None) -> tuple[list[Job], list[Worker], Durations]:
+    """Durations only of jobs that have any left: what was measured need not be read for the others."""
+    jobs, workers = _jobs(store, submission), store.workers(seen_within_s=here.lease_s)
+    waits = any(job.state in WAITING for job in jobs)
+    return jobs, workers, Durations(store.measured() if waits else Measured(), workers)
+
+
 def _jobs(store: "Store", submission: int | None) -> list[Job]:
     if submission is None:
         return store.jobs()
@@ -136,6 +147,7 @@ def _epochs(one: Submission) -> str:
 _SHOWN = 5  # submissions
 
 
-def _as_dict(jobs: Sequence[Job]) -> dict[str, Any]:
+def _as_dict(jobs: Sequence[Job], durations: Durations) -> dict[str, Any]:
     counts = {str(state): sum(job.state is state for job in jobs) for state in JobState}
-    return {"counts": counts, "jobs": [job_dict(job) for job in jobs]}
+    left = span_list(durations.all_left(jobs).span)
+    return {"counts": counts, "time_left_s": left, "jobs": [job_dict(job, durations) for job in jobs]}

@@ -216,7 +216,8 @@ def documented(command):
 
 def test_plan_gives_machines_the_documented_keys(queued, here):
     found = json.loads(here("plan", "--variant", "resnet", "--dataset", "digits", "--json").out)
-    assert [*found] == ["jobs"]
+    assert [*found] == ["time_left_s", "jobs"]
+    assert (found["time_left_s"], found["jobs"][0]["time_left_s"], found["jobs"][0]["time_from"]) == (None, None, None)
     (job,) = found["jobs"]
     assert [*job] == documented("plan")
     assert (job["variant"], job["seed"], job["state"]) == ("resnet", 42, "queued")
@@ -225,11 +226,13 @@ def test_plan_gives_machines_the_documented_keys(queued, here):
     head, row = heard.out.splitlines()
     assert dict(zip(head.replace("learn. rate", "rate").split(), row.split(), strict=True))["rate"] == "0.1"
     assert "Data: digits." in heard.err
+    assert "Time: unknown, nothing like 1 job was measured yet." in heard.err
 
 
 def test_status_gives_machines_the_documented_keys_and_narrows_to_a_submission(queued, tmp_path):
     everything = status(tmp_path)
-    assert [*everything] == ["counts", "jobs"]
+    assert [*everything] == ["counts", "time_left_s", "jobs"]
+    assert everything["time_left_s"] is None
     assert everything["counts"] == {"queued": 13, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
     second = json.loads(bench("status", "--json", "--submission", "2", cwd=tmp_path).stdout)
     assert second["counts"] == {"queued": 1, "running": 0, "done": 0, "failed": 0, "cancelled": 0}

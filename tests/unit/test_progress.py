@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli._progress import Screen, failures, render
+from cli._progress import Screen, between, failures, render, span_list
 from cli._tables import plain
-from db.records import Cause, Job, JobState, Worker
+from db.records import Cause, Job, JobState, Measured, MeasuredAttempt, Worker
+from scheduler.duration import Durations, Span
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 JOB = Job(
@@ -36,10 +37,26 @@ JOB = Job(
 RUNNING = replace(JOB, state=JobState.RUNNING, epoch=1, val_accuracy=0.5, epoch_s=2.0, owner="w/7")
 FAILED = replace(JOB, state=JobState.FAILED, cause=Cause.DATA, message="no image")
 WORKER = Worker(id="w", host="here", pid=6, slots=2, device="cpu", started_at=NOW, seen_at=NOW)
+MEASURED = MeasuredAttempt(
+    job_id=9,
+    config=JOB.config,
+    device="cpu",
+    host="here",
+    device_name="Xeon",
+    epochs=40,
+    epoch_s=15.0,
+    around_s=0.0,
+    trained_epochs=40,
+    flops=None,
+)
 
 
-def drawn(*jobs, workers=(WORKER,), **how):
-    return plain(render(jobs, workers, **how)).splitlines()
+def drawn(*jobs, workers=(WORKER,), durations=None, **how):
+    return plain(render(jobs, workers, durations, **how)).splitlines()
+
+
+def known(*workers):
+    return Durations(Measured(attempts=[MEASURED]), workers)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +68,13 @@ def drawn(*jobs, workers=(WORKER,), **how):
     ids=["data", "key"],
 )
 def test_jobs_that_differ_in_nothing_else_are_told_apart(fields, column, cells):
-    head, *rows = drawn(JOB, replace(JOB, id=2, **fields))[1:4]
+    head, *rows = drawn(JOB, replace(JOB, id=2, **fields))[2:5]
     assert head.split()[-1] == column
     assert [row.split()[-1] for row in rows] == cells
 
 
 def test_jobs_of_one_data_set_need_no_further_column():
-    assert drawn(JOB, replace(JOB, id=2, seed=43))[1].endswith("time left")
+    assert drawn(JOB, replace(JOB, id=2, seed=43))[2].endswith("time left")
 
 
 def test_a_job_that_stopped_early_says_so():
@@ -68,12 +85,66 @@ def test_a_job_that_stopped_early_says_so():
 
 def test_a_running_job_of_a_worker_that_is_not_heard_of_is_named():
     assert "Nothing is heard of whoever runs 1" in drawn(RUNNING, workers=())[-1]
-    assert len(drawn(RUNNING)) == 3
+    assert len(drawn(RUNNING)) == 4
 
 
 def test_whoever_starts_a_worker_himself_misses_none():
     assert drawn(JOB, workers=())[-1] == "Nobody works: start `bench worker`."
     assert len(drawn(JOB, workers=(), closed=True)) == 3
+
+
+def test_the_time_left_is_a_range_and_says_on_how_many_slots():
+    queued = [replace(JOB, id=number, seed=number) for number in range(4)]
+    assert drawn(*queued, durations=known(WORKER))[1] == "Time left: about 15-26 min on 2 slots."
+    assert drawn(*queued, workers=(), durations=known())[1] == "Time left: about 30-55 min with one slot."
+
+
+def test_a_running_job_tells_its_own_time_left():
+    assert drawn(RUNNING)[3].endswith("50.0 %  0.5-2 min")
+    early = replace(RUNNING, config=JOB.config | {"early_stopping_patience": 10}, epoch=35)
+    assert drawn(early)[3].endswith("< 13 s")
+    assert drawn(replace(RUNNING, epoch_s=None))[3].endswith("?")
+
+
+def test_what_was_never_measured_is_not_invented():
+    other = replace(JOB, id=2, config={"dataset": "cifar10"})
+    said = "Time left: unknown, nothing like {} was measured yet."
+    assert drawn(JOB, other)[1] == said.format("2 jobs")
+    assert drawn(JOB, other, durations=known(WORKER))[1] == said.format("1 job")
+
+
+def test_nothing_is_said_of_time_where_nothing_is_left_or_a_worker_is_still_starting():
+    assert drawn(FAILED)[1].startswith("job")
+    assert drawn(JOB, workers=(), closed=True)[1].startswith("job")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0, 0, "< 1 s"),
+        (0, 2.2, "< 3 s"),
+        (3.9, 7.1, "3-8 s"),
+        (41, 88, "40-90 s"),
+        (31, 119, "0.5-2 min"),
+        (4 * 60, 6.9 * 60, "4-7 min"),
+        (12 * 60, 20 * 60, "12-20 min"),
+        (599, 601, "9-11 min"),
+        (48 * 60, 71 * 60, "45-75 min"),
+        (100 * 60, 190 * 60, "1.5-3.5 h"),
+        (3600, 30 * 3600, "1-30 h"),
+        (2 * 86_400, 3.1 * 86_400, "2-3.5 days"),
+        (0, 1.7e9, "< 19700 days"),
+        (3600 * 3, 3600 * 3, "3 h"),
+    ],
+    ids=str,
+)
+def test_a_range_is_rounded_outwards_and_never_falsely_precise(low, high, words):
+    assert between(Span(low, high)) == words
+
+
+def test_machines_get_seconds_or_nothing():
+    assert span_list(Span(1.234, 56.78)) == [1.2, 56.8]
+    assert span_list(None) is None
 
 
 def test_a_log_gets_a_line_for_each_change_of_a_job():
