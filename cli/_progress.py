@@ -180,7 +180,9 @@ def time_left(left: TimeLeft) -> str:
         return f"unknown, nothing like {number(left.unknown, 'job')} was measured yet"
     slots = f"on {number(left.slots, 'slot')}" if left.slots else "with one slot"
     words = between(left.span)
-    return f"{words} {slots}" if words.startswith("<") else f"about {words} {slots}"
+    about = "" if words.startswith("<") else "about "
+    others = f", and {number(left.unknown, 'job')} unlike all that was measured" if left.unknown else ""
+    return f"{about}{words} {slots}{others}"
 
 
 def between(span: Span) -> str:

@@ -49,13 +49,13 @@ def plan(
         [one.span for one in estimates if one is not None], unknown=sum(one is None for one in estimates)
     )
     if as_json:
-        options.put(json.dumps({"time_left_s": span_list(left.span), "jobs": rows}, indent=2))
+        options.put(json.dumps({"time_left_s": span_list(left.whole), "jobs": rows}, indent=2))
         return
     options.show([_table(rows)])
     new = sum(row["state"] == "new" for row in rows)
     options.say(f"{options.number(len(rows), 'job')}: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
     if estimates:
-        options.say(f"Time: {time_left(left)}{_basis(estimates) if left.span else ''}.")
+        options.say(f"Time: {time_left(left)}{_basis(estimates) if left.whole else ''}.")
 
 
 def _basis(estimates: "Sequence[Estimate | None]") -> str:

@@ -149,5 +149,5 @@ _SHOWN = 5  # submissions
 
 def _as_dict(jobs: Sequence[Job], durations: Durations) -> dict[str, Any]:
     counts = {str(state): sum(job.state is state for job in jobs) for state in JobState}
-    left = span_list(durations.all_left(jobs).span)
+    left = span_list(durations.all_left(jobs).whole)
     return {"counts": counts, "time_left_s": left, "jobs": [job_dict(job, durations) for job in jobs]}

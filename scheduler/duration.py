@@ -58,11 +58,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLeft:
-    """Of all jobs that wait or run. `span` is None when `unknown` of them are like nothing that was measured."""
+    """Of jobs that wait or run: `span` leaves out the `unknown` ones, which are like nothing that was measured."""
 
     span: Span | None
     slots: int  # 0: no worker is heard of, and one slot was assumed
     unknown: int = 0
+
+    @property
+    def whole(self) -> Span | None:
+        """Of all of them, if that is known."""
+        return None if self.unknown else self.span
 
 
 class Machine(NamedTuple):
@@ -177,10 +182,10 @@ class Durations:
 
     def scheduled(self, spans: Sequence[Span], *, unknown: int = 0) -> TimeLeft:
         """Of jobs that take so long, each given in this order to the slot that is free first."""
-        if unknown:
+        if unknown and not spans:
             return TimeLeft(span=None, slots=self.slots, unknown=unknown)
         low, high = (makespan([span[end] for span in spans], self.slots or 1) for end in (0, 1))
-        return TimeLeft(span=Span(low, high), slots=self.slots)
+        return TimeLeft(span=Span(low, high), slots=self.slots, unknown=unknown)
 
     def equal_flops(self, config: Mapping[str, Any], image_flops: float, *, device: str, host: str) -> float:
         """The training FLOPs of a job, as if it reached the device's usual rate: longer jobs have more of them.

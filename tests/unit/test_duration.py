@@ -79,6 +79,13 @@ def test_nothing_is_told_without_a_history():
     assert unknown.all_left([JOB, job(2)]).unknown == 2
 
 
+def test_what_is_known_is_told_without_the_jobs_of_which_nothing_is():
+    left = durations(ATTEMPT).all_left([JOB, job(2, config=config(model="resnet"))])
+    assert (left.span, left.unknown) == (durations(ATTEMPT).left(JOB).span, 1)
+    assert left.whole is None
+    assert durations(ATTEMPT).all_left([JOB]).whole == left.span
+
+
 def test_nothing_is_left_of_a_job_that_has_ended():
     assert span(durations().left(job(state=JobState.DONE))) == (0, 0)
     assert durations().all_left([job(state=JobState.FAILED)]).span == (0, 0)
