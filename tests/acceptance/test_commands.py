@@ -453,6 +453,7 @@ def test_a_run_with_a_failed_job_ends_with_1_and_reports_the_cause(bench_home, t
     assert [*again] == documented("report")
 
 
+@pytest.mark.long
 def test_a_drained_worker_ends_with_1_when_a_job_failed_meanwhile(bench_home, tmp_path):
     (tmp_path / "wild.toml").write_text(WILD)
     bench("submit", "--variant", "wild", "--suite", "wild.toml", cwd=tmp_path)

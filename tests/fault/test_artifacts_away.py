@@ -46,6 +46,7 @@ def last_attempt(store):
     return store.attempts([1])[1][-1]
 
 
+@pytest.mark.long
 def test_artifacts_that_come_back_within_a_lease_are_waited_for(here, interrupted, away, undisturbed):
     away.set()
     threading.Timer(1, away.clear).start()

@@ -162,7 +162,9 @@ def here(bench_home, monkeypatch):
     return load_settings()
 
 
-@pytest.mark.parametrize(("damaged", "resumed"), [(1, True), (2, False)], ids=["the newest", "all"])
+@pytest.mark.parametrize(
+    ("damaged", "resumed"), [(1, True), pytest.param(2, False, marks=pytest.mark.long)], ids=["the newest", "all"]
+)
 def test_a_job_whose_checkpoints_are_damaged_gives_the_numbers_of_an_undisturbed_one(
     here, interrupted, undisturbed, damaged, resumed
 ):

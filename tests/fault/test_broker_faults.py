@@ -69,6 +69,7 @@ def test_a_message_that_comes_again_while_its_job_runs_opens_no_second_attempt(s
     assert outcomes(store, one) == ["done"]
 
 
+@pytest.mark.long
 def test_a_message_whose_visibility_timeout_is_over_comes_again_and_opens_no_second_attempt(store, here, tmp_path):
     (one,) = submit_endless(store, here, tmp_path)
     with worker(tmp_path, slots=2, BENCH_LOG_LEVEL="debug"):
@@ -93,6 +94,7 @@ def doorbells_heard(tmp_path):
     return (tmp_path / "worker.log").read_text().count("doorbell for job")
 
 
+@pytest.mark.long
 def test_a_flushed_queue_is_rung_again(store, here, tmp_path):
     jobs = submit_digits(store, here, "baseline", seeds=range(42, 45), epochs=1)
     assert ring(store, doorbells(here)) == len(jobs)
@@ -141,7 +143,7 @@ def test_a_worker_whose_broker_was_stopped_starts_it_again(store, here, tmp_path
     assert is_up(here)
 
 
-@pytest.mark.parametrize("kind", ["pubsub", "normal"])
+@pytest.mark.parametrize("kind", [pytest.param("pubsub", marks=pytest.mark.long), "normal"])
 def test_a_worker_whose_connections_are_cut_consumes_again(store, here, tmp_path, kind):
     with worker(tmp_path):
         submit_digits(store, here, "baseline", epochs=1)

@@ -51,6 +51,7 @@ def test_a_cancelled_job_that_hangs_is_killed_after_a_lease_and_its_slot_goes_on
     assert log.read_text().splitlines()[-1].endswith("and was killed; its job is cancelled")
 
 
+@pytest.mark.long
 def test_a_worker_that_was_detached_from_its_terminal_outlives_it(store, here, tmp_path):
     submit_digits(store, here, "baseline", epochs=4)
     with worker(tmp_path, PYTHONPATH=sabotaged(tmp_path / "own", DETACHED), drain=True) as only:
