@@ -1,7 +1,6 @@
-"""The life of an attempt: claim, heartbeat, history, end. What changes a job names its attempt, and
-fails once that is lost.
+"""The life of an attempt: claim, heartbeat, history, end.
 
-Lease times are the database's clock only.
+What changes a job names its attempt, and fails once that is lost. Lease times are the database's clock only.
 """
 
 import zlib

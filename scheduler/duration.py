@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from db.records import WAITING, Job, JobState, Measured, MeasuredAttempt, Worker
-from scheduler.datasets import published_images
 
 _UNTIMED = frozenset(
     {
@@ -83,8 +82,14 @@ def training_flops(image_flops: float, config: Mapping[str, Any]) -> float:
     `image_flops` is one image's forward pass; backward costs about twice of that. Data sets whose names do not tell
     how many images they have count as one of 10,000.
     """
-    images = published_images(config["dataset"]) or _USUAL_IMAGES
+    images = _images_of(config["dataset"]) or _USUAL_IMAGES
     return _epoch_flops(image_flops, config, images) * float(config["epochs"])
+
+
+def _images_of(dataset: str) -> int | None:
+    from scheduler.datasets import published_images  # only now: the prompt would wait for its imports
+
+    return published_images(dataset)
 
 
 def _epoch_flops(image_flops: float, config: Mapping[str, Any], images: int) -> float:
@@ -252,7 +257,7 @@ def makespan(seconds: Iterable[float], slots: int) -> float:
 
 def _measured_flops(attempt: MeasuredAttempt, counted: Mapping[int, float]) -> float | None:
     """Of one epoch."""
-    images = published_images(str(attempt.config.get("dataset")))
+    images = _images_of(str(attempt.config.get("dataset")))
     if attempt.flops and images:
         return _epoch_flops(attempt.flops, attempt.config, images)
     return _counted(counted.get(attempt.job_id), attempt.config)
@@ -260,7 +265,7 @@ def _measured_flops(attempt: MeasuredAttempt, counted: Mapping[int, float]) -> f
 
 def _counted(train_flops: float | None, config: Mapping[str, Any]) -> float | None:
     """Of one epoch; None as well for a data set whose size nobody told the one who counted."""
-    known = train_flops and published_images(str(config.get("dataset")))
+    known = train_flops and _images_of(str(config.get("dataset")))
     return train_flops / config["epochs"] if train_flops and known else None
 
 
