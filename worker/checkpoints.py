@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 import torch
@@ -166,15 +166,19 @@ class Checkpoints:
         partial = f"{path}{_PARTIAL}"  # under the attempt's own name, so no other process writes it
         try:
             with open(partial, "wb") as file:  # noqa: PTH123 - as fsspec names it
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                _write_durably(file, content)
             os.replace(partial, path)  # noqa: PTH105 - names are strings, as fsspec has them
         except BaseException:
             with suppress(OSError):
                 os.remove(partial)  # noqa: PTH107 - on a full disk it has taken the room that the store needs
             raise
         _sync_folder(os.path.dirname(path))  # noqa: PTH120 - the same
+
+
+def _write_durably(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _put_whole(path: str, content: bytes) -> bool:
@@ -188,9 +192,7 @@ def _put_whole(path: str, content: bytes) -> bool:
     except (OSError, AttributeError):  # a network disk; a system that is not Linux
         return False
     with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+        _write_durably(file, content)
         try:
             os.link(f"/proc/self/fd/{descriptor}", path)
         except OSError:  # there is no /proc, or something has that name
