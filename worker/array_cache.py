@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -24,6 +25,8 @@ from worker.splits import Part
 
 CACHE_REVISION = 1
 """Raised whenever the same source gives other arrays."""
+_DAMAGED = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+"""Also what an array file raises that is not there; what it was made from is still there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +107,8 @@ def _load(path: Path, digest: str) -> tuple[Arrays, str] | None:
                 files_fingerprint=head["files_fingerprint"],
                 notices=tuple(head["notices"]),
             )
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
-        return None  # none there, or damaged: the images themselves are still there
+    except _DAMAGED:
+        return None
     fingerprint = arrays.fingerprint()
     return (arrays, fingerprint) if fingerprint == head["fingerprint"] else None
 
@@ -117,23 +120,41 @@ def _save(path: Path, digest: str, arrays: Arrays, fingerprint: str) -> None:
         for name, part in (("train", arrays.train), ("test", arrays.test))
         for field in ("images", "labels")
     }
-    head = np.array(json.dumps(fields | {"source": digest, "fingerprint": fingerprint}))
-    # under the lock, so a name that a killed process left behind is simply used again
+    _write(path, parts | {"head": np.array(json.dumps(fields | {"source": digest, "fingerprint": fingerprint}))})
+
+
+def cached_rows(
+    path: Path, images: int, divide: Callable[[], tuple[NDArray[np.intp], NDArray[np.intp]]]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The two parts of so many images as row numbers: those of the copy at `path`, or what `divide` gives, copied."""
+    with locked(path):
+        found = _load_rows(path, images)
+        if found is None:
+            found = divide()
+            with suppress(OSError):  # without room for a copy they are divided anew each time
+                _write(path, {"train": found[0], "val": found[1]})
+    return found
+
+
+def _load_rows(path: Path, images: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            train, val = stored["train"], stored["val"]
+    except _DAMAGED:
+        return None
+    whole = np.sort(np.concatenate([train, val])) if train.ndim == val.ndim == 1 else ()
+    return (train, val) if np.array_equal(whole, np.arange(images)) else None
+
+
+def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Written aside and renamed; under the lock, so a name that a killed process left behind is simply used again."""
     partial = path.with_suffix(".partial")
     try:
         with partial.open("wb") as file:
-            _write(file, head, parts)
+            np.savez(file, **arrays)  # type: ignore[arg-type] # its third argument is a flag
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
-
-
-def _write(
-    file: "tempfile._TemporaryFileWrapper[bytes] | object",
-    head: NDArray[np.str_],
-    parts: dict[str, NDArray[np.generic]],
-) -> None:
-    np.savez(file, head=head, **parts)  # type: ignore[arg-type]

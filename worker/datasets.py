@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.errors import DataError
 from scheduler.config import Config
 from scheduler.datasets import CIFAR, DIGITS, ImageFolder, Published, folder_of, normalise, scan
-from worker.array_cache import Arrays, Source, cached
+from worker.array_cache import Arrays, Source, cached, cached_rows
 from worker.splits import Part, Splits
 
 Notify = Callable[[str], object]
+Labels = NDArray[np.int64]
+Rows = NDArray[np.intp]
 
 
 def load_splits(
@@ -34,13 +37,18 @@ def load_splits(
     _check_submitted(name, arrays, fingerprint)
     for notice in arrays.notices:
         notify(f"{name}: {notice}")
-    train, val = stratified(arrays.train, fraction=config.validation_fraction, seed=config.split_seed)
+    fraction, seed = config.validation_fraction, config.split_seed
+    # a copy, because the import of scikit-learn costs each new worker two seconds
+    kept = hashlib.sha256(f"{content} {fraction} {seed}".encode()).hexdigest()[:12]
+    train, val = cached_rows(
+        cache_dir / f"split-{kept}.npz", len(arrays.train.labels), lambda: _divided(arrays.train.labels, fraction, seed)
+    )
     return Splits(
         name=name,
         fingerprint=content,
         classes=arrays.classes,
-        train=train,
-        val=val,
+        train=_rows(arrays.train, train),
+        val=_rows(arrays.train, val),
         test=arrays.test,
         notices=arrays.notices,
     )
@@ -51,22 +59,25 @@ def stratified(part: Part, *, fraction: float, seed: int) -> tuple[Part, Part]:
 
     Raises DataError when the images are too few for that.
     """
-    from sklearn.model_selection import train_test_split
-
-    try:
-        train, val = train_test_split(
-            np.arange(len(part.labels)), test_size=fraction, random_state=seed, stratify=part.labels
-        )
-    except ValueError as error:
-        fix = "add images, or change validation_fraction in the suite"
-        raise DataError(f"the training images are too few to split: {error}", fix=fix) from error
-    if len(np.unique(part.labels[train])) < len(np.unique(part.labels)):
-        message = f"with validation_fraction {fraction:g} a class has no training image left"
-        raise DataError(message, fix="add images of the small classes, or lower validation_fraction in the suite")
+    train, val = _divided(part.labels, fraction, seed)
     return _rows(part, train), _rows(part, val)
 
 
-def _rows(part: Part, rows: "np.typing.NDArray[np.intp]") -> Part:
+def _divided(labels: Labels, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    from sklearn.model_selection import train_test_split
+
+    try:
+        train, val = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed, stratify=labels)
+    except ValueError as error:
+        fix = "add images, or change validation_fraction in the suite"
+        raise DataError(f"the training images are too few to split: {error}", fix=fix) from error
+    if len(np.unique(labels[train])) < len(np.unique(labels)):
+        message = f"with validation_fraction {fraction:g} a class has no training image left"
+        raise DataError(message, fix="add images of the small classes, or lower validation_fraction in the suite")
+    return train, val
+
+
+def _rows(part: Part, rows: Rows) -> Part:
     return Part(images=part.images[rows], labels=part.labels[rows])
 
 
