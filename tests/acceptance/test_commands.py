@@ -111,6 +111,7 @@ def production(bench_home, postgres_url, valkey_url, monkeypatch):
     return bench_home
 
 
+@pytest.mark.long  # over TLS, and so over TCP, one trains in each run
 def test_a_worker_drains_the_queue_on_postgres_and_a_broker_over_tcp(production, tmp_path):
     bench("submit", "--variant", "baseline", *DIGITS, "--seeds", "2", cwd=tmp_path)
     bench("worker", "--slots", "2", "--drain", cwd=tmp_path)

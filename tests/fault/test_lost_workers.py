@@ -125,7 +125,9 @@ def test_a_second_ctrl_c_ends_at_once_and_still_nothing_is_lost(store, here, tmp
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
-@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGQUIT, marks=pytest.mark.long), signal.SIGHUP], ids=lambda number: number.name
+)
 def test_other_signals_stop_a_worker_as_orderly(store, tmp_path, number):
     with worker(tmp_path, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as only:
         until(lambda: running_at(store, 1))
@@ -179,7 +181,8 @@ def a_run(cwd):
         started.wait()  # a worker that is still there ends with it
 
 
-@POSTGRES_IN_THE_LONG_RUN
+@pytest.mark.long  # children are killed in the soak of each run, too
+@pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
 def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, tmp_path, undisturbed):
     with worker(tmp_path, drain=True, BENCH_LEASE_S="600") as only:
         until(lambda: running_at(store, 2))
@@ -192,6 +195,7 @@ def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, 
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+@pytest.mark.long  # parents are killed in the soak of each run, too
 def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(store, tmp_path, undisturbed):
     with worker(tmp_path, slots=2, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
         until(lambda: running_at(store, 2))

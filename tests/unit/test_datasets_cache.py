@@ -64,7 +64,7 @@ def test_a_second_load_reads_the_copy_and_gives_the_same(reads, tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "pixel", "empty", "pickle"])
 def test_a_damaged_copy_is_made_again(damage, reads, tmp_path):
     before = load(tmp_path).fingerprint
-    (copy,) = (tmp_path / "cache").glob("*.npz")
+    (copy,) = (tmp_path / "cache").glob("digits-*.npz")
     whole = copy.read_bytes()
     if damage == "pickle":
         np.savez(copy, head=np.array({"source": "x"}, dtype=object))
@@ -79,7 +79,7 @@ def test_a_damaged_copy_is_made_again(damage, reads, tmp_path):
 
 def test_a_whole_copy_with_other_contents_is_made_again(reads, tmp_path):
     before = load(tmp_path).fingerprint
-    (copy,) = (tmp_path / "cache").glob("*.npz")
+    (copy,) = (tmp_path / "cache").glob("digits-*.npz")
     with np.load(copy) as stored:
         arrays = {name: stored[name].copy() for name in stored.files}
     arrays["train_labels"][0] = (arrays["train_labels"][0] + 1) % 10
@@ -93,7 +93,8 @@ def test_processes_that_load_at_once_agree_and_leave_one_copy(tmp_path):
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     found = {process.communicate(timeout=120)[0] for process in processes}
     assert found == {load(tmp_path).fingerprint + "\n"}
-    assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".lock", ".npz"]
+    names = sorted(path.name.partition("-")[0] + path.suffix for path in (tmp_path / "cache").iterdir())
+    assert names == ["digits.lock", "digits.npz", "split.lock", "split.npz"]
 
 
 def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path):
@@ -116,7 +117,8 @@ def test_a_changed_folder_is_read_again(tmp_path):
     before = fingerprint()
     Image.new("RGB", (32, 32), (255, 0, 0)).save(root / "train/a/0.png")
     assert fingerprint() != before
-    assert len(list((tmp_path / "cache").glob("*.npz"))) == 1
+    arrays = [path for path in (tmp_path / "cache").glob("*.npz") if not path.name.startswith("split-")]
+    assert len(arrays) == 1
 
 
 def test_the_twenty_classes_split_as_in_the_printed_listing():
@@ -152,3 +154,23 @@ def test_augmentation_examples_show_what_their_column_says(tmp_path):
     assert (cut[changed] == 0).all()
     assert (changed.sum(axis=(1, 2)) <= 64).all()
     assert changed.any()
+
+
+def test_a_second_load_needs_no_scikit_learn(tmp_path):
+    load(tmp_path)
+    script = f"{LOAD}\nassert 'sklearn' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("damage", [b"", b"no rows", None], ids=["empty", "garbage", "rows of other images"])
+def test_a_damaged_copy_of_the_split_is_made_anew(damage, tmp_path):
+    first = load(tmp_path)
+    (copy,) = (tmp_path / "cache").glob("split-*.npz")
+    if damage is None:
+        np.savez(copy, train=np.arange(5), val=np.arange(5, 9))
+    else:
+        copy.write_bytes(damage)
+    assert np.array_equal(load(tmp_path).val.labels, first.val.labels)
+    with np.load(copy) as rows:
+        assert len(rows["train"]) == len(first.train.labels)
