@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -193,6 +192,8 @@ def planned(
 
 def check_writable(out: Path) -> None:
     """Raises ConfigError now rather than after hours of training."""
+    import tempfile
+
     try:
         with as_the_user_writes():
             out.mkdir(parents=True, exist_ok=True)

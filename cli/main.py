@@ -2,8 +2,6 @@
 
 import os
 import sys
-import traceback
-from importlib import metadata
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -41,6 +39,8 @@ def _options(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show bench's version and exit.")] = False,
 ) -> None:
     if version:
+        from importlib import metadata
+
         typer.echo(f"bench {metadata.version('bench')}")
         raise typer.Exit
 
@@ -80,6 +80,8 @@ def main() -> None:
 def _end(error: Exception) -> NoReturn:
     message, fix, code = _explained(error)
     if os.environ.get("BENCH_DEBUG") == "1":
+        import traceback
+
         traceback.print_exception(error)
     say(f"error: {_one_line(message)}")
     if fix:

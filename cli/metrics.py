@@ -1,6 +1,5 @@
 """`bench metrics`: the store's state for Prometheus."""
 
-import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from cli import _options as options
@@ -28,6 +27,8 @@ def metrics() -> None:
 
 def _without_store(here: "Settings", error: StoreError) -> str:
     """Whether store and broker answer: one does not."""
+    import logging
+
     from prometheus_client import CollectorRegistry, generate_latest
 
     from scheduler.app import doorbells

@@ -6,14 +6,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from cli import _options as options
-from cli._progress import span_list, time_left
 from cli._tables import table
-from db.records import WAITING, Job, Measured
-from scheduler.duration import Durations, Estimate, Source
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from db.records import Job
+    from scheduler.duration import Durations, Estimate
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
@@ -32,6 +31,8 @@ def plan(
 
     With their networks' sizes and whether the store has them already; changes nothing.
     """
+    from cli._progress import span_list, time_left
+
     here = options.settings()
     found = options.planned(
         here,
@@ -60,6 +61,8 @@ def plan(
 
 def _basis(estimates: "Sequence[Estimate | None]") -> str:
     """What the time of the jobs comes from."""
+    from scheduler.duration import Source
+
     guessed = sum(one is not None and one.source is Source.FLOPS for one in estimates)
     if not guessed:
         return ", from measured epochs"
@@ -81,9 +84,11 @@ def _table(rows: "list[dict[str, Any]]") -> "RenderableType":
     return table(head, shown, right={1, 2, 3, 4, 5})
 
 
-def _known(here: "Settings") -> tuple[dict[str, Job], Durations]:
+def _known(here: "Settings") -> "tuple[dict[str, Job], Durations]":
     """The store's jobs by key, and how long jobs take; neither where there is no store, since a plan makes none."""
     from db.errors import NoStoreError
+    from db.records import Measured
+    from scheduler.duration import Durations
 
     try:
         store = options.opened(here, create=False)
@@ -95,9 +100,11 @@ def _known(here: "Settings") -> tuple[dict[str, Job], Durations]:
 
 
 def _rows(
-    found: "Plan", known: dict[str, Job], durations: Durations
+    found: "Plan", known: "dict[str, Job]", durations: "Durations"
 ) -> "tuple[list[dict[str, Any]], list[Estimate | None]]":
     """A row for each job; and the time of each that a submit queues or finds waiting, the longest first."""
+    from cli._progress import span_list
+    from db.records import WAITING
     from models import describe
 
     sizes = {}

@@ -11,13 +11,12 @@ import typer
 
 from cli import _options as options
 from cli._outage import through_outages
-from cli._progress import Screen, job_dict, render, span_list
 from db.errors import BrokerError, ConfigError, NoStoreError
-from db.records import WAITING, Job, JobState, Measured, Submission, Worker
-from scheduler.duration import Durations
 
 if TYPE_CHECKING:
+    from db.records import Job, Submission, Worker
     from db.store import Store
+    from scheduler.duration import Durations
     from scheduler.settings import Settings
 
 
@@ -32,6 +31,9 @@ def status(
 
     Looks after the queue on the way: what dead workers held is queued again.
     """
+    from db.records import Measured
+    from scheduler.duration import Durations
+
     if watch and as_json:
         raise ConfigError("--watch and --json exclude each other", fix="give one of them")
     here = options.settings()
@@ -54,13 +56,15 @@ def status(
 
 
 def _show(
-    jobs: Sequence[Job],
-    workers: Sequence[Worker],
-    durations: Durations,
-    submissions: Sequence[Submission],
+    jobs: "Sequence[Job]",
+    workers: "Sequence[Worker]",
+    durations: "Durations",
+    submissions: "Sequence[Submission]",
     *,
     as_json: bool,
 ) -> None:
+    from cli._progress import render
+
     if as_json:
         options.put(json.dumps(_as_dict(jobs, durations), indent=2))
     else:
@@ -68,9 +72,12 @@ def _show(
 
 
 def _watch(here: "Settings", submission: int | None) -> None:
+    from cli._progress import Screen
+    from db.records import WAITING
+
     every_s = 2.0 if sys.stdout.isatty() else 30.0
 
-    def look() -> tuple[list[Job], list[Worker], Durations, str]:
+    def look() -> "tuple[list[Job], list[Worker], Durations, str]":
         # opened anew each time: an open file would outlive its deletion, and be watched for ever
         with closing(options.opened(here, create=False)) as store:
             silent = _reconcile(here, store)
@@ -95,6 +102,8 @@ def _watch(here: "Settings", submission: int | None) -> None:
 
 def _reconcile(here: "Settings", store: "Store") -> str:
     """Look after the queue; gives a line when jobs wait and the broker, which somebody has started, is silent."""
+    from db.records import JobState
+
     store.reconcile(actor="status")
     waiting = store.counts()[JobState.QUEUED]
     # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
@@ -116,21 +125,24 @@ def _reconcile(here: "Settings", store: "Store") -> str:
     return line if errors else ""
 
 
-def _look(here: "Settings", store: "Store", submission: int | None) -> tuple[list[Job], list[Worker], Durations]:
+def _look(here: "Settings", store: "Store", submission: int | None) -> "tuple[list[Job], list[Worker], Durations]":
     """Durations only of jobs that have any left: what was measured need not be read for the others."""
+    from db.records import WAITING, Measured
+    from scheduler.duration import Durations
+
     jobs, workers = _jobs(store, submission), store.workers(seen_within_s=here.lease_s)
     waits = any(job.state in WAITING for job in jobs)
     return jobs, workers, Durations(store.measured() if waits else Measured(), workers)
 
 
-def _jobs(store: "Store", submission: int | None) -> list[Job]:
+def _jobs(store: "Store", submission: int | None) -> "list[Job]":
     if submission is None:
         return store.jobs()
     store.submission(submission)
     return store.jobs({job.job_id for job in store.submitted_jobs(submission)})
 
 
-def _submission_lines(found: Sequence[Submission]) -> list[str]:
+def _submission_lines(found: "Sequence[Submission]") -> list[str]:
     """The newest, one line each: their ids are what --submission takes."""
     lines = [
         f"submission {one.id}: {one.suite} on {one.dataset}{_epochs(one)}, {one.created_at:%Y-%m-%d %H:%M} UTC"
@@ -140,14 +152,17 @@ def _submission_lines(found: Sequence[Submission]) -> list[str]:
     return [*lines, f"... and {options.number(more, 'earlier submission')}"] if more else lines
 
 
-def _epochs(one: Submission) -> str:
+def _epochs(one: "Submission") -> str:
     return f", {options.number(one.overrides['epochs'], 'epoch')}" if "epochs" in one.overrides else ""
 
 
 _SHOWN = 5  # submissions
 
 
-def _as_dict(jobs: Sequence[Job], durations: Durations) -> dict[str, Any]:
+def _as_dict(jobs: "Sequence[Job]", durations: "Durations") -> dict[str, Any]:
+    from cli._progress import job_dict, span_list
+    from db.records import JobState
+
     counts = {str(state): sum(job.state is state for job in jobs) for state in JobState}
     left = span_list(durations.all_left(jobs).whole)
     return {"counts": counts, "time_left_s": left, "jobs": [job_dict(job, durations) for job in jobs]}

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli import _options as options
-from cli._progress import RETRIED_MOST, retry_command
 
 if TYPE_CHECKING:
     from scheduler.queue import Submitted
@@ -52,6 +51,7 @@ def submit(
 
 def summary(done: "Submitted") -> str:
     """One line: how many were added, how many were there, and what to do about those that ended badly."""
+    from cli._progress import retry_command
     from db.records import WAITING, JobState
 
     parts = [f"Submission {done.id}: {options.number(done.count(new=True), 'job')} added"]
@@ -66,6 +66,8 @@ def summary(done: "Submitted") -> str:
 
 
 def _them(ids: Sequence[int]) -> str:
+    from cli._progress import RETRIED_MOST
+
     if len(ids) == 1:
         return "it"
     return "them" if len(ids) <= RETRIED_MOST else f"the first {RETRIED_MOST}"

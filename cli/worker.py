@@ -2,8 +2,6 @@
 
 import os
 import signal
-import socket
-import threading
 from typing import Annotated
 
 import typer
@@ -35,6 +33,8 @@ def worker(
     from worker.main import run_worker
 
     if while_stdin:
+        import threading
+
         threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
     code = run_worker(options.settings(), slots=slots, device=device, drain=drain, graph=not no_graph, metrics=metrics)
     raise typer.Exit(code)
@@ -42,6 +42,8 @@ def worker(
 
 def _say_whether_one_works_here() -> None:
     """For a container's health check: a worker of another host that lives says nothing about this one's."""
+    import socket
+
     import psutil
 
     here, host = options.settings(), socket.gethostname()
