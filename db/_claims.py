@@ -9,7 +9,6 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -252,6 +251,8 @@ def _result_row(claim: Claim, result: Result) -> dict[str, Any]:
 
 
 def _prediction_row(claim: Claim, weights: Weights, seen: Predictions) -> dict[str, Any]:
+    import numpy as np
+
     images, classes = seen.probabilities.shape
     return {
         "job_id": claim.job_id,

@@ -26,7 +26,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy import literal_column as sql
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from db.errors import ConfigError, SchemaError, StoreError
 
@@ -39,11 +39,6 @@ CLOCKS = {
     # not unixepoch('subsec'): SQLite 3.40 does not have it
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
 }
-# the same methods under two types; one name for both keeps the callers readable
-INSERTS: dict[str, Callable[[Table], sqlite.Insert]] = {
-    "postgresql": cast("Callable[[Table], sqlite.Insert]", postgresql.insert),
-    "sqlite": sqlite.insert,
-}
 SUBMIT_LOCK = 0x7375626D6974  # "submit": two that add the same jobs in other orders would deadlock on Postgres
 
 
@@ -54,7 +49,7 @@ class Database:
         self.url = parse_url(url)
         self.dialect = self.url.get_backend_name()
         self.clock: ColumnElement[Any] = clock if clock is not None else sql(CLOCKS[self.dialect], Double)
-        self._insert = INSERTS[self.dialect]
+        self._insert = _insert_of(self.dialect)
         self._look = threading.local()
         self._away_at = float("-inf")
         self._engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.url)
@@ -154,6 +149,15 @@ class Database:
                 return f"check that {folder} is a folder that you may write to: even a reader makes -wal and -shm there"
             return f"check that {folder} is writable and has room, then run the command again"
         return "start Postgres or correct BENCH_DATABASE_URL, then run the command again"
+
+
+def _insert_of(dialect: str) -> Callable[[Table], sqlite.Insert]:
+    """The same methods under two types; one name for both keeps the callers readable."""
+    if dialect == "sqlite":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return cast("Callable[[Table], sqlite.Insert]", postgresql.insert)
 
 
 _DRIVERS = {

@@ -3,17 +3,19 @@
 import json
 import zlib
 
-import numpy as np
-
 from db.records import ImageGrid
 
 
 def pack_grid(grid: ImageGrid) -> bytes:
+    import numpy as np
+
     head = {"shape": grid.pixels.shape, "rows": grid.rows, "columns": grid.columns}
     return zlib.compress(json.dumps(head).encode() + b"\n" + np.ascontiguousarray(grid.pixels, np.uint8).tobytes())
 
 
 def unpack_grid(packed: bytes) -> ImageGrid:
+    import numpy as np
+
     line, pixels = zlib.decompress(packed).split(b"\n", 1)
     head = json.loads(line)
     return ImageGrid(

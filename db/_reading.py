@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 from sqlalchemy import Connection, Row, Text, and_, cast, func, select
 
 from db._database import Database
@@ -147,6 +146,8 @@ class Reading(Database):
         return {row.job_id: _result(row) for row in self._for_ids(select(results), results.c.job_id, job_ids)}
 
     def predictions(self, job_id: int, weights: Weights) -> Predictions:
+        import numpy as np
+
         with self._reading() as connection:
             same = (predictions.c.job_id == job_id, predictions.c.weights == weights.value)
             row = connection.execute(select(predictions).where(*same)).one_or_none()

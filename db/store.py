@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, update
 
-from db import _backup, _schema
+from db import _schema
 from db._claims import Claims
 from db._database import Database
 from db._measures import Measures
@@ -74,17 +74,23 @@ def open_store(url: str, *, create: bool = False, clock: ColumnElement[float] | 
 
 def upgrade_store(url: str) -> Upgraded:
     """Bring the database to this version's schema; an older SQLite store is copied first."""
+    from db import _backup
+
     with closing(Database(url)) as database:
         return _backup.upgrade_safely(database)
 
 
 def backup_store(url: str, path: Path | None = None) -> Path | str:
     """Copy a SQLite store, to a name beside it unless told where; for Postgres: the line that does it."""
+    from db import _backup
+
     with closing(open_store(url)) as store:
         return _backup.backup(store, path) if store.dialect == "sqlite" else _backup.dump_command(store, path)
 
 
 def check_store(url: str) -> tuple[str, Health]:
     """The store's name without password, and its state. Raises StoreError when it is damaged or of another schema."""
+    from db import _backup
+
     with closing(open_store(url)) as store:
         return store.name, _backup.health(store)
