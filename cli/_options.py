@@ -14,8 +14,7 @@ from cli._umask import as_the_user_writes
 from db.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
+    from cli._tables import Part
     from db.store import Store
     from scheduler.planning import Plan
     from scheduler.settings import Settings
@@ -118,7 +117,7 @@ def put(text: str) -> None:
         abandon(sys.stdout)
 
 
-def show(parts: "Sequence[RenderableType]") -> None:
+def show(parts: "Sequence[Part]") -> None:
     """Like `put`, for tables: drawn on a terminal, plain in a pipe."""
     from cli._tables import console, plain
 

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cli._options import number
-from cli._tables import console, plain, table
+from cli._tables import Part, Table, console, plain, table
 from db.records import WAITING, Cause, Job, JobState, Measured, Worker
 from scheduler.duration import Durations, Span, TimeLeft
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.live import Live
 
 
@@ -53,7 +52,7 @@ def render(
     *,
     most: int | None = None,
     closed: bool = False,
-) -> "list[RenderableType]":
+) -> list[Part]:
     """Counts, workers and a line for each job, or for `most` of them, those that run first.
 
     `durations` say how long they will take; without them only what the jobs know themselves is told.
@@ -65,7 +64,7 @@ def render(
     slots = sum(worker.slots for worker in workers)
     seen = jobs if most is None else _urgent(jobs, most)
     head = f"{counts(jobs)}  {number(len(workers), 'worker')}, {number(slots, 'slot')}."
-    parts: list[RenderableType] = [head, _job_table(seen, durations)]
+    parts: list[Part] = [head, _job_table(seen, durations)]
     if any(job.state in WAITING for job in jobs) and (workers or not closed):
         parts.insert(1, f"Time left: {time_left(durations.all_left(jobs))}.")
     if len(seen) < len(jobs):
@@ -126,7 +125,7 @@ def _urgent(jobs: Sequence[Job], most: int) -> list[Job]:
     return sorted(chosen, key=lambda job: job.id)
 
 
-def _job_table(jobs: Sequence[Job], durations: Durations) -> "RenderableType":
+def _job_table(jobs: Sequence[Job], durations: Durations) -> Table:
     rows = [
         [
             *(job.id, job.label, job.seed, job.state, f"{job.epoch}/{job.epochs}"),

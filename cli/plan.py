@@ -6,11 +6,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from cli import _options as options
-from cli._tables import table
+from cli._tables import Table, table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from db.records import Job
     from scheduler.duration import Durations, Estimate
     from scheduler.planning import Plan
@@ -71,7 +69,7 @@ def _basis(estimates: "Sequence[Estimate | None]") -> str:
     return f", {options.number(guessed, 'job')} of {len(estimates)} guessed from FLOPs, the others from measured epochs"
 
 
-def _table(rows: "list[dict[str, Any]]") -> "RenderableType":
+def _table(rows: "list[dict[str, Any]]") -> Table:
     """Without the data set, of which a plan has one: it stands below."""
     head = ["variant", "seed", "epochs", "learn. rate", "parameters", "MFLOP/image", "state"]
     shown = [

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from cli._progress import Screen, between, failures, render, span_list
-from cli._tables import plain
+from cli._tables import plain, table
 from db.records import Cause, Job, JobState, Measured, MeasuredAttempt, Worker
 from scheduler.duration import Durations, Span
 
@@ -199,3 +200,16 @@ def test_an_advice_names_ten_jobs_at_most():
     assert retry == "Once mended: `bench retry 1 2 3 4 5 6 7 8 9 10`."
     (change,) = failures([replace(FAILED, id=job_id, cause=Cause.OOM) for job_id in ids])[12:]
     assert change.endswith("(jobs 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, and 2 others).")
+
+
+@pytest.mark.parametrize("label", ["baseline", "猫と犬", "é" * 30, "a [bold]b", ""])
+def test_a_pipe_gets_the_table_that_rich_would_draw(label):
+    rows = [[1, label, "done"], [12_345, "x", "running"], [7, "some longer label", ""]]
+    made = table(["job", "variant", "state"], rows, right={0}, shrinks=1)
+    out = io.StringIO()
+    Console(file=out, width=1000, force_terminal=False, no_color=True).print(made)
+    assert plain(["above", made]).splitlines() == ["above", *(line.rstrip() for line in out.getvalue().splitlines())]
+
+
+def test_a_line_break_in_a_cell_makes_no_second_row():
+    assert plain([table(["data"], [["folder:a\nb\x1b[31m"]])]).splitlines() == ["data", "folder:a\\nb\\x1b[31m"]
