@@ -52,12 +52,14 @@ _SAMPLED_IN_ALL = 2_000  # so that ten thousand different configs cost no more t
 _RECENT = 5  # last epochs of a running job
 _EPOCH_FIELDS = tuple(EpochRecord.__dataclass_fields__)
 _HIDDEN = {"available_at", "published_at", "train_flops", "counted_from", "alone", "place", "timeout_s", "lease_until"}
+_JOB_COLUMNS = tuple(column for column in jobs.c if column.name not in _HIDDEN)
+_JOB_FIELDS = tuple(column.name for column in _JOB_COLUMNS)
 
 
 class Reading(Database):
     def jobs(self, ids: Iterable[int] | None = None) -> list[Job]:
         """All jobs in the order of submission, or those with these ids (unknown ids are left out)."""
-        query = select(*(column for column in jobs.c if column.name not in _HIDDEN)).order_by(jobs.c.id)
+        query = select(*_JOB_COLUMNS).order_by(jobs.c.id)
         if ids is None:
             with self._reading() as connection:
                 return [_job(row) for row in connection.execute(query)]
@@ -281,7 +283,7 @@ def _recent(connection: Connection) -> dict[int, list[float]]:
 
 
 def _job(row: Row[Any]) -> Job:
-    values = dict(row._mapping)
+    values = dict(zip(_JOB_FIELDS, row, strict=True))  # not of its mapping, which costs half of reading a job
     values["state"] = JobState(values["state"])
     values["cause"] = Cause(values["cause"]) if values["cause"] else None
     return Job(**values)
