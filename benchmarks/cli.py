@@ -4,7 +4,7 @@ A store of so many jobs holds the results of up to 100 variants with 50 epochs e
 written through the store's own methods, the others are copies of it with slightly other numbers, and without events and
 predictions, which none of these commands reads. Every command is a process of its own; in each round `python -c pass`
 goes first, and a ratio is that of one round. A first round is not counted: it compiles, and fills the disk's cache;
-but where a round takes long, as a report's does, all count.
+but where a round takes long, as a report's does, all count. Ctrl-C ends it with what was measured until then.
 
     python -m benchmarks.cli --jobs 10,1000
 """
@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
@@ -47,56 +47,68 @@ _runs = count()
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One process: seconds until it ended, and its largest memory, which is at least that of whoever started it."""
+    """One process: seconds until it ended, those of a core, and its largest memory, at least that of its parent."""
 
     wall_s: float
+    cpu_s: float
     peak_mib: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=numbers, default=(10, 1000, 10_000), help="of each store, in ascending order")
+    parser.add_argument("--jobs", type=numbers, default=(10, 1000, 10_000), help="of each store")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--report", type=int, default=1000, help="no report of stores with more jobs than these")
     parser.add_argument("--submit", type=int, default=10_000, help="jobs of one `bench submit` into an empty store")
     add_save(parser)
     asked = parser.parse_args()
+    measures: list[Measure] = []
     with tempfile.TemporaryDirectory(prefix="bench-cli-") as name:
-        folder = Path(name)
-        measures = timed("bench --help", folder, ["--help"], rounds=asked.rounds, goal=GOALS["help"])
-        for number in asked.jobs:
-            measures += of_store(folder / f"jobs-{number}", number, rounds=asked.rounds)
-        measures += of_the_suite(folder / "suite")
-        measures += of_submit(folder / "submit", asked.submit)
+        try:
+            for measure in everything(Path(name), asked):
+                measures.append(measure)  # noqa: PERF402 - one by one, so that an interrupt keeps those before it
+        except KeyboardInterrupt:
+            print("interrupted; what was measured until then:", file=sys.stderr)
     conclude("cli", measures, save=asked.save)
+
+
+def everything(folder: Path, asked: argparse.Namespace) -> Iterator[Measure]:
+    """One after the other, the quick ones first."""
+    yield from timed("bench --help", folder, ["--help"], rounds=asked.rounds, goal=GOALS["help"])
+    for number in asked.jobs:
+        home = folder / f"jobs-{number}"
+        yield from of_store(home, number, rounds=asked.rounds, report=number <= asked.report)
+    yield from of_the_suite(folder / "suite")
+    yield from of_submit(folder / "submit", asked.submit)
 
 
 def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
 
 
-def of_store(home: Path, number: int, *, rounds: int) -> list[Measure]:
+def of_store(home: Path, number: int, *, rounds: int, report: bool) -> Iterator[Measure]:
     """All commands on a store of so many jobs, all of which are done, and status again while one waits."""
     variants = min(VARIANTS, max(number // 5, 1))
     suite = write_suite(home, variants)
     fill(home, suite, seeds=number // variants)
-    size, few = f"{number:,} jobs", min(rounds, 3 if number < 1000 else 1)
-    report = ["report", "--out", str(home / "out")]
-    found = timed(f"bench status, {size}", home, ["status"], rounds=rounds, goal=GOALS["status"])
+    size, few = f"{number:,} jobs", min(rounds, 2 if number < 1000 else 1)
+    words = ["report", "--out", str(home / "out")]
+    yield from timed(f"bench status, {size}", home, ["status"], rounds=rounds, goal=GOALS["status"])
     goal = GOALS["report"] if number == 10 * VARIANTS else ""
-    found += timed(f"bench report, {size}", home, report, rounds=few, goal=goal, long=True)
+    if report:
+        yield from timed(f"bench report, {size}", home, words, rounds=few, goal=goal, long=True)
     try:
-        found += timed(f"bench submit of 1, {size}", home, one_more(suite), rounds=rounds)
-        found += timed(f"bench status, {size}, broker up", home, ["status"], rounds=rounds, goal=GOALS["status"])
+        yield from timed(f"bench submit of 1, {size}", home, one_more(suite), rounds=rounds)
+        yield from timed(f"bench status, {size}, broker up", home, ["status"], rounds=rounds, goal=GOALS["status"])
     finally:
         run(home, ["down"])
-    return found
 
 
 def of_the_suite(home: Path) -> list[Measure]:
     """The report of the built-in suite's twelve configs, 60 jobs."""
     fill(home, "report", seeds=5)
     report = ["report", "--out", str(home / "out")]
-    return timed("bench report, 60 jobs of the suite", home, report, rounds=3, goal="<= 10 s", long=True)
+    return timed("bench report, 60 jobs of the suite", home, report, rounds=2, goal="<= 10 s", long=True)
 
 
 def of_submit(folder: Path, number: int) -> list[Measure]:
@@ -130,7 +142,10 @@ def timed(
     goal: str = "",
     long: bool = False,
 ) -> list[Measure]:
-    """Seconds of the command and its ratio to a Python that does nothing; of a `long` one its largest memory too."""
+    """Seconds of the command, by the wall and of a core, and its ratio to a Python that does nothing, by the wall.
+
+    Of a `long` one its largest memory too.
+    """
     turns = range(rounds if long else rounds + 1)
     pairs = [(run_python(), run(home, words() if callable(words) else words)) for _ in turns]
     return told(what, pairs[-rounds:], goal=goal, memory=long)
@@ -140,6 +155,7 @@ def told(what: str, pairs: Sequence[tuple[Ran, Ran]], *, goal: str, memory: bool
     ours = [own for _, own in pairs]
     ratios = tuple(own.wall_s / bare.wall_s for bare, own in pairs)
     found = [Measure(what=what, unit="s", values=tuple(own.wall_s for own in ours), goal=goal)]
+    found.append(Measure(what=what, unit="s of a core", values=tuple(own.cpu_s for own in ours)))
     found.append(Measure(what=f"{what} / python -c pass", unit="ratio", values=ratios))
     if memory:
         found.append(Measure(what=f"{what}, memory", unit="MiB", values=tuple(own.peak_mib for own in ours)))
@@ -165,7 +181,7 @@ def run_python(*words: str, variables: Mapping[str, str] | None = None) -> Ran:
         process.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         assert process.returncode == 0, said.read().decode()
-    return Ran(wall_s, used.ru_maxrss / 1024)
+    return Ran(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def write_suite(home: Path, variants: int) -> str:
