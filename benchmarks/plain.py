@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks.trainings import CLASSES
 from worker.splits import Part
 
-CLASSES = 20
 Source = Literal["folder", "memory"]
 
 

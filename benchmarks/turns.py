@@ -1,0 +1,100 @@
+"""Trainings that take turns: each in a process of its own, set up as a slot, an epoch for each word it is sent."""
+
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from time import perf_counter, process_time
+from types import TracebackType
+from typing import Self
+
+from benchmarks.trainings import CPU, as_slot, config_of, made_up, to_train_on
+from db.records import EpochRecord
+from worker.engine import Hooks, Stopped, train
+
+_MANY = 100_000  # epochs: a training ends when it is told to
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """Seconds of one epoch: by the clock on the wall, and those in which its process had a core.
+
+    Of a training by our engine the latter hold the validation of two images and a copy of the best weights too.
+    """
+
+    wall_s: float
+    cpu_s: float
+
+
+class Stopwatch:
+    """Since it was made: the time on the wall, and of a core."""
+
+    def __init__(self) -> None:
+        self._wall_s, self._cpu_s = perf_counter(), process_time()
+
+    def lap(self) -> Lap:
+        return Lap(perf_counter() - self._wall_s, process_time() - self._cpu_s)
+
+
+class InTurns:
+    """One training of `variant`, between `with` and its end. Its first epoch, which warms up, is trained at once."""
+
+    def __init__(self, variant: str, images: int) -> None:
+        self._words, theirs = multiprocessing.Pipe()
+        # not forked: it must not have what was set and loaded here
+        spawning = multiprocessing.get_context("spawn")
+        self._process = spawning.Process(target=_serve, args=(theirs, variant, images), daemon=True)
+        self._process.start()
+        theirs.close()  # so that its end is noticed here
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._words.send(False)
+        else:
+            self._process.kill()
+        self._process.join()
+
+    def begin(self) -> None:
+        """Train an epoch, while the caller goes on."""
+        self._words.send(True)
+
+    def ended(self) -> Lap:
+        """Of the epoch that was begun, or of the first one, once it is over."""
+        lap: Lap = self._words.recv()
+        return lap
+
+
+def together(trainings: Sequence[InTurns]) -> list[Lap]:
+    """An epoch of each, all at the same time."""
+    for training in trainings:
+        training.begin()
+    return [training.ended() for training in trainings]
+
+
+def warm(trainings: Sequence[InTurns]) -> None:
+    """Wait until each has trained its first epoch."""
+    for training in trainings:
+        training.ended()
+
+
+def _serve(words: "Connection[Lap, bool]", variant: str, images: int) -> None:
+    as_slot()
+    watch = Stopwatch()
+
+    def wait(record: EpochRecord) -> None:
+        nonlocal watch
+        words.send(Lap(record.train_s, watch.lap().cpu_s))
+        if not words.recv():
+            raise Stopped
+        watch = Stopwatch()
+
+    try:
+        splits = to_train_on(made_up(images, 1))
+        train(config_of(variant, epochs=_MANY), 1, splits, device=CPU, hooks=Hooks(on_epoch=wait))
+    except Stopped:
+        pass
