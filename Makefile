@@ -14,7 +14,9 @@ TEST_STAMP := $(VENV)/.installed-test
 SECONDS ?= 60
 SEED ?=
 STORE ?= sqlite
-.PHONY: demo test test-long soak guards bench-cli check clean help
+# Of the benchmarks: anything keeps their numbers in benchmarks/results.
+SAVE ?=
+.PHONY: demo test test-long soak guards bench-engine bench-cli check clean help
 
 demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
 	$(BIN)/bench demo
@@ -31,8 +33,11 @@ soak: $(TEST_STAMP) ## random faults against real workers: make soak SECONDS=600
 guards: $(TEST_STAMP) ## remove each guard and see its fault test fail (two hours)
 	$(BIN)/python tests/guards.py
 
+bench-engine: $(TEST_STAMP) ## measure the engine on a machine without other work; SAVE=1 keeps the numbers
+	$(foreach name,engine slots bound overhead start growth,$(BIN)/python -m benchmarks.$(name) $(if $(SAVE),--save) &&) true
+
 bench-cli: $(TEST_STAMP) ## how long help, status, submit and report take, as stores grow: make bench-cli JOBS=10,1000
-	$(BIN)/python -m benchmarks.cli $(if $(JOBS),--jobs $(JOBS))
+	$(BIN)/python -m benchmarks.cli $(if $(JOBS),--jobs $(JOBS)) $(if $(SAVE),--save)
 
 check: $(TEST_STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check
