@@ -36,7 +36,8 @@ def run_closed(
     from scheduler.queue import submit
     from worker.devices import choose_device
 
-    choose_device(device)  # a wrong one is named before anything is written, and so is a folder for nothing
+    # a wrong one is named before anything is written, and so is a folder for nothing
+    check_precisions(plan, choose_device(device))
     options.check_writable(out)
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is not signal.SIG_IGN:  # nohup's word
@@ -51,6 +52,16 @@ def run_closed(
             return code
         say_where(store, out, submission=done.id)
         return code
+
+
+def check_precisions(plan: "Plan", device: str) -> None:
+    """Raises ConfigError for jobs that this device could only fail."""
+    from scheduler.config import NEEDS_CUDA
+
+    lacking = {entry.config.precision for entry in plan.entries} & NEEDS_CUDA
+    if lacking and device != "cuda":
+        what = f"precision {', '.join(sorted(lacking))} needs CUDA, and this would train on {device}"
+        raise ConfigError(what, fix="give --precision float32 or --precision bfloat16")
 
 
 def _worker_words(*, slots: int | None, device: str, graph: bool) -> list[str]:

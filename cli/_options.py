@@ -53,6 +53,13 @@ Epochs = Annotated[
     int | None,
     typer.Option(metavar="N", help="This many epochs at most for every config. Default: each config's own."),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="float32, tf32 (on CUDA alone) or bfloat16 for every config. Default: each config's own.",
+    ),
+]
 Priority = Annotated[
     int,
     typer.Option(
@@ -165,6 +172,7 @@ def planned(
     seeds: int | None,
     seed: Iterable[int] | None,
     epochs: int | None,
+    precision: str | None,
 ) -> "Plan":
     """The plan that the shared options ask for. Raises ConfigError, DataError or NotFoundError."""
     from scheduler.planning import make_plan, seeds_of
@@ -186,6 +194,7 @@ def planned(
         data_dir=here.data,
         dataset=dataset,
         epochs=epochs,
+        precision=precision,
     )
 
 

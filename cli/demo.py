@@ -14,6 +14,7 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the demo keeps its store and its report.")] = Path(
         "bench-demo"
     ),
+    precision: options.Precision = None,
     slots: options.Slots = None,
     device: options.Device = "auto",
 ) -> None:
@@ -23,11 +24,18 @@ def demo(
     """
     from cli._closed import run_closed
 
-    options.check_writable(out)
     # a store and a broker of its own: a demo must never mix with somebody's work
     here = options.settings(home=out / "home", database_url="", broker_url="", artifacts_url="")
     plan = options.planned(
-        here, everything=True, variants=None, suite="report", dataset="digits", seeds=None, seed=None, epochs=EPOCHS
+        here,
+        everything=True,
+        variants=None,
+        suite="report",
+        dataset="digits",
+        seeds=None,
+        seed=None,
+        epochs=EPOCHS,
+        precision=precision,
     )
     folder = options.out_folder(out / "report")
     raise typer.Exit(run_closed(here, plan, priority=0, slots=slots, device=device, out=folder))

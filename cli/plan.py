@@ -23,6 +23,7 @@ def plan(
     seeds: options.Seeds = None,
     seed: options.Seed = None,
     epochs: options.Epochs = None,
+    precision: options.Precision = None,
     as_json: options.Json = False,
 ) -> None:
     """Show the exact jobs of a submit.
@@ -41,6 +42,7 @@ def plan(
         seeds=seeds,
         seed=seed,
         epochs=epochs,
+        precision=precision,
     )
     jobs, durations = _known(here)
     rows, estimates = _rows(found, jobs, durations)
@@ -79,6 +81,9 @@ def _table(rows: "list[dict[str, Any]]") -> Table:
         ]
         for row in rows
     ]
+    if any(row["precision"] != "float32" for row in rows):  # a column that is all float32 would only take room
+        head.append("precision")
+        shown = [[*line, row["precision"]] for line, row in zip(shown, rows, strict=True)]
     return table(head, shown, right={1, 2, 3, 4, 5})
 
 
@@ -131,6 +136,7 @@ def _rows(
                 "dataset": job.config.dataset,
                 "epochs": job.config.epochs,
                 "learning_rate": job.config.learning_rate,
+                "precision": job.config.precision,
                 "time_left_s": span_list(estimate.span if estimate else None),
                 "time_from": str(estimate.source) if estimate else None,
             }

@@ -13,6 +13,7 @@ def run(
     seeds: options.Seeds = None,
     seed: options.Seed = None,
     epochs: options.Epochs = None,
+    precision: options.Precision = None,
     priority: options.Priority = 0,
     slots: options.Slots = None,
     device: options.Device = "auto",
@@ -35,6 +36,7 @@ def run(
         seeds=seeds,
         seed=seed,
         epochs=epochs,
+        precision=precision,
     )
     folder = options.out_folder(out)
     raise typer.Exit(

@@ -17,6 +17,7 @@ def submit(
     seeds: options.Seeds = None,
     seed: options.Seed = None,
     epochs: options.Epochs = None,
+    precision: options.Precision = None,
     priority: options.Priority = 0,
 ) -> None:
     """Queue what the store does not have yet.
@@ -39,6 +40,7 @@ def submit(
         seeds=seeds,
         seed=seed,
         epochs=epochs,
+        precision=precision,
     )
     store = options.opened(here)
     done = write(store, found, priority=priority, command=options.command_line())

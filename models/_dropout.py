@@ -28,8 +28,8 @@ class MaskedDropout(nn.Module):
         shape = values.shape[:2] + (1,) * (values.dim() - 2) if self.per_channel else values.shape
         draws = torch.empty(shape, dtype=torch.uint8, device=values.device, memory_format=_layout(values, shape))
         draws.random_(0, 256, generator=self.generator)
-        kept = draws.ge(self._threshold).to(values.dtype)
-        return values * kept.mul_(256 / (256 - self._threshold))
+        kept = draws.ge(self._threshold).to(torch.float32)  # bfloat16 would round the scale, and with it the mean
+        return (values * kept.mul_(256 / (256 - self._threshold))).to(values.dtype)
 
     def extra_repr(self) -> str:
         return f"{self.rate}, per_channel={self.per_channel}"

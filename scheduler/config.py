@@ -14,6 +14,11 @@ ENGINE_REVISION = 2
 """Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
 
 
+Precision = Literal["float32", "tf32", "bfloat16"]
+NEEDS_CUDA: frozenset[Precision] = frozenset({"tf32"})
+"""Precisions that no CPU has."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -67,7 +72,7 @@ class Config(_Frozen):
     plateau_patience: int = Field(5, ge=0)
     early_stopping_patience: int = Field(10, ge=0, description="epochs without a better validation loss; 0 = never")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    precision: Literal["float32"] = "float32"
+    precision: Precision = "float32"
     timeout_s: float | None = Field(None, gt=0, description="seconds that one attempt may take, from its claim")
 
     @field_validator("model")

@@ -103,7 +103,7 @@ class _Pool:
     def __init__(self, attempts: Iterable[MeasuredAttempt], counted: Mapping[int, float]) -> None:
         """`counted` are the training FLOPs of jobs that are not done yet."""
         self.epoch_s: dict[str, list[float]] = defaultdict(list)
-        rates: dict[str, list[float]] = defaultdict(list)
+        rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         around = []
         for attempt in attempts:
             work = work_of(attempt.config)
@@ -112,18 +112,20 @@ class _Pool:
                 around.append(attempt.around_s)
             flops = _measured_flops(attempt, counted)
             if flops and attempt.epoch_s > 0:
-                rates[work].append(flops / attempt.epoch_s)
-        self.rates = [_median(own) for own in rates.values()]  # FLOP/s, one for each kind of work
+                rates[_precision(attempt.config)][work].append(flops / attempt.epoch_s)
+        # FLOP/s by precision, one for each kind of work
+        self.rates = {name: [_median(own) for own in of.values()] for name, of in rates.items()}
         self.around = _middle(around) if around else Span(0.0, 0.0)
 
-    def epoch(self, work: str, flops: float | None) -> Estimate | None:
-        """Of one epoch; `flops` of one, None when nobody knows them."""
+    def epoch(self, work: str, precision: str, flops: float | None) -> Estimate | None:
+        """Of one epoch; `flops` of one, None when nobody knows them. Other precisions have rates of their own."""
         if work in self.epoch_s:
             return Estimate(_likely(self.epoch_s[work]), Source.MEASURED)
-        if not flops or not self.rates:
+        rates = self.rates.get(precision)
+        if not flops or not rates:
             return None
-        wide = _MANY_RATES if len(self.rates) >= _ENOUGH else _FEW_RATES
-        slow, fast = _middle(self.rates)
+        wide = _MANY_RATES if len(rates) >= _ENOUGH else _FEW_RATES
+        slow, fast = _middle(rates)
         return Estimate(Span(flops / fast, flops / slow).widened(wide), Source.FLOPS)
 
 
@@ -195,13 +197,15 @@ class Durations:
     def equal_flops(self, config: Mapping[str, Any], image_flops: float, *, device: str, host: str) -> float:
         """The training FLOPs of a job, as if it reached the device's usual rate: longer jobs have more of them.
 
-        Where epochs of the same work were measured on this machine they are what counts, else `image_flops`.
+        Where epochs of the same work were measured on this machine they are what counts, else `image_flops`. The rate
+        is that of the config's precision.
         """
         pool = self._pools.get(self._machine(device, host))
         measured = pool.epoch_s.get(work_of(config)) if pool else None
-        if pool is None or not measured or not pool.rates:
+        rates = pool.rates.get(_precision(config)) if pool else None
+        if not measured or not rates:
             return training_flops(image_flops, config)
-        return _median(measured) * _median(pool.rates) * float(config["epochs"])
+        return _median(measured) * _median(rates) * float(config["epochs"])
 
     def _machine(self, device: str | None, host: str | None) -> Machine:
         kind, here = device or "unknown", host or "unknown"
@@ -217,16 +221,16 @@ class Durations:
         """On any of the machines where it may run; None when one of them cannot tell."""
         work = work_of(config)
         if (work, flops) not in self._known:
-            found = [self._epoch_on(machine, work, flops) for machine in self._machines]
+            found = [self._epoch_on(machine, work, _precision(config), flops) for machine in self._machines]
             told = [one for one in found if one is not None]
             whole = bool(told) and len(told) == len(found)
             self._known[work, flops] = _joined(told) if whole else None
         return self._known[work, flops]
 
-    def _epoch_on(self, machine: Machine, work: str, flops: float | None) -> Estimate | None:
+    def _epoch_on(self, machine: Machine, work: str, precision: str, flops: float | None) -> Estimate | None:
         own, kind = self._pools.get(machine), self._pools.get(Machine(machine.device, _ANY))
-        found = own.epoch(work, flops) if own else None
-        if found is None and kind is not None and (alike := kind.epoch(work, flops)) is not None:
+        found = own.epoch(work, precision, flops) if own else None
+        if found is None and kind is not None and (alike := kind.epoch(work, precision, flops)) is not None:
             return Estimate(alike.span.widened(_ELSEWHERE), alike.source)
         return found
 
@@ -267,6 +271,10 @@ def _counted(train_flops: float | None, config: Mapping[str, Any]) -> float | No
     """Of one epoch; None as well for a data set whose size nobody told the one who counted."""
     known = train_flops and _images_of(str(config.get("dataset")))
     return train_flops / config["epochs"] if train_flops and known else None
+
+
+def _precision(config: Mapping[str, Any]) -> str:
+    return str(config.get("precision", "float32"))
 
 
 def work_of(config: Mapping[str, Any]) -> str:

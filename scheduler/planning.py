@@ -107,6 +107,7 @@ def make_plan(
     data_dir: Path,
     dataset: str | None = None,
     epochs: int | None = None,
+    precision: str | None = None,
 ) -> Plan:
     """Every (label, seed) with its config and key. Raises ConfigError or DataError; reads only."""
     overrides: dict[str, Any] = {}
@@ -114,6 +115,8 @@ def make_plan(
         overrides["dataset"] = normalise(dataset)
     if epochs is not None and any(variant.config.epochs != epochs for variant in suite.variants.values()):
         overrides["epochs"] = epochs
+    if precision is not None and any(variant.config.precision != precision for variant in suite.variants.values()):
+        overrides["precision"] = precision
     configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
     wanted = {(configs[label].dataset, configs[label].validation_fraction) for label in labels}
     identities = {name: identify(name, data_dir, validation_fraction=fraction) for name, fraction in sorted(wanted)}

@@ -115,6 +115,7 @@ class _Run:
         from worker.checkpoints import Checkpoints
         from worker.engine import Hooks, Stopped, train
         from worker.environment import environment
+        from worker.precision import compute_in
 
         store, claim, slot, settings = self.store, self.claim, self.slot, self.slot.settings
         self.outbox.insist(lambda: store.note_log(claim, str(path)))
@@ -124,6 +125,8 @@ class _Run:
         if job_key(config, claim.seed, fingerprint=claim.fingerprint) != claim.key:
             # its numbers would stand beside those that other revisions gave under the same key
             raise TrainingError("it was submitted for another revision of the engine", fix="submit it again")
+        device = torch.device(slot.device)
+        compute_in(config.precision, device)  # what the device lacks is told before the data set is loaded
         splits = self.load_data(config)
         folder = f"{settings.artifacts}/checkpoints/{claim.key}"
         self.checkpoints = Checkpoints(folder, key=claim.key, data=splits.fingerprint, attempt=claim.attempt)
@@ -139,7 +142,6 @@ class _Run:
             checkpoint_s=settings.checkpoint_s,
             save_at_end=settings.keep_checkpoints,
         )
-        device = torch.device(slot.device)
         outcome = train(config, claim.seed, splits, device=device, hooks=hooks, resume=snapshot, graph=slot.graph)
         made_with = environment(slot.device) | ({"cuda_graph": outcome.captured} if device.type == "cuda" else {})
         result = _result(outcome, config, slot.device, splits.fingerprint, made_with)

@@ -22,6 +22,7 @@ from worker.batches import batch_bounds, resident
 from worker.evaluation import Measured, evaluate, predictions, scores
 from worker.memory import PeakMemory
 from worker.optimizers import Schedule, make_optimizer
+from worker.precision import compute_in
 from worker.snapshot import (
     Progress,
     Snapshot,
@@ -91,7 +92,8 @@ def train(
 
     On CUDA the steps are captured as a graph unless `graph` is false.
 
-    Raises Stopped when asked to, TrainingError when the loss is not finite; out of memory is left as it comes.
+    Raises Stopped when asked to, TrainingError when the loss is not finite or the device lacks the config's precision;
+    out of memory is left as it comes.
     """
     training = Training(config, seed, splits, device, hooks, graph=graph and device.type == "cuda")
     if resume:
@@ -101,7 +103,7 @@ def train(
             with Stopwatch(device, elapsed_s=training.progress.epoch_train_s) as train_watch:
                 seen = training.run_epoch(train_watch)
             with Stopwatch(device) as eval_watch:
-                val = evaluate(training.model, *training.val)
+                val = evaluate(training.model, *training.val, precision=config.precision)
             record = EpochRecord(
                 epoch=training.progress.epoch + 1,
                 train_loss=seen.loss,
@@ -126,7 +128,7 @@ class Training:
     def __init__(
         self, config: Config, seed: int, splits: Splits, device: torch.device, hooks: Hooks, *, graph: bool = False
     ) -> None:
-        _compute_exactly(device)
+        compute_in(config.precision, device)
         self.config, self.seed, self.splits, self.device, self.hooks = config, seed, splits, device, hooks
         self.model = new_network(config, seed, len(splits.classes)).to(device).to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(config, self.model, captured=graph)
@@ -210,9 +212,9 @@ class Training:
         config, progress, test = self.config, self.progress, self.splits.test
         network = describe(config.model, classes=len(self.splits.classes), arguments=config.arguments)
         images, labels = resident(test, self.device)
-        last = evaluate(self.model, images, labels, keep=True)
+        last = evaluate(self.model, images, labels, precision=config.precision, keep=True)
         self.model.load_state_dict(progress.best_weights)
-        best = evaluate(self.model, images, labels, keep=True)
+        best = evaluate(self.model, images, labels, precision=config.precision, keep=True)
         assert progress.best is not None  # noqa: S101 - at least one epoch was trained
         return Outcome(
             best=scores(progress.best, best, self.splits),
@@ -260,10 +262,3 @@ def new_network(config: Config, seed: int, classes: int) -> nn.Module:
     with _ONE_BUILDS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derive(seed, 0, 0, "weights"))
         return build_model(config.model, classes=classes, **config.arguments)
-
-
-def _compute_exactly(device: torch.device) -> None:
-    """The same numbers in every run on CUDA: full float32, and no kernel that is chosen by how fast it was."""
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

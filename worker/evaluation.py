@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from db.records import EpochRecord, Predictions, Scores
+from scheduler.config import Precision
+from worker.precision import logits_of
 from worker.splits import Part, Splits
 
 _BATCH = 256  # images at once; larger ones fall out of the cache
@@ -25,7 +27,7 @@ def as_input(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, keep: bool = False) -> Measured:
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, precision: Precision, keep: bool = False) -> Measured:
     """Mean cross-entropy and accuracy over `images` (N, side, side, 3) uint8; `keep` gives the probabilities too.
 
     The loss is that of the true classes, without label smoothing: figures of different configs can be compared.
@@ -37,7 +39,7 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, keep: bool = F
     with torch.inference_mode():
         for start in range(0, len(labels), _BATCH):
             truth = labels[start : start + _BATCH]
-            logits = model(as_input(images[start : start + _BATCH]))
+            logits = logits_of(model, as_input(images[start : start + _BATCH]), precision)
             loss += F.cross_entropy(logits, truth, reduction="sum")
             correct += (logits.argmax(1) == truth).sum()
             if keep:

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scheduler.config import Config
+from scheduler.config import Config, Precision
 from worker import augmentation
 from worker.evaluation import as_input
+from worker.precision import logits_of
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,14 @@ def train_step(
     labels: Tensor,
     label_smoothing: float,
     sums: Tensor,
+    precision: Precision,
 ) -> None:
     """One batch: forward, backward, update; adds loss and hits to `sums` (2,) float64. No word to the host.
 
     `images` (B, side, side, 3) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true class,
     plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
     """
-    logits = model(as_input(images))
+    logits = logits_of(model, as_input(images), precision)
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
@@ -104,7 +106,8 @@ class Steps:
     def _train(self, rows: Tensor, draws: augmentation.Draws) -> None:
         config = self._config
         images = augmentation.apply(self._images, rows, config.augmentation, draws)
-        train_step(self._model, self._optimizer, images, self._labels[rows], config.label_smoothing, self.sums)
+        labels, smoothing = self._labels[rows], config.label_smoothing
+        train_step(self._model, self._optimizer, images, labels, smoothing, self.sums, config.precision)
 
     def _train_at_first(self) -> None:
         """The same, with all that says which batch it is on the device."""

@@ -362,6 +362,14 @@ def test_a_narrow_terminal_cuts_the_names_and_nothing_else(queued, tmp_path):
     assert len(head) <= 64
 
 
+def test_a_plan_names_the_precision_where_it_is_not_float32(here):
+    words = ["plan", "--variant", "baseline", "--dataset", "digits"]
+    head, row = here(*words, "--precision", "bfloat16").out.splitlines()
+    assert (head.split()[-1], row.split()[-1]) == ("precision", "bfloat16")
+    assert "precision" not in here(*words).out
+    assert [job["precision"] for job in json.loads(here(*words, "--json").out)["jobs"]] == ["float32"]
+
+
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
 def test_there_is_no_colour_where_it_is_not_wanted(queued, tmp_path, variables):
     assert not COLOUR.search(on_a_terminal("status", cwd=tmp_path, **variables))

@@ -120,6 +120,20 @@ def test_epochs_of_other_work_give_a_wider_guess_from_flops(field):
     assert found == durations(ATTEMPT).planned(other, SMALL, images={"cifar10": 50_000}.get(other["dataset"], 1437))
 
 
+def test_epochs_of_one_precision_tell_nothing_of_another():
+    shortened = config(precision="bfloat16")
+    assert durations(ATTEMPT).planned(shortened, SMALL, images=1437) is None
+    quick = replace(ATTEMPT, job_id=10, config=shortened, epoch_s=0.2)
+    found = durations(ATTEMPT, quick).planned({**shortened, "batch_size": 64}, SMALL, images=1437)
+    assert found.source is Source.FLOPS
+    assert found == durations(quick).planned({**shortened, "batch_size": 64}, SMALL, images=1437)
+    of_both, of_one = (
+        known.equal_flops(CONFIG, SMALL, device="cpu", host="here")
+        for known in (durations(ATTEMPT, quick), durations(ATTEMPT))
+    )
+    assert of_both == of_one
+
+
 def test_a_guess_goes_by_flops_images_and_epochs():
     own = durations(ATTEMPT)
     one = own.planned(config(batch_size=64), SMALL, images=1437)

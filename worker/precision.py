@@ -1,0 +1,36 @@
+"""What a config's `precision` means on a device.
+
+`float32`: nothing is shortened. `tf32`: matrix products and convolutions round what goes into them to 10 bits of
+mantissa. `bfloat16`: the network computes in bfloat16 where PyTorch's autocast says so, while weights, gradients, the
+optimizer, losses and sums stay float32. bfloat16 has float32's range of exponents, so no gradient has to be scaled.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from db.errors import TrainingError
+from scheduler.config import NEEDS_CUDA, Precision
+
+
+def compute_in(precision: Precision, device: torch.device) -> None:
+    """Set this process's switches for one training, and for nothing that an earlier one may have left.
+
+    Raises TrainingError for a precision that the device lacks: the numbers would be others than the result says.
+    """
+    if precision in NEEDS_CUDA and device.type != "cuda":
+        fix = "retry the job where workers have a card, or submit it with --precision float32"
+        raise TrainingError(f"precision {precision} needs CUDA, and this worker trains on {device.type}", fix=fix)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    # products of bfloat16 are summed in float32
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    # the same numbers in every run: no kernel is chosen by how fast it was
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+
+
+def logits_of(model: nn.Module, images: Tensor, precision: Precision) -> Tensor:
+    """(B, classes) float32 of images (B, 3, side, side) float32; the network between them in `precision`."""
+    # each weight is used once in a step, so a cache of shortened weights saves nothing; and within a CUDA graph that is
+    # captured it may not be used (PyTorch's torch.cuda.make_graphed_callables)
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+        logits: Tensor = model(images)
+    return logits.float()
