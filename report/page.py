@@ -53,7 +53,8 @@ def headline(scope: Scope) -> str:
         return "No job has a result yet."
     least, most = min(trained.values()), max(trained.values())
     seeds = "one seed" if most == 1 else f"{most} seeds" if least == most else f"{least} to {most} seeds"
-    what = f"{len(trained)} variant{'' if len(trained) == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
+    number = scope.compared()
+    what = f"{number} variant{'' if number == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
     alone = (
         "holds the noise of the test images alone, and how much another seed would change these numbers is unknown, "
         "so a difference smaller than the intervals means nothing."

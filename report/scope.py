@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from db.errors import NotFoundError
@@ -14,9 +14,17 @@ CHOSEN = "chosen"
 """A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
 
 
+def kind_of(result: Result) -> str:
+    """What a result was computed on and in; no mean holds two of these."""
+    return f"{result.device} {result.precision}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantData:
-    """A label with its jobs, by seed; `results` and `histories` are those of the jobs that are done."""
+    """A label with its jobs, by seed; `results` and `histories` are those of the jobs that are done.
+
+    All results are of one kind of device and one precision.
+    """
 
     label: str
     title: str
@@ -52,7 +60,7 @@ class VariantData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    submission: Submission
+    submission: Submission  # where it speaks of a label whose results are of several kinds, it names each kind's row
     variants: Mapping[str, VariantData]  # of every label of the suite, submitted or not
     dataset: Dataset | None
     attempts: Mapping[int, Sequence[Attempt]]
@@ -79,6 +87,11 @@ class Scope:
         found |= printed.get(label, {})
         return found
 
+    def compared(self) -> int:
+        """How many configs have results."""
+        described = self.submission.variants
+        return len({_text(described[label]["config"]) for label, variant in self.variants.items() if variant.done})
+
     def jobs(self) -> list[Job]:
         """Each job once, in the store's order."""
         found = {job.id: job for variant in self.variants.values() for job in variant.jobs}
@@ -92,7 +105,8 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
     """The newest submission, or the one named, with all others of its suite, data and protocol.
 
     A label means the config that this submission gives it, and counts every job of that config that any of them
-    asked for, under whatever label. Raises NotFoundError for an empty store.
+    asked for, under whatever label. Results of one config from several kinds of device make a row for each kind.
+    Raises NotFoundError for an empty store.
     """
     with store.one_moment():
         return _read_scope(store, submission_id)
@@ -116,8 +130,15 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
             histories={job.id: histories[job.id] for job in jobs if job.id in results},
         )
     dataset, warnings = _dataset(store, chosen, variants)
-    attempts = store.attempts(ids)
-    return Scope(submission=chosen, variants=variants, dataset=dataset, attempts=attempts, warnings=warnings)
+    warnings += _several_kinds(variants)
+    rows = {label: _by_kind(variant) for label, variant in variants.items()}
+    return Scope(
+        submission=_with_rows(chosen, rows),
+        variants={row.label: row for of in rows.values() for row in of},
+        dataset=dataset,
+        attempts=store.attempts(ids),
+        warnings=warnings,
+    )
 
 
 def _chosen(store: Store, submission_id: int | None) -> Submission:
@@ -173,3 +194,76 @@ def _trained_on(fingerprint: str, variants: Mapping[str, VariantData]) -> str:
     return ", ".join(
         label for label, variant in variants.items() if any(one.fingerprint == fingerprint for one in variant.done)
     )
+
+
+def _several_kinds(variants: Mapping[str, VariantData]) -> tuple[str, ...]:
+    """A warning where devices differ; precisions differ only between configs, where somebody asked for it."""
+    labels: dict[str, list[str]] = {}
+    for label, variant in variants.items():
+        for device in sorted({result.device for result in variant.done}):
+            labels.setdefault(device, []).append(label)
+    if len(labels) < 2:
+        return ()
+    parts = "; ".join(f"{device}: {', '.join(of)}" for device, of in labels.items())
+    apart = "so their differences are not those of the variants alone"
+    rows = "A variant with results from several has a row for each"
+    return (f"The results come from {len(labels)} kinds of device, {apart} ({parts}). {rows}",)
+
+
+def _by_kind(variant: VariantData) -> list[VariantData]:
+    """The variant as it is when its results are of one kind; else a row for each, and one for jobs without a result."""
+    kinds = sorted({kind_of(result) for result in variant.done})
+    if len(kinds) < 2:
+        return [variant]
+    rows = [_of_kind(variant, kind) for kind in kinds]
+    open_jobs = tuple(job for job in variant.jobs if job.id not in variant.results)
+    return rows + ([replace(variant, jobs=open_jobs, results={}, histories={})] if open_jobs else [])
+
+
+def _of_kind(variant: VariantData, kind: str) -> VariantData:
+    results = {job_id: result for job_id, result in variant.results.items() if kind_of(result) == kind}
+    return VariantData(
+        label=f"{variant.label} ({kind})",
+        title=f"{variant.title} ({kind})",
+        jobs=tuple(job for job in variant.jobs if job.id in results),
+        results=results,
+        histories={job_id: variant.histories[job_id] for job_id in results},
+    )
+
+
+def _with_rows(chosen: Submission, rows: Mapping[str, Sequence[VariantData]]) -> Submission:
+    """The submission with each label's rows in its place, wherever it names labels."""
+    if all([row.label for row in of] == [label] for label, of in rows.items()):
+        return chosen
+    described = {
+        row.label: {**chosen.variants[label], "title": row.title, "kind": row.label.removeprefix(label)}
+        for label, of in rows.items()
+        for row in of
+    }
+    layout = dict(chosen.layout)
+    layout["sweeps"] = {name: _sweep(sweep, rows) for name, sweep in layout.get("sweeps", {}).items()}
+    for part in ("tables", "figures"):
+        layout[part] = [_shown(one, rows) for one in layout.get(part, [])]
+    reference = dict(chosen.reference)
+    if reference:
+        printed = reference["variants"]
+        reference["variants"] = {row.label: printed[label] for label in printed for row in rows[label]}
+    return replace(chosen, variants=described, layout=layout, reference=reference)
+
+
+def _sweep(sweep: Mapping[str, Any], rows: Mapping[str, Sequence[VariantData]]) -> dict[str, Any]:
+    """Its points' titles, with the kind after those of several rows."""
+    points = {
+        row.label: title + row.label.removeprefix(label)
+        for label, title in sweep["points"].items()
+        for row in rows[label]
+    }
+    return {**sweep, "points": points}
+
+
+def _shown(one: Mapping[str, Any], rows: Mapping[str, Sequence[VariantData]]) -> dict[str, Any]:
+    """A table or figure of these rows; the history of one variant becomes that of several."""
+    given = one.get("variants", [])
+    labels = [row.label for label in given for row in rows[label]]
+    several = {"kind": "histories"} if one["kind"] == "history" and len(labels) > len(given) else {}
+    return {**one, "variants": labels, **several}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import Attempt, Cause, Job, JobState, Result, Scores
-from report.scope import CHOSEN, Scope, VariantData
+from report.scope import CHOSEN, Scope, VariantData, kind_of
 from report.statistics import over_seeds, summarise, wilson
 
 ONE_SEED = "one seed: the noise of seeds is unknown"
@@ -105,7 +105,7 @@ def _parameters(variant: VariantData) -> str:
 
 
 def _devices(results: Sequence[Result]) -> list[str]:
-    return sorted({f"{result.device} {result.precision}" for result in results})
+    return sorted({kind_of(result) for result in results})
 
 
 def _with_deviation(name: str, values: Sequence[float]) -> dict[str, float | None]:

@@ -51,12 +51,16 @@ NO_GLYPH = "?"
 
 
 def colours(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """One colour for each config, the same in all figures and under each of its labels; they repeat after 12."""
-    configs = list(dict.fromkeys(json.dumps(described["config"], sort_keys=True) for described in variants.values()))
-    return {
-        label: COLOURS[configs.index(json.dumps(described["config"], sort_keys=True)) % len(COLOURS)]
+    """One colour for each config, the same in all figures and under each of its labels; they repeat after 12.
+
+    A config with results of several kinds of device has one for each kind.
+    """
+    owners = {
+        label: json.dumps([described["config"], described.get("kind")], sort_keys=True)
         for label, described in variants.items()
     }
+    distinct = list(dict.fromkeys(owners.values()))
+    return {label: COLOURS[distinct.index(owner) % len(COLOURS)] for label, owner in owners.items()}
 
 
 @cache

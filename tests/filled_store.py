@@ -22,13 +22,14 @@ SPLIT = "0.2/42"
 def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes=CLASSES, **changes):
     """Every variant of the suite, done but for those that are `missing`, `failed`, or left `waiting`.
 
-    `failed` names labels or (label, seed) pairs. `changes` are fields of the submission, or `epochs`,
-    `fingerprint` and `only`: the labels to submit.
+    `failed` names labels or (label, seed) pairs. `changes` are fields of the submission, or `epochs`, `precision`,
+    `device`, `fingerprint` and `only`: the labels to submit.
     """
     suite = load_suite()
     only, fingerprint = changes.pop("only", suite.variants), changes.pop("fingerprint", FINGERPRINT)
+    device, asked = changes.pop("device", "cpu"), {name: changes.pop(name, None) for name in ("epochs", "precision")}
     labels = [label for label in suite.variants if label in only and label not in missing]
-    plan = make_plan(suite, labels, list(seeds), data_dir=Path(), epochs=changes.pop("epochs", None))
+    plan = make_plan(suite, labels, list(seeds), data_dir=Path(), **asked)
     submission = replace(plan.submission(command="bench run --all"), **changes)
     if title:
         named = {label: {**described, "title": title} for label, described in submission.variants.items()}
@@ -42,11 +43,12 @@ def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes
         if claim.label in failed or (claim.label, claim.seed) in failed:
             store.fail(claim, Cause.DIVERGED, f"the loss of epoch 3 is not finite (seed {claim.seed})")
         else:
-            finish(store, claim, number=list(suite.variants).index(claim.label), fingerprint=fingerprint)
+            number = list(suite.variants).index(claim.label)
+            finish(store, claim, number=number, fingerprint=fingerprint, device=device)
     return submission_id
 
 
-def finish(store, claim, *, number=0, fingerprint=FINGERPRINT):
+def finish(store, claim, *, number=0, fingerprint=FINGERPRINT, device="cpu"):
     """A history of 4 to 6 epochs, its last but one the best, and the result; `number` is the variant's."""
     random = np.random.default_rng([claim.seed, number])
     store.note_log(claim, "log")
@@ -58,7 +60,8 @@ def finish(store, claim, *, number=0, fingerprint=FINGERPRINT):
     seen = {weights: predictions(level + more, random) for weights, more in ((Weights.BEST, 0.05), (Weights.LAST, 0.0))}
     best = scores(history[-2], seen[Weights.BEST], random)
     last = scores(history[-1], seen[Weights.LAST], random)
-    store.finish(claim, result(best, last, number, random, fingerprint), seen)
+    made = result(best, last, number, random, fingerprint)
+    store.finish(claim, replace(made, device=device, precision=claim.config["precision"]), seen)
 
 
 def epoch(number, variant, random):
