@@ -1,12 +1,15 @@
 """What a job held is gone before the next one of its slot begins."""
 
 import gc
+import time
 import weakref
 
+import psutil
 import pytest
-from real_worker import outcomes, submit_endless
+from real_worker import outcomes, submit_digits, submit_endless, until, worker
 
-from db.records import Cause
+from db.records import Cause, JobState
+from scheduler.suite import load_suite
 from worker import engine
 from worker.child import Child
 from worker.stopping import StopPipe
@@ -42,3 +45,81 @@ def test_a_cancelled_job_holds_no_memory_once_its_child_can_take_the_next(store,
     assert outcomes(store) == [Cause.CANCELLED]
     assert len(held) > 1
     assert left == []
+
+
+SHAPES = """
+[suite]
+name = "shapes"
+dataset = "digits"
+[variants.tiny]
+arguments = { conv_depths = [4, 8], hidden_units = 16 }
+[variants.wide]
+arguments = { conv_depths = [32, 32], hidden_units = 256 }
+[variants.dropped]
+arguments = { conv_depths = [8, 8], hidden_units = 512, batch_norm = true, dropout = 0.3 }
+[variants.large_batch]
+batch_size = 256
+arguments = { conv_depths = [16, 16], hidden_units = 128 }
+[variants.resnet]
+model = "resnet"
+batch_size = 64
+arguments = { stage_depths = [16, 16], blocks = 1 }
+[variants.diverging]
+learning_rate = 1e30
+batch_size = 512
+arguments = { conv_depths = [8], hidden_units = 8192 }
+"""
+IN_TURN = ("tiny", "wide", "dropped", "large_batch", "resnet")
+DIFFERENCE_MIB = 30.0
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    path = tmp_path / "shapes.toml"
+    path.write_text(SHAPES)
+    return load_suite(str(path))
+
+
+def resting_mib(store, jobs):
+    """What the one child holds once so many jobs have ended and it has put away what they left."""
+    until(lambda: sum(one.finished_at is not None for one in store.jobs()) == jobs, seconds=200)
+    child = psutil.Process(int(store.attempts([1])[1][0].owner.rpartition("/")[2]))
+    held = []
+    for _ in range(20):
+        held.append(child.memory_info().rss / 2**20)
+        time.sleep(0.1)
+    return min(held)
+
+
+def owners(store):
+    """The process of every attempt."""
+    return {attempt.owner for tried in store.attempts([one.id for one in store.jobs()]).values() for attempt in tried}
+
+
+def test_a_job_that_diverges_leaves_its_child_as_small_as_it_found_it(store, here, tmp_path, shapes):
+    submit_digits(store, here, "tiny", suite=shapes, epochs=1)
+    with worker(tmp_path):
+        before = resting_mib(store, 1)
+        (large,) = submit_digits(store, here, "diverging", suite=shapes, epochs=1)
+        after = resting_mib(store, 2)
+    assert outcomes(store, large) == [Cause.DIVERGED]
+    assert len(owners(store)) == 1
+    assert abs(after - before) < DIFFERENCE_MIB  # the weights alone are 64 MiB, and the optimizer has two of each
+
+
+@pytest.mark.long
+def test_one_child_trains_fifty_jobs_and_holds_no_more_after_the_last_than_after_the_tenth(
+    store, here, tmp_path, shapes
+):
+    def submit_rounds(seeds):
+        for seed in seeds:  # each less urgent than the one before, so that the shapes come in turn
+            submit_digits(store, here, *IN_TURN, suite=shapes, seeds=[seed], epochs=1, priority=-seed)
+
+    submit_rounds(range(2))
+    with worker(tmp_path):
+        after_ten = resting_mib(store, 10)
+        submit_rounds(range(2, 10))
+        after_fifty = resting_mib(store, 50)
+    assert {one.state for one in store.jobs()} == {JobState.DONE}
+    assert len(owners(store)) == 1
+    assert after_fifty - after_ten < DIFFERENCE_MIB
