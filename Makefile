@@ -21,8 +21,8 @@ SAVE ?=
 demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
 	$(BIN)/bench demo
 
-test: $(TEST_STAMP) ## every test but the long ones, four files at a time; brings its own servers
-	$(BIN)/python -m pytest -m "not long" --numprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(TEST_STAMP) ## every test but the long ones, three files at a time; brings its own servers
+	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-long: $(TEST_STAMP) ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long

@@ -36,7 +36,7 @@ from scheduler.settings import load_settings
 LABELS = ("baseline", "dropout", "batchnorm", "both")
 EPOCHS = 4
 WORKERS = 2
-AHEAD = 2  # jobs that wait
+AHEAD = 3  # jobs that wait
 TIMES = {"LEASE_S": "5", "HEARTBEAT_S": "0.5", "CHECKPOINT_S": "0.3"}
 DRAIN_S = 600
 GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)

@@ -145,7 +145,7 @@ def test_a_stopped_run_goes_on_where_it_was(bench_home, tmp_path):
         "--dataset",
         "digits",
         "--epochs",
-        "8",
+        "20",
         "--slots",
         "1",
     ]
@@ -162,7 +162,7 @@ def test_a_stopped_run_goes_on_where_it_was(bench_home, tmp_path):
     bench(*words[3:], cwd=tmp_path)
     log = (bench_home / "logs" / "job-1-attempt-2.log").read_text()
     assert "epoch 1:" not in log
-    assert "epoch 8:" in log
+    assert "epoch 20:" in log
 
 
 def _epoch(cwd, home):

@@ -55,7 +55,7 @@ class Clock:
     [
         pytest.param(-1, (), id="behind", marks=pytest.mark.long),
         pytest.param(1, (), id="ahead", marks=pytest.mark.long),
-        pytest.param(0, (1, -1), id="stepped in mid-training"),
+        pytest.param(0, (1, -1), id="stepped in mid-training", marks=pytest.mark.long),
     ],
 )
 def test_a_worker_whose_clock_is_wrong_loses_no_job_and_takes_no_other(

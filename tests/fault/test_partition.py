@@ -93,6 +93,7 @@ def worker_there(host, cwd):
         started.wait()
 
 
+@pytest.mark.long
 def test_a_host_that_is_cut_off_for_longer_than_its_lease_changes_nothing(
     other_host, bench_home, monkeypatch, tmp_path, undisturbed
 ):

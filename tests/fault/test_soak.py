@@ -29,7 +29,7 @@ def test_random_faults_for_a_minute_break_no_promise():
     figures = soak(60, 20261124, "sqlite")
     assert figures["broken_promises"] == []
     assert figures["faults_total"] >= 10
-    assert figures["jobs"] >= 5
+    assert figures["jobs"] >= 4
     assert figures["jobs_by_state"]["done"] >= 1  # else no number was compared with those of an undisturbed training
 
 
