@@ -117,6 +117,7 @@ def test_a_flush_under_a_connected_worker_costs_no_job(store, here, tmp_path):
     assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
 
 
+@pytest.mark.long  # brokers are killed in the soak of each run, too
 def test_a_broker_that_is_killed_while_jobs_run_and_wait_loses_none(store, here, tmp_path, undisturbed):
     running, waiting = submit_digits(store, here, "both", "baseline", epochs=6)
     with worker(tmp_path):

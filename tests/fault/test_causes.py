@@ -79,6 +79,7 @@ def _began(attempt):
     return attempt.start_epoch, attempt.start_step
 
 
+@pytest.mark.long  # in each run one that hangs is killed for its cancel, in the same way
 def test_a_loop_that_hangs_past_its_timeout_is_killed_by_its_parent(store, here, tmp_path):
     hanging = submit_after_a_warm_up(store, here, tmp_path, timeout_s=8)
     # the signal puts the training's thread to sleep for good, and only that: the heartbeat goes on
