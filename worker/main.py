@@ -63,7 +63,9 @@ def run_worker(
     def on_child(**_: Any) -> None:
         child.start()
 
-    def on_ready(**_: Any) -> None:
+    def on_ready(*, sender: Any, **_: Any) -> None:
+        # Celery would end a worker one of whose children has died by now; its pool replaces this one like any other
+        sender.pool.did_start_ok = lambda: True
         keeper.start()
         # Celery would start itself anew, and not tell its children
         hang_up = signal.SIG_IGN if detached else lambda *_: os.kill(os.getpid(), signal.SIGTERM)

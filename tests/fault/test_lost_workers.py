@@ -195,6 +195,15 @@ def test_a_killed_child_gives_its_job_back_long_before_its_lease_is_over(store, 
     assert numbers(store) == undisturbed("both", epochs=EPOCHS)
 
 
+def test_a_child_that_is_killed_before_its_worker_is_ready_is_replaced(here, tmp_path):
+    with worker(tmp_path, slots=2) as only:
+        first = until(lambda: children(only))[0]  # the pool's other one is still to come
+        first.kill()
+        until(lambda: len({one.pid for one in children(only)} - {first.pid}) == 2)
+        assert only.poll() is None
+        assert stop(only) == 0
+
+
 @pytest.mark.long  # parents are killed in the soak of each run, too
 def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(store, tmp_path, undisturbed):
     with worker(tmp_path, slots=2, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
