@@ -26,12 +26,18 @@ _LINGER_S = 10.0
 
 
 def pytest_configure() -> None:
-    """Forget the user's own bench settings, mark all processes of this run, and stop servers on SIGTERM too."""
+    """Forget the user's own bench settings, mark all processes of this run, and stop servers on SIGTERM too.
+
+    Below nohup, or in the background of a script, signals are ignored, and so would be by all that the tests start.
+    """
     for name in [name for name in os.environ if name.startswith("BENCH_") and not name.startswith("BENCH_TEST_")]:
         del os.environ[name]
     name, value = _RUN.split("=")
     os.environ[name] = value
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
