@@ -11,6 +11,7 @@ import psutil
 import pytest
 import redis
 from real_worker import (
+    POSTGRES_IN_THE_LONG_RUN,
     ROOT,
     job,
     numbers,
@@ -47,6 +48,7 @@ def all_done(store, job_ids):
     return all(one.state is JobState.DONE for one in store.jobs(job_ids))
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_five_messages_for_each_job_make_one_attempt_of_each(store, here, tmp_path):
     jobs = submit_digits(store, here, "baseline", seeds=range(42, 46), epochs=1)
     for _ in range(5):
@@ -57,6 +59,7 @@ def test_five_messages_for_each_job_make_one_attempt_of_each(store, here, tmp_pa
     assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
 
 
+@POSTGRES_IN_THE_LONG_RUN
 @pytest.mark.long
 def test_a_message_that_comes_again_while_its_job_runs_opens_no_second_attempt(store, here, tmp_path):
     (one,) = submit_digits(store, here, "both", epochs=6)
@@ -105,6 +108,7 @@ def test_a_flushed_queue_is_rung_again(store, here, tmp_path):
     assert all_done(store, jobs)
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_flush_under_a_connected_worker_costs_no_job(store, here, tmp_path):
     with worker(tmp_path):
         until(lambda: store.workers(seen_within_s=60))
@@ -117,6 +121,7 @@ def test_a_flush_under_a_connected_worker_costs_no_job(store, here, tmp_path):
     assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
 
 
+@POSTGRES_IN_THE_LONG_RUN
 @pytest.mark.long  # brokers are killed in the soak of each run, too
 def test_a_broker_that_is_killed_while_jobs_run_and_wait_loses_none(store, here, tmp_path, undisturbed):
     running, waiting = submit_digits(store, here, "both", "baseline", epochs=6)
@@ -157,6 +162,7 @@ def test_a_worker_whose_connections_are_cut_consumes_again(store, here, tmp_path
         until(lambda: all_done(store, [after]))
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_submit_whose_broker_is_away_keeps_the_jobs_and_a_worker_finds_them(store, here, tmp_path):
     elsewhere = {**os.environ, "BENCH_BROKER_URL": "redis://127.0.0.1:1/0", "PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-m", "cli", "submit", "--variant", "baseline", "--dataset", "digits", "--epochs", "1"]
@@ -169,6 +175,7 @@ def test_a_submit_whose_broker_is_away_keeps_the_jobs_and_a_worker_finds_them(st
     assert outcomes(store) == ["done"]
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_submit_that_dies_between_commit_and_message_is_found(store, here, tmp_path):
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1]); from real_worker import *; "

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import psutil
 import pytest
-from real_worker import ROOT, children, job, outcomes, pid_of, running_at, submit_digits, until, worker
+from real_worker import (
+    POSTGRES_IN_THE_LONG_RUN,
+    ROOT,
+    children,
+    job,
+    outcomes,
+    pid_of,
+    running_at,
+    submit_digits,
+    until,
+    worker,
+)
 from sqlalchemy import update
 
 from db.records import Cause, JobState
@@ -27,6 +38,7 @@ def drained(tmp_path, code=None, **variables):
         only.wait(timeout=180)
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_loss_that_is_not_finite_ends_the_job_with_its_mend(store, here, tmp_path):
     submit_digits(store, here, "a", suite=suite(tmp_path, learning_rate=1e30), epochs=3)
     drained(tmp_path)
@@ -35,6 +47,7 @@ def test_a_loss_that_is_not_finite_ends_the_job_with_its_mend(store, here, tmp_p
     assert outcomes(store) == [Cause.DIVERGED]
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_network_that_does_not_fit_is_tried_once_more_alone_and_then_given_up(store, here, tmp_path):
     (big,) = submit_digits(
         store, here, "a", suite=suite(tmp_path, arguments="{ conv_depths = [65536], hidden_units = 65536 }"), epochs=1
@@ -48,6 +61,7 @@ def test_a_network_that_does_not_fit_is_tried_once_more_alone_and_then_given_up(
     assert len(owners) == 2  # a process that ran out of memory is replaced
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_an_error_in_the_code_is_recorded_with_its_traceback_and_its_process_replaced(store, here, tmp_path):
     broken, after = submit_digits(store, here, "both", "baseline", epochs=1)
     with store._writing() as connection:
@@ -62,6 +76,7 @@ def test_an_error_in_the_code_is_recorded_with_its_traceback_and_its_process_rep
     assert store.attempts([after])[after][0].owner != attempt.owner
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_job_over_its_timeout_stops_and_goes_on_when_it_is_given_more(store, here, tmp_path):
     hurried = submit_after_a_warm_up(store, here, tmp_path, timeout_s=8)
     drained(tmp_path)
@@ -79,6 +94,7 @@ def _began(attempt):
     return attempt.start_epoch, attempt.start_step
 
 
+@POSTGRES_IN_THE_LONG_RUN
 @pytest.mark.long  # in each run one that hangs is killed for its cancel, in the same way
 def test_a_loop_that_hangs_past_its_timeout_is_killed_by_its_parent(store, here, tmp_path):
     hanging = submit_after_a_warm_up(store, here, tmp_path, timeout_s=8)
@@ -125,6 +141,7 @@ def test_a_job_that_takes_its_workers_with_it_is_given_up(store, here, tmp_path)
     assert "3 attempts ended this way" in job(store).message
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_data_set_that_changed_since_the_submit_ends_its_job(store, here, tmp_path):
     from PIL import Image
 

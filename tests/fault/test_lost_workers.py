@@ -204,6 +204,7 @@ def test_a_child_that_is_killed_before_its_worker_is_ready_is_replaced(here, tmp
         assert stop(only) == 0
 
 
+@POSTGRES_IN_THE_LONG_RUN
 @pytest.mark.long  # parents are killed in the soak of each run, too
 def test_children_of_a_killed_parent_save_a_checkpoint_and_give_their_jobs_back(store, tmp_path, undisturbed):
     with worker(tmp_path, slots=2, BENCH_LEASE_S="600", BENCH_CHECKPOINT_S="600") as first:
@@ -264,6 +265,7 @@ def test_a_frozen_worker_that_wakes_up_beside_another_writes_nothing_more(store,
     assert list((tmp_path / "home" / "artifacts").rglob("*.*")) == []
 
 
+@POSTGRES_IN_THE_LONG_RUN
 def test_a_cancelled_job_stops_and_its_slot_takes_the_next_one(store, here, tmp_path):
     (after,) = submit_digits(store, here, "baseline", epochs=1, priority=-1)
     with worker(tmp_path):
