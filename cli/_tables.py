@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +28,8 @@ class Table:
 
         drawn = Drawn(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         for column, name in enumerate(self.head):
-            side = "right" if column in self.right else "left"
-            drawn.add_column(name, justify=side, no_wrap=column != self.shrinks, overflow="ellipsis")  # type: ignore[arg-type]
+            side: Literal["left", "right"] = "right" if column in self.right else "left"
+            drawn.add_column(name, justify=side, no_wrap=column != self.shrinks, overflow="ellipsis")
         for row in self.rows:
             # texts, not strings: a name in brackets is no markup
             drawn.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))

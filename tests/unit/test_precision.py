@@ -164,7 +164,7 @@ def test_a_job_in_tf32_ends_at_once_on_a_cpu_with_a_word_that_mends_it(queued):
     assert job.cause == "code"
     assert "needs CUDA" in job.message
     assert "submit it with --precision float32" in job.message
-    assert not list(here.cache.rglob("*.npy"))  # no data were loaded for nothing
+    assert not list(here.cache.rglob("*.npz"))  # no data were loaded for nothing
     assert store.results([1]) == {}
 
 
