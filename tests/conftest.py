@@ -50,7 +50,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    return _unless_skipped((yield), item.path)
+    report = _unless_skipped((yield), item.path)
+    log = getattr(item, "funcargs", {}).get("tmp_path", Path()) / "worker.log"
+    if report.failed and log.is_file():
+        report.sections.append(("worker.log", "\n".join(log.read_text(errors="replace").splitlines()[-40:])))
+    return report
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,6 +32,7 @@ DEAF = os.EX_TEMPFAIL
 """Exit code of a worker that no longer gets work: start it again."""
 STOP_S = 25.0  # an orderly stop is over within 30 s: then children that hang are not waited for any longer
 _RENEWED = 2  # heartbeats after an outage by which the living have renewed their leases
+_DEAF_S = 20.0  # at least: the pool looks only every 5 s for a child that has ended with a message in hand
 
 
 class Keeper:
@@ -43,7 +44,8 @@ class Keeper:
         self._bells = doorbells(settings)
         self._ended = threading.Event()
         self._looking = threading.Lock()
-        self._idle_since: float | None = None
+        self._interval_s = min(1.0, settings.heartbeat_s) if drain else settings.heartbeat_s
+        self._idle_looks = 0
         self._cancelled_since: dict[int, float] = {}  # by attempt: since when this parent knows of it
         self._received = 0
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -67,8 +69,7 @@ class Keeper:
         self._store.close()
 
     def _run(self) -> None:
-        heartbeat_s = self._settings.heartbeat_s
-        while not self._ended.wait(min(1.0, heartbeat_s) if self._drain else heartbeat_s):
+        while not self._ended.wait(self._interval_s):
             try:
                 with self.looking():
                     self._look()
@@ -79,7 +80,7 @@ class Keeper:
                 log.warning("%s", error)
             except Exception:  # nobody else would notice that the jobs are no longer looked after
                 log.exception("the keeper goes on after an error")
-            self._idle_since = None  # whoever could not look does not know that nothing happened
+            self._idle_looks = 0  # whoever could not look does not know that nothing happened
 
     def end_late(self) -> None:
         """The orderly stop takes too long: end the children that hang, and give their jobs back."""
@@ -169,11 +170,10 @@ class Keeper:
         idle = idle and not worker_state.active_requests and received == self._received
         self._received = received
         if not idle or self._pipe.stopping.is_set() or not self._store.claimable(1, anywhere=True):
-            self._idle_since = None
+            self._idle_looks = 0
             return
-        now = time.monotonic()
-        self._idle_since = self._idle_since or now
-        if now - self._idle_since < self._settings.lease_s:
+        self._idle_looks += 1  # looks, not seconds: on a host that stood still a moment looks like a long time
+        if self._idle_looks * self._interval_s <= max(self._settings.lease_s, _DEAF_S):
             return
         self._end(DEAF, "jobs wait, no slot works and no message arrives: this worker ends; start it again")
 

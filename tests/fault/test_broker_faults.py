@@ -13,6 +13,7 @@ import redis
 from real_worker import (
     POSTGRES_IN_THE_LONG_RUN,
     ROOT,
+    children,
     job,
     numbers,
     outcomes,
@@ -197,11 +198,19 @@ def test_a_worker_that_gets_no_message_though_jobs_wait_ends(store, here, tmp_pa
     with worker(tmp_path) as deaf:
         submit_digits(store, here, "baseline", epochs=1)
         until(lambda: job(store).state is JobState.DONE)
-        make_app(here).control.cancel_consumer(QUEUE)
+        until(lambda: list(make_app(here).control.inspect().active().values()) == [[]])
+        (child,) = children(deaf)
+        child.suspend()  # like a child that has just ended: it has the message, and does not begin
         submit_digits(store, here, "baseline", seeds=[43], epochs=1)
-        assert deaf.wait(timeout=60) == os.EX_TEMPFAIL
+        time.sleep(here.lease_s + 4)
+        assert deaf.poll() is None
+        child.resume()
+        until(lambda: job(store, 2).state is JobState.DONE)
+        make_app(here).control.cancel_consumer(QUEUE)
+        submit_digits(store, here, "baseline", seeds=[44], epochs=1)
+        assert deaf.wait(timeout=90) == os.EX_TEMPFAIL
     assert "start it again" in (tmp_path / "worker.log").read_text()
-    assert job(store, 2).state is JobState.QUEUED
+    assert job(store, 3).state is JobState.QUEUED
 
 
 @pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
