@@ -63,8 +63,7 @@ class Child:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a terminal that closes; the parent hears it too, and says so
         self.working = threading.Lock()
         self.pipe.listen(self._end_if_orphaned)
-        # before torch is loaded: one thread for each slot, so that numbers and speed do not depend on neighbours
-        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+        set_threads()
         keep_freed_memory()
         self.place = f"{socket.gethostname()}/{self.device}"
         if self.cards > 1:
@@ -184,6 +183,11 @@ class Child:
         import torch
 
         torch.set_num_threads(1)
+
+
+def set_threads() -> None:
+    """Before torch is loaded: one thread for each slot, so that numbers and speed do not depend on neighbours."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 
 def free_memory() -> None:

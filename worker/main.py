@@ -1,5 +1,6 @@
 """The worker: a Celery parent that stays responsive, and a pool child for each slot that trains."""
 
+import gc
 import logging
 import os
 import signal
@@ -17,7 +18,7 @@ from scheduler.app import QUEUE, TASK, doorbells, make_app
 from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
 from scheduler.settings import Settings
-from worker.child import Child
+from worker.child import Child, set_threads
 from worker.devices import auto_slots, choose_device, count_cuda
 from worker.inbox import Inbox
 from worker.keeper import STOP_S, Keeper, end_at_once
@@ -50,6 +51,8 @@ def run_worker(
     ensure_broker(settings)
     reconcile(store, doorbells(settings))
     failed_before = _failed(store)
+    if chosen == "cpu":
+        _load_torch()
     host = socket.gethostname()
     worker_id = f"{host}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
     store.register_worker(worker_id, host=host, pid=os.getpid(), slots=number, device=chosen)
@@ -108,6 +111,23 @@ def run_worker(
         keeper.stop()
     code = int(worker.exitcode or 0)
     return code or int(drain and not _failed(store) <= failed_before)
+
+
+def _load_torch() -> None:
+    """Once for all children, which share its memory: one that is forked later, for one that died, starts at once.
+
+    Importing starts neither threads nor CUDA, which no fork would survive; on cards, where that was never tried, each
+    child loads it for itself.
+    """
+    set_threads()
+    import torch._dynamo  # noqa: F401 - otherwise by the first optimizer, in each child
+
+    import worker.checkpoints
+    import worker.datasets
+    import worker.engine  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to each object, and so copy its memory
 
 
 def _failed(store: Store) -> set[tuple[int, int]]:
