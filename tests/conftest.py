@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psutil
 import pytest
 import redis
+from nursery import close_nursery
 from servers import postgres_database, postgres_server, valkey_server
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _unless_skipped(report: Report, path: Path) -> Report:
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """Once the servers are stopped: whatever still carries this run's mark fails the run, and is ended."""
     yield
+    close_nursery()
     left = _left_behind()
     _, left = psutil.wait_procs(left, timeout=_LINGER_S)
     for process in left:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from nursery import Forked, nursery
 from sqlalchemy import select
 
 from db.records import JobState, Weights
@@ -34,16 +35,19 @@ POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
 
 
 @contextmanager
-def worker(cwd, *, slots=1, drain=False, **variables) -> Iterator[subprocess.Popen]:
-    """`bench worker` in a process group of its own; what it says goes into `cwd/worker.log`."""
-    words = [sys.executable, "-m", "cli", "worker", "--slots", str(slots), "--device", "cpu"]
-    words += ["--drain"] if drain else []
+def worker(cwd, *, slots=1, drain=False, fresh=False, **variables) -> Iterator[subprocess.Popen | Forked]:
+    """`bench worker` in a process group of its own; what it says goes into `cwd/worker.log`.
+
+    `fresh`: in an interpreter of its own, as one with another PYTHONPATH has to be.
+    """
+    words = ["worker", "--slots", str(slots), "--device", "cpu", *(["--drain"] if drain else [])]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     give_digits(load_settings().cache)
-    with (Path(cwd) / "worker.log").open("ab") as log:
-        started = subprocess.Popen(
-            words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+    log = Path(cwd) / "worker.log"
+    if fresh or "PYTHONPATH" in variables:
+        started = _interpreter(words, cwd, environment, log)
+    else:
+        started = nursery().start(words, cwd=cwd, environment=environment, log=log)
     try:
         yield started
     finally:
@@ -51,6 +55,19 @@ def worker(cwd, *, slots=1, drain=False, **variables) -> Iterator[subprocess.Pop
             child.kill()
         started.kill()
         started.wait()
+
+
+def _interpreter(words, cwd, environment, log) -> subprocess.Popen:
+    with log.open("ab") as into:
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli", *words],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=into,
+            stderr=into,
+            start_new_session=True,
+        )
 
 
 def give_digits(cache: Path) -> None:

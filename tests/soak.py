@@ -59,7 +59,7 @@ class Soak:
 
     def start_worker(self) -> None:
         stack = ExitStack()
-        started = stack.enter_context(worker(self.folder, slots=1))
+        started = stack.enter_context(worker(self.folder, slots=1, fresh=True))
         self.workers.append(started)
         self.stacks[started.pid] = stack
 

@@ -55,8 +55,7 @@ class Keeper:
         )
 
     def start(self) -> None:
-        if not self._thread.is_alive():
-            self._thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         self._ended.set()

@@ -69,7 +69,6 @@ def run_worker(
     def on_ready(*, sender: Any, **_: Any) -> None:
         # Celery would end a worker one of whose children has died by now; its pool replaces this one like any other
         sender.pool.did_start_ok = lambda: True
-        keeper.start()
         # Celery would start itself anew, and not tell its children
         hang_up = signal.SIG_IGN if detached else lambda *_: os.kill(os.getpid(), signal.SIGTERM)
         signal.signal(signal.SIGHUP, hang_up)
@@ -102,6 +101,7 @@ def run_worker(
         without_heartbeat=True,
         quiet=True,
     )
+    keeper.start()  # before Celery waits for a broker: an embedded one that died meanwhile is started again
     try:
         worker.start()
     finally:

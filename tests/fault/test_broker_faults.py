@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -135,6 +136,15 @@ def test_a_broker_that_is_killed_while_jobs_run_and_wait_loses_none(store, here,
     assert server_pid(here) != pid
     assert outcomes(store, running) == ["done"]
     assert numbers(store, running) == undisturbed("both", epochs=6)
+
+
+def test_a_worker_whose_broker_dies_before_it_is_ready_starts_it_again(store, here, tmp_path):
+    (only,) = submit_digits(store, here, "baseline", epochs=1)
+    with worker(tmp_path, fresh=True) as early:
+        # it has seen that the broker answers, and loads PyTorch before it connects
+        until(lambda: "libtorch" in Path(f"/proc/{early.pid}/maps").read_text())
+        os.kill(server_pid(here), signal.SIGKILL)
+        until(lambda: all_done(store, [only]))
 
 
 @pytest.mark.long

@@ -62,7 +62,7 @@ def test_a_worker_that_was_detached_from_its_terminal_outlives_it(store, here, t
 
 
 def test_a_worker_that_is_stopped_before_it_is_ready_ends_in_order(here, tmp_path):
-    with worker(tmp_path) as only:
+    with worker(tmp_path, fresh=True) as only:
         until(lambda: signal.SIGTERM in caught(only.pid))
         only.terminate()
         assert only.wait(timeout=60) == 0
