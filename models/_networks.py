@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models._arguments import ARGUMENTS, AdvancedCnn, Arguments, ResNet, SmallCnn
 from models._dropout import MaskedDropout
+from models._pooled_norm import PooledNorm
 from models._winograd import Conv3x3
 
 IMAGE_SIDE = 32
@@ -49,8 +50,7 @@ def small_cnn(arguments: SmallCnn, classes: int) -> nn.Module:
     per_channel = arguments.dropout_kind == "channel"
     for depth in arguments.conv_depths:
         layers.append(Conv3x3(channels, depth))
-        layers += [nn.BatchNorm2d(depth)] if arguments.batch_norm else []
-        layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+        layers += [PooledNorm(depth)] if arguments.batch_norm else [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
         layers += [MaskedDropout(arguments.dropout, per_channel=per_channel)] if arguments.dropout else []
         channels = depth
     side = IMAGE_SIDE // 2 ** len(arguments.conv_depths)
@@ -71,8 +71,7 @@ def advanced_cnn(arguments: AdvancedCnn, classes: int) -> nn.Module:
     channels = 3
     for depth in arguments.block_depths:
         layers += [Conv3x3(channels, depth), nn.BatchNorm2d(depth), nn.ReLU(inplace=True)]
-        layers += [Conv3x3(depth, depth), nn.BatchNorm2d(depth)]
-        layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+        layers += [Conv3x3(depth, depth), PooledNorm(depth)]
         layers += [MaskedDropout(arguments.conv_dropout, per_channel=True)] if arguments.conv_dropout else []
         channels = depth
     side = IMAGE_SIDE // 2 ** len(arguments.block_depths)

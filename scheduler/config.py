@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from models import ARGUMENTS, MODEL_NAMES
 
-ENGINE_REVISION = 2
+ENGINE_REVISION = 3
 """Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
 
 

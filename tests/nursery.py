@@ -73,6 +73,7 @@ class Nursery:
         self.ended: dict[int, int] = {}  # exit codes by pid
 
     def start(self, words: list[str], *, cwd: Path, environment: dict[str, str], log: Path) -> Forked:
+        log.touch()  # tests read it at once
         self._say.send((words, str(cwd), environment, str(log)))
         while True:
             what, pid, code = self._hear.recv()

@@ -64,7 +64,7 @@ def test_five_messages_for_each_job_make_one_attempt_of_each(store, here, tmp_pa
 @POSTGRES_IN_THE_LONG_RUN
 @pytest.mark.long
 def test_a_message_that_comes_again_while_its_job_runs_opens_no_second_attempt(store, here, tmp_path):
-    (one,) = submit_digits(store, here, "both", epochs=6)
+    (one,) = submit_digits(store, here, "both", epochs=4)
     with worker(tmp_path, slots=2, drain=True) as only:
         until(lambda: running_at(store, 1, one))
         doorbells(here).send([one] * 5)
@@ -126,7 +126,7 @@ def test_a_flush_under_a_connected_worker_costs_no_job(store, here, tmp_path):
 @POSTGRES_IN_THE_LONG_RUN
 @pytest.mark.long  # brokers are killed in the soak of each run, too
 def test_a_broker_that_is_killed_while_jobs_run_and_wait_loses_none(store, here, tmp_path, undisturbed):
-    running, waiting = submit_digits(store, here, "both", "baseline", epochs=6)
+    running, waiting = submit_digits(store, here, "both", "baseline", epochs=4)
     with worker(tmp_path):
         until(lambda: running_at(store, 2, running))
         pid = server_pid(here)
@@ -135,7 +135,7 @@ def test_a_broker_that_is_killed_while_jobs_run_and_wait_loses_none(store, here,
         until(lambda: all_done(store, [running, waiting]))
     assert server_pid(here) != pid
     assert outcomes(store, running) == ["done"]
-    assert numbers(store, running) == undisturbed("both", epochs=6)
+    assert numbers(store, running) == undisturbed("both", epochs=4)
 
 
 def test_a_worker_whose_broker_dies_before_it_is_ready_starts_it_again(store, here, tmp_path):
@@ -149,7 +149,7 @@ def test_a_worker_whose_broker_dies_before_it_is_ready_starts_it_again(store, he
 
 @pytest.mark.long
 def test_a_worker_whose_broker_was_stopped_starts_it_again(store, here, tmp_path):
-    submit_digits(store, here, "both", epochs=6)
+    submit_digits(store, here, "both", epochs=4)
     with worker(tmp_path):
         until(lambda: running_at(store, 1))
         pid = server_pid(here)

@@ -31,7 +31,7 @@ from real_worker import (
 
 from db.records import Cause, JobState
 
-EPOCHS = 6
+EPOCHS = 4
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from db.records import Cause, JobState
 from scheduler.settings import load_settings
 
 BOTH_STORES = pytest.mark.parametrize("here", ["sqlite", "postgres"], indirect=True)
-EPOCHS = 6
+EPOCHS = 4
 HASTY = "import db._database; db._database.BUSY_S = 0.2"  # a worker that waits so long for a lock, and not 30 s
 
 

@@ -18,6 +18,7 @@ from report.page import html_page, in_order, markdown_page
 from report.scope import read_scope
 from report.tables import build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
+from scheduler.suite import load_suite
 
 STUDY = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
 TUNING = {"tuning_conv_depths", "tuning_hidden_units", "tuning_depth"}
@@ -265,12 +266,18 @@ def test_what_nobody_submitted_is_named_in_one_line_and_kept_as_files(tmp_path):
     assert len(list((tmp_path / "out" / "figures").glob("*.png"))) == 13
 
 
+def layout_with_figures(number):
+    """The built-in suite's, with so many of its figures: to draw all of them takes seconds."""
+    suite = load_suite()
+    return {"sweeps": suite.sweeps, "tables": suite.tables, "figures": suite.figures[:number]}
+
+
 def rows_of(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def test_a_file_without_a_row_still_says_its_columns(tmp_path):
-    with filled(tmp_path, seeds=(42,), only=("baseline",)) as store:
+    with filled(tmp_path, seeds=(42,), only=("baseline",), layout=layout_with_figures(0)) as store:
         write_report(store, tmp_path / "out")
     lines = (tmp_path / "out" / "tables" / "attempts_without_result.csv").read_text().splitlines()
     assert lines == ["job,variant,title,seed,attempt,cause,message"]
@@ -294,7 +301,7 @@ def test_characters_that_a_page_must_not_have_are_replaced_everywhere(tmp_path):
 
 def test_files_of_an_earlier_report_go_and_those_of_others_stay(tmp_path):
     out = tmp_path / "out"
-    with filled(tmp_path, seeds=(42,), only=("baseline",)) as store:
+    with filled(tmp_path, seeds=(42,), only=("baseline",), layout=layout_with_figures(4)) as store:
         write_report(store, out)
         layout = store.submissions()[0].layout
         (out / "tables" / "mine.csv").write_text("mine")
