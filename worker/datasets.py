@@ -40,8 +40,9 @@ def load_splits(
     fraction, seed = config.validation_fraction, config.split_seed
     # a copy, because the import of scikit-learn costs each new worker two seconds
     kept = hashlib.sha256(f"{content} {fraction} {seed}".encode()).hexdigest()[:12]
+    labels = arrays.train.labels
     train, val = cached_rows(
-        cache_dir / f"split-{kept}.npz", len(arrays.train.labels), lambda: _divided(arrays.train.labels, fraction, seed)
+        cache_dir / f"split-{kept}.npz", len(labels), lambda: stratified(labels, fraction=fraction, seed=seed)
     )
     return Splits(
         name=name,
@@ -54,16 +55,11 @@ def load_splits(
     )
 
 
-def stratified(part: Part, *, fraction: float, seed: int) -> tuple[Part, Part]:
-    """Training and validation part, the classes in the same proportion in both: scikit-learn's `train_test_split`.
+def stratified(labels: Labels, *, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Which images train and which validate, the classes in the same proportion: scikit-learn's `train_test_split`.
 
     Raises DataError when the images are too few for that.
     """
-    train, val = _divided(part.labels, fraction, seed)
-    return _rows(part, train), _rows(part, val)
-
-
-def _divided(labels: Labels, fraction: float, seed: int) -> tuple[Rows, Rows]:
     from sklearn.model_selection import train_test_split
 
     try:

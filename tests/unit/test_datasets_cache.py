@@ -15,7 +15,7 @@ from scheduler.config import Config
 from worker import digits
 from worker.dataset_record import dataset_record
 from worker.datasets import load_splits, stratified
-from worker.splits import Part, Splits
+from worker.splits import Splits
 
 
 def load(folder: Path, **fields) -> Splits:
@@ -123,13 +123,22 @@ def test_a_changed_folder_is_read_again(tmp_path):
 
 def test_the_twenty_classes_split_as_in_the_printed_listing():
     labels = np.repeat(np.arange(20), 500)
-    images = np.arange(10_000, dtype=np.uint32).view(np.uint8).reshape(10_000, 4, 1, 1)
-    train, val = stratified(Part(images=images, labels=labels), fraction=0.2, seed=42)
+    train, val = stratified(labels, fraction=0.2, seed=42)
     expected = train_test_split(np.arange(10_000), test_size=0.2, random_state=42, stratify=labels)
-    for part, rows in zip((train, val), expected, strict=True):
-        assert np.array_equal(part.images, images[rows])
-        assert np.array_equal(part.labels, labels[rows])
-    assert (np.bincount(train.labels).tolist(), np.bincount(val.labels).tolist()) == ([400] * 20, [100] * 20)
+    assert [train.tolist(), val.tolist()] == [rows.tolist() for rows in expected]
+    assert (np.bincount(labels[train]).tolist(), np.bincount(labels[val]).tolist()) == ([400] * 20, [100] * 20)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["when it is made", "from the cache"])
+def test_each_part_has_the_images_and_labels_of_its_rows(tmp_path, again):
+    if again:
+        load(tmp_path)
+    splits = load(tmp_path)
+    whole = digits.read_digits().train
+    rows = stratified(whole.labels, fraction=0.2, seed=42)
+    for part, own in zip((splits.train, splits.val), rows, strict=True):
+        assert np.array_equal(part.images, whole.images[own])
+        assert np.array_equal(part.labels, whole.labels[own])
 
 
 def test_what_a_report_shows_of_the_data_comes_from_its_training_part(tmp_path):
