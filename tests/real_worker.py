@@ -35,12 +35,14 @@ POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
 
 
 @contextmanager
-def worker(cwd, *, slots=1, drain=False, fresh=False, **variables) -> Iterator[subprocess.Popen | Forked]:
+def worker(
+    cwd, *, slots=1, drain=False, device="cpu", fresh=False, **variables
+) -> Iterator[subprocess.Popen | Forked]:
     """`bench worker` in a process group of its own; what it says goes into `cwd/worker.log`.
 
     `fresh`: in an interpreter of its own, as one with another PYTHONPATH has to be.
     """
-    words = ["worker", "--slots", str(slots), "--device", "cpu", *(["--drain"] if drain else [])]
+    words = ["worker", "--slots", str(slots), "--device", device, *(["--drain"] if drain else [])]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     give_digits(load_settings().cache)
     log = Path(cwd) / "worker.log"

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +24,6 @@ from scheduler.duration import Durations, work_of
 from scheduler.settings import Settings
 from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, run_attempt
-from worker.devices import visible_cards
 from worker.keeper import outage_is_over
 from worker.stopping import StopPipe
 
@@ -46,7 +45,7 @@ class Child:
     worker_id: str
     device: str
     pipe: StopPipe
-    cards: int = 0
+    cards: Sequence[str] = ()  # UUIDs of those that the slots share; none on a CPU
     graph: bool = True
     place: str = ""
     store: Store | None = None
@@ -66,10 +65,11 @@ class Child:
         set_threads()
         keep_freed_memory()
         self.place = f"{socket.gethostname()}/{self.device}"
-        if self.cards > 1:
-            card = visible_cards(self.cards)[current_process().index % self.cards]
+        if self.cards:
+            # the child that replaces another one has its index, and so its card
+            card = self.cards[current_process().index % len(self.cards)]
             os.environ["CUDA_VISIBLE_DEVICES"] = card  # before torch is loaded: this child sees one card, its own
-            self.place += f":{card}"
+            self.place += f":{card}"  # by UUID: whoever counts the cards otherwise means the same place
         self.store, self.first_mib, self.tidied = None, 0.0, False
         self.ordered_for, self.ordered_at = set(), -math.inf
 

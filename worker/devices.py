@@ -1,13 +1,19 @@
 """Which device a slot uses, found without starting CUDA in a process that will fork."""
 
+import logging
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 
 from db.errors import ConfigError
 
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 _SLOT_BYTES = 3 * 2**29  # 1.5 GiB: interpreter, PyTorch, and what the built-in networks need at their batch sizes
 
 
@@ -17,47 +23,72 @@ def choose_device(wanted: str) -> str:
         raise ConfigError(f"--device must be auto, cpu or cuda, not {wanted!r}", fix="give one of the three")
     if wanted == "cpu":
         return "cpu"
-    if count_cuda() > 0:
+    if visible_cards():
         return "cuda"
     if wanted == "cuda":
         raise ConfigError("this machine has no CUDA device that bench can use", fix="use --device cpu or --device auto")
     return "cpu"
 
 
-def count_cuda() -> int:
-    """Cards that NVML shows and CUDA_VISIBLE_DEVICES leaves; asking torch may start CUDA, which no fork survives."""
+def visible_cards() -> list[str]:
+    """UUIDs of the cards that NVML shows and CUDA_VISIBLE_DEVICES leaves, in its order.
+
+    Names there are indices, UUIDs or beginnings of UUIDs. As CUDA has it, a name that fits no card, or several, hides
+    what comes after it, and a card that is named twice hides all. Indices are those of nvidia-smi, by PCI bus. Torch is
+    not asked: that may start CUDA, which no fork survives.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
-        return 0
+        return []
+    uuids: list[str] = _ask_nvml(_all_uuids, [])
+    return uuids if visible is None else _named(visible.split(","), uuids)
+
+
+def _all_uuids(nvml: Any) -> list[str]:
+    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    return [str(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+
+
+def _named(names: Sequence[str], uuids: Sequence[str]) -> list[str]:
+    chosen: list[str] = []
+    for name in (name.strip() for name in names):
+        if name.startswith("MIG-") and uuids:
+            found = [name]  # a part of a card: NVML lists none of them, but CUDA knows it by this name
+        elif name.isascii() and name.isdigit():
+            found = list(uuids[int(name) : int(name) + 1])
+        else:
+            found = [uuid for uuid in uuids if name.startswith("GPU-") and uuid.startswith(name)]
+        if len(found) != 1:
+            break
+        chosen += found
+    return chosen if len(set(chosen)) == len(chosen) else []
+
+
+def _ask_nvml(question: Callable[[Any], Answer], otherwise: Answer) -> Answer:
+    """What the driver's library answers; `otherwise` where there is no driver, or it fails."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return 0
+        return otherwise
     try:
-        found = int(pynvml.nvmlDeviceGetCount())
-    except pynvml.NVMLError:
-        return 0
+        return question(pynvml)
+    except pynvml.NVMLError as error:
+        log.warning("the cards of this machine did not answer: %s", error)
+        return otherwise
     finally:
         pynvml.nvmlShutdown()
-    return min(found, len(visible.split(","))) if visible is not None else found
-
-
-def visible_cards(number: int) -> list[str]:
-    """The names by which CUDA_VISIBLE_DEVICES knows the cards."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [name.strip() for name in visible.split(",")] if visible else [str(card) for card in range(number)]
 
 
 def auto_slots(device: str) -> int:
-    """How many jobs at once: one on each card until packing is measured there; on CPUs one thread for each real core.
+    """How many jobs at once: one on each card, as more were not measured; on CPUs one thread for each real core.
 
     A second thread of a core shares its arithmetic units, which a training keeps busy. Fewer where a container may not
     use all cores, or where the memory that is free now is too small.
     """
     if device == "cuda":
-        return max(1, count_cuda())
+        return max(1, len(visible_cards()))
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     everywhere = psutil.cpu_count() or 1
     a_core = max(1, everywhere // (psutil.cpu_count(logical=False) or everywhere))

@@ -19,7 +19,7 @@ from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
 from scheduler.settings import Settings
 from worker.child import Child, set_threads
-from worker.devices import auto_slots, choose_device, count_cuda
+from worker.devices import auto_slots, choose_device, visible_cards
 from worker.inbox import Inbox
 from worker.keeper import STOP_S, Keeper, end_at_once
 from worker.logs import start_logging
@@ -58,7 +58,7 @@ def run_worker(
     store.register_worker(worker_id, host=host, pid=os.getpid(), slots=number, device=chosen)
     pipe = StopPipe()
     app = make_app(settings)
-    cards = count_cuda() if chosen == "cuda" else 0
+    cards = visible_cards() if chosen == "cuda" else []
     child = Child(settings=settings, worker_id=worker_id, device=chosen, pipe=pipe, cards=cards, graph=graph)
     _add_task(app, child)
     keeper = Keeper(store, settings, worker_id, pipe, drain=drain)

@@ -1,14 +1,20 @@
-"""How many slots a worker takes when nobody says."""
+"""How many slots a worker takes when nobody says, and which cards they use."""
 
 import os
+import sys
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from fake_nvml import FakeNvml
 
+from db.errors import ConfigError
 from worker import devices
+from worker.child import Child
 
 GIB = 2**30
+A, B, C = "GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"
+PART = "MIG-dddd-4"
 
 
 @pytest.fixture
@@ -50,3 +56,80 @@ def test_a_container_without_a_limit_has_none(monkeypatch):
     assert devices._cpu_quota() > 1e6
     monkeypatch.setattr(devices.Path, "read_text", lambda self: "150000 100000\n")
     assert devices._cpu_quota() == 1.5
+
+
+@pytest.fixture
+def nvml(monkeypatch):
+    """A machine with three cards, all of them visible."""
+    fake = FakeNvml(dict.fromkeys((A, B, C), (81_000, 80_000)))
+    monkeypatch.setitem(sys.modules, "pynvml", fake)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    yield fake
+    assert fake.opened == 0
+
+
+@pytest.mark.parametrize(
+    ("visible", "cards"),
+    [
+        (None, [A, B, C]),
+        ("", []),
+        ("-1", []),
+        ("2,0", [C, A]),
+        (f"{B}, {A}", [B, A]),
+        ("GPU-c,GPU-aab", [C, B]),
+        (f"1,{A}", [B, A]),
+        ("1,3,0", [B]),
+        ("1,-1,0", [B]),
+        ("GPU-c,GPU-aa,1", [C]),
+        ("2,none,1", [C]),
+        (f"0,{A}", []),
+        (f"{PART},1", [PART, B]),
+    ],
+    ids=str,
+)
+def test_cards_are_named_by_uuid_and_are_those_that_cuda_would_see(nvml, monkeypatch, visible, cards):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.visible_cards() == cards
+    assert devices.choose_device("auto") == ("cuda" if cards else "cpu")
+    assert devices.auto_slots("cuda") == max(1, len(cards))
+
+
+def test_cards_that_do_not_answer_are_none(nvml, caplog):
+    nvml.fails = True
+    assert devices.visible_cards() == []
+    assert "GPU is lost" in caplog.text
+    with pytest.raises(ConfigError, match="no CUDA device"):
+        devices.choose_device("cuda")
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Gives the place and the CUDA_VISIBLE_DEVICES of a slot's child, as it has them once it has started."""
+    for name in ("set_pdeathsig", "set_threads", "keep_freed_memory"):
+        monkeypatch.setattr(f"worker.child.{name}", lambda *_: None)
+    monkeypatch.setattr("worker.child.signal", SimpleNamespace(signal=lambda *_: None, SIGHUP=1, SIG_IGN=1))
+    monkeypatch.setattr("worker.child.socket", SimpleNamespace(gethostname=lambda: "here"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+
+    def start(cards, index, device="cuda"):
+        monkeypatch.setattr("worker.child.current_process", lambda: SimpleNamespace(index=index))
+        pipe = SimpleNamespace(listen=lambda _: None)
+        child = Child(settings=None, worker_id="w", device=device, pipe=pipe, cards=cards)
+        child.start()
+        return child.place, os.environ["CUDA_VISIBLE_DEVICES"]
+
+    return start
+
+
+def test_slots_are_spread_evenly_and_each_sees_only_its_card(started):
+    pinned = [started((C, A), index) for index in range(5)]
+    assert pinned == [(f"here/cuda:{card}", card) for card in (C, A, C, A, C)]
+
+
+def test_a_single_card_is_pinned_too_so_that_two_workers_mean_the_same_place(started):
+    assert started((B,), 0) == started((A, B), 1) == (f"here/cuda:{B}", B)
+
+
+def test_on_a_cpu_nothing_is_pinned(started):
+    assert started((), 3, device="cpu") == ("here/cpu", "2,0")

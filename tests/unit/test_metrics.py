@@ -20,7 +20,7 @@ from db.store import Store
 from scheduler.app import doorbells
 from scheduler.metrics import Overview
 from scheduler.settings import load_settings
-from worker.devices import count_cuda
+from worker.devices import visible_cards
 from worker.metrics import Cards, Endpoint, metrics_text
 
 ROOT = Path(__file__).parent.parent.parent
@@ -114,7 +114,7 @@ def test_the_documents_list_has_every_metric_and_no_other(store, here):
 def test_each_card_of_this_machine_has_its_memory(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     used, total = Cards().collect()
-    assert len(used.samples) == len(total.samples) == count_cuda()
+    assert len(used.samples) == len(total.samples) == len(visible_cards())
 
 
 @pytest.mark.parametrize("address", ["", ":", "metrics", "70000", "9400:host", "::1:x", "-1", "²"])

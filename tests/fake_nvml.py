@@ -1,0 +1,49 @@
+"""The NVML of a machine with cards, to put in `sys.modules` as `pynvml`."""
+
+from types import SimpleNamespace
+
+MIB = 2**20
+
+
+class FakeNvml:
+    """Cards by UUID, each with total and free MiB; as in NVML, nothing answers unless it is open."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, cards):
+        self.cards = dict(cards)
+        self.opened = 0
+        self.fails = False
+
+    def nvmlInit(self):
+        self.opened += 1
+
+    def nvmlShutdown(self):
+        self.opened -= 1
+
+    def nvmlDeviceGetCount(self):
+        return len(self._all())
+
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return self._all()[index]
+
+    def nvmlDeviceGetHandleByUUID(self, uuid):
+        if uuid not in self._all():
+            raise self.NVMLError("Not Found")
+        return uuid
+
+    def nvmlDeviceGetUUID(self, handle):
+        assert handle in self._all()
+        return handle
+
+    def nvmlDeviceGetMemoryInfo(self, handle):
+        assert handle in self._all()
+        total, free = self.cards[handle]
+        return SimpleNamespace(total=total * MIB, free=free * MIB, used=(total - free) * MIB)
+
+    def _all(self):
+        assert self.opened > 0
+        if self.fails:
+            raise self.NVMLError("GPU is lost")
+        return [*self.cards]

@@ -1,0 +1,48 @@
+"""Real workers on cards that only their NVML has: the slots are placed as on cards, and train on the CPU."""
+
+import os
+import signal
+from pathlib import Path
+
+from real_worker import job, pid_of, running_at, sabotaged, submit_endless, until, worker
+from sqlalchemy import select
+
+from db.records import JobState
+from db.tables import jobs
+
+CARDS = ("GPU-aaaa", "GPU-bbbb")
+ON_CARDS = f"""
+import os, sys
+sys.path.append({str(Path(__file__).parents[1])!r})
+from fake_nvml import FakeNvml
+sys.modules["pynvml"] = FakeNvml(dict.fromkeys({CARDS!r}, (81_000, 80_000)))
+from worker.child import Child
+real = Child.start
+def start(self):
+    loaded = "torch" in sys.modules
+    real(self)
+    with open("starts.txt", "a") as file:
+        print(os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"], loaded, file=file)
+    self.device = "cpu"
+Child.start = start
+"""
+
+
+def place_of(store, job_id):
+    with store._reading() as connection:
+        return connection.execute(select(jobs.c.place).where(jobs.c.id == job_id)).scalar_one()
+
+
+def test_slots_are_spread_over_the_cards_and_a_child_that_replaces_another_has_its_card(store, here, tmp_path):
+    first, second = submit_endless(store, here, tmp_path, seeds=(1, 2))
+    with worker(tmp_path, slots=2, device="auto", PYTHONPATH=sabotaged(tmp_path / "own", ON_CARDS)):
+        until(lambda: running_at(store, 1, first) and running_at(store, 1, second))
+        assert sorted(place_of(store, one).rpartition(":")[2] for one in (first, second)) == [*CARDS]
+        before = place_of(store, first)
+        os.kill(pid_of(store, first), signal.SIGKILL)
+        until(lambda: job(store, first).attempt == 2 and job(store, first).state is JobState.RUNNING)
+        assert place_of(store, first) == before
+    starts = [line.split() for line in (tmp_path / "starts.txt").read_text().splitlines()]
+    pinned = [card for _, card, _ in starts]
+    assert (sorted(pinned[:2]), pinned[2:]) == ([*CARDS], [before.rpartition(":")[2]])
+    assert {loaded for _, _, loaded in starts} == {"False"}
