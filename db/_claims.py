@@ -3,6 +3,7 @@
 What changes a job names its attempt, and fails once that is lost. Lease times are the database's clock only.
 """
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    not_,
     or_,
     select,
     update,
@@ -48,51 +50,80 @@ _CLAIM_COLUMNS = (
     _NEWEST_SUBMISSION.correlate(jobs).scalar_subquery().label("submission_id"),
 )
 
+_EVEN_ALONE: ColumnElement[bool] = bindparam("even_alone", type_=Boolean)
+_PASSED_OVER_S = 600.0  # for so long at most do smaller jobs go before one that does not fit beside others
+
 
 class Claims(Endings):
-    def claim_next(self, owner: str, *, lease_s: float, place: str = "") -> Claim | None:
+    def claim_next(
+        self, owner: str, *, lease_s: float, place: str = "", room_mib: float | None = None, free_mib: float = math.inf
+    ) -> Claim | None:
         """Open the next attempt of the most urgent job whose time has come; None when there is none.
 
         Higher priority first, then the longest training, then the oldest. Expired leases are taken back first, but not
         those of the own worker: its parent sees whether their process lives, this one may only have missed an outage.
         `place` is the device on which the job will run: one that must be alone waits until nothing else runs there,
         and while it runs nothing else is given to that place.
+
+        Of a card `room_mib` is what its jobs may need together, and `free_mib` what nobody holds now. Only a job fits
+        whose expected memory does beside that of those that run there, and is free; one of which nobody knows it, or
+        that needs more than the room, runs there alone. Less urgent jobs that fit go before one that does not, until
+        its time has come for ten minutes: then the place takes nothing before that one.
         """
         with self._writing() as connection:
             self._one_at_a_time(connection, zlib.crc32(place.encode()))
             beside = self._beside(connection, place, owner)
-            if any(beside):
+            if any(running.alone for running in beside):
                 return None
-            now = {"holder": owner, "here": place, "lease_s": lease_s, "even_alone": not beside}
-            for row in self._move(connection, self._claiming, now, actor=owner, what="claimed"):
+            now: dict[str, Any] = {"holder": owner, "here": place, "lease_s": lease_s, "even_alone": not beside}
+            claiming = self._claiming
+            if room_mib is not None:
+                claiming = self._admitting
+                now |= {"room_mib": room_mib, "left_mib": min(_left_mib(beside, room_mib), free_mib)}
+            for row in self._move(connection, claiming, now, actor=owner, what="claimed"):
                 opened = {"job_id": row.id, "number": row.attempt, "owner": owner}
                 attempt_id = connection.execute(self._opening, opened).scalar_one()
                 return _claim(row, attempt_id, owner)
         return None
 
-    def _beside(self, connection: Connection, place: str, actor: str) -> list[bool]:
-        """`alone` of every job that runs at the place, after expired leases, there and elsewhere, were taken back."""
+    def _beside(self, connection: Connection, place: str, actor: str) -> list[Row[Any]]:
+        """Every job that runs at the place, after expired leases, there and elsewhere, were taken back."""
         own = f"{actor.rpartition('/')[0]}/"
         running = connection.execute(self._running, {"here": place}).all()
         if any(row.lost and not row.owner.startswith(own) for row in running):
             elsewhere = jobs.c.owner.startswith(own, autoescape=True).is_(False)
             self._take_back(connection, actor, and_(self._expired(), elsewhere))
             running = connection.execute(self._running, {"here": place}).all()
-        return [row.alone for row in running if row.place == place]
+        return [row for row in running if row.place == place]
 
     @cached_property
     def _running(self) -> Select[Any]:
         """The running jobs that a claim must look at: those of its place, and those of lost workers."""
         expired = self._expired()
         wanted = or_(jobs.c.place == bindparam("here"), expired)
-        looked_at = select(jobs.c.place, jobs.c.alone, jobs.c.owner, expired.label("lost"))
+        looked_at = select(jobs.c.place, jobs.c.alone, jobs.c.memory_mib, jobs.c.owner, expired.label("lost"))
         return looked_at.where(jobs.c.state == JobState.RUNNING, wanted)
 
     @cached_property
     def _claiming(self) -> Move:
+        return self._claim_first(or_(jobs.c.alone.is_(False), _EVEN_ALONE))
+
+    @cached_property
+    def _admitting(self) -> Move:
+        """Where memory is counted. The first that fits or has waited too long is looked at, and must fit."""
+        known = and_(
+            or_(jobs.c.alone.is_(False), _EVEN_ALONE), jobs.c.memory_mib <= bindparam("left_mib", type_=Double)
+        )
+        beyond = or_(jobs.c.memory_mib.is_(None), jobs.c.memory_mib > bindparam("room_mib", type_=Double))
+        fits = or_(known, and_(beyond, _EVEN_ALONE))
+        # where nothing runs, what is missing is in other programs' hands: then no waiting makes room
+        overdue = and_(not_(_EVEN_ALONE), jobs.c.available_at <= self.clock - _PASSED_OVER_S)
+        return self._claim_first(or_(fits, overdue), fits)
+
+    def _claim_first(self, looked_at: ColumnElement[bool], *taken: ColumnElement[bool]) -> Move:
+        """Claim the most urgent of the queued jobs that are looked at, if it may be taken."""
         claimable = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
-        claimable = claimable.where(or_(jobs.c.alone.is_(False), bindparam("even_alone", type_=Boolean)))
-        wanted = claimable.order_by(*URGENCY).limit(1).with_for_update(skip_locked=True)
+        wanted = claimable.where(looked_at).order_by(*URGENCY).limit(1).with_for_update(skip_locked=True)
         values = {
             "attempt": jobs.c.attempt + 1,
             "owner": bindparam("holder"),
@@ -102,7 +133,7 @@ class Claims(Endings):
             "cause": None,
             "message": "",
         }
-        most_urgent = jobs.c.id == wanted.scalar_subquery()
+        most_urgent = and_(jobs.c.id == wanted.scalar_subquery(), *taken)
         return Move(JobState.RUNNING, most_urgent, among=[JobState.QUEUED], values=values, returning=_CLAIM_COLUMNS)
 
     @cached_property
@@ -213,6 +244,12 @@ class Claims(Endings):
     def _finishing(self) -> Move:
         values = {"finished_at": self.clock, "lease_until": None, "epoch": bindparam("trained")}
         return Move(JobState.DONE, HELD, among=[JobState.RUNNING], values=values)
+
+
+def _left_mib(beside: Sequence[Row[Any]], room_mib: float) -> float:
+    """What the running jobs leave of the room: nothing beside one of which nobody knows what it needs."""
+    needs = [running.memory_mib for running in beside]
+    return -math.inf if None in needs else room_mib - sum(needs)
 
 
 def _claim(row: Row[Any], attempt_id: int, owner: str) -> Claim:

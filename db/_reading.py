@@ -51,7 +51,8 @@ _SAMPLED = 20  # attempts of a config that tell how long its epochs take
 _SAMPLED_IN_ALL = 2_000  # so that ten thousand different configs cost no more than a hundred
 _RECENT = 5  # last epochs of a running job
 _EPOCH_FIELDS = tuple(EpochRecord.__dataclass_fields__)
-_HIDDEN = {"available_at", "published_at", "train_flops", "counted_from", "alone", "place", "timeout_s", "lease_until"}
+_HIDDEN = {"available_at", "published_at", "train_flops", "counted_from", "alone", "memory_mib", "place"}
+_HIDDEN |= {"timeout_s", "lease_until"}
 _JOB_COLUMNS = tuple(column for column in jobs.c if column.name not in _HIDDEN)
 _JOB_FIELDS = tuple(column.name for column in _JOB_COLUMNS)
 
@@ -207,6 +208,14 @@ class Reading(Database):
                 recent=_recent(connection),
                 train_flops={row.id: row.train_flops for row in counted},
             )
+
+    def peak_memory(self, device: str) -> dict[str, float]:
+        """The most MiB that a job of each config took on this kind of device; configs as text."""
+        text = cast(jobs.c.config, Text)
+        query = select(text.label("text"), func.max(results.c.peak_mib).label("peak_mib"))
+        query = query.join_from(results, jobs, jobs.c.id == results.c.job_id).where(results.c.device == device)
+        with self._reading() as connection:
+            return {row.text: row.peak_mib for row in connection.execute(query.group_by(text))}
 
     def _for_ids(self, query: Any, column: Any, ids: Iterable[_Id]) -> Iterator[Row[Any]]:
         wanted = sorted(set(ids))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, insert, select, update
 
 from db._database import SUBMIT_LOCK
 from db._moves import Move, Moves
@@ -109,6 +109,22 @@ class Submissions(Moves):
         with self._writing() as connection:
             queued = (jobs.c.state == JobState.QUEUED, jobs.c.train_flops != NOT_COUNTED)
             connection.execute(update(jobs).where(*queued).values(train_flops=NOT_COUNTED))
+
+    def queued_memory(self) -> list[tuple[int, str, float | None]]:
+        """Id, config as text, and the MiB that it is expected to need on a card, of each queued job."""
+        wanted = select(jobs.c.id, cast(jobs.c.config, Text).label("text"), jobs.c.memory_mib)
+        with self._reading() as connection:
+            rows = connection.execute(wanted.where(jobs.c.state == JobState.QUEUED))
+            return [(row.id, row.text, row.memory_mib) for row in rows]
+
+    def set_memory(self, expected: Mapping[int, float]) -> None:
+        """MiB by job; one that runs by now keeps the figure by which its neighbours were admitted."""
+        rows = [{"job": job_id, "mib": mib} for job_id, mib in sorted(expected.items())]
+        if not rows:
+            return
+        with self._writing() as connection:
+            queued = update(jobs).where(jobs.c.id == bindparam("job"), jobs.c.state == JobState.QUEUED)
+            connection.execute(queued.values(memory_mib=bindparam("mib")), rows)
 
     def cancel(self, job_ids: Iterable[int], *, actor: str = "cancel") -> tuple[list[int], list[int]]:
         """Cancel queued jobs at once, ask running ones to stop; gives both lists. Ended jobs are left alone."""

@@ -25,8 +25,10 @@ from db.records import MOVES, Cause, Claim, JobState
 from db.tables import attempts, epochs, events, jobs, metadata, results
 
 LEASE_S = 60.0
-OWNERS = {"w1": "here", "w2": "there"}
+OWNERS = {"w1": "here", "w2": "there", "w3": "card", "w4": "card"}
+ROOM_MIB = {"card": 1000.0}  # of places where memory is counted
 SEEDS = range(5)
+NEEDS_MIB = dict(zip(SEEDS, (400.0, None, 600.0, 500.0, 1001.0), strict=True))
 NEW_JOBS = {seed: new_job(seed) for seed in SEEDS}
 WORK = ["heartbeat", "start", "record_epoch", "finish", "preempt", "run_out_of_memory", "break_down"]
 
@@ -41,6 +43,7 @@ STEPS = [
     st.tuples(st.just("cancel"), st.sets(_seed, min_size=1, max_size=2)),
     st.tuples(st.just("retry"), st.sets(_seed, min_size=1)),
     st.tuples(st.just("time_passes"), st.sampled_from([1.0, 6.0, 59.0, 61.0])),
+    st.tuples(st.just("waits_long"), st.integers(0, 1)),
     st.tuples(st.just("reconcile"), st.sampled_from([*OWNERS, "status"])),
 ]
 
@@ -57,6 +60,7 @@ class Expected:
     lease_until: float = 0.0
     counted_from: int = 0
     alone: bool = False
+    needs_mib: float | None = None
     asked_to_stop: bool = False
     cause: Cause | None = None
     accuracy: float | None = None
@@ -123,27 +127,39 @@ class StoreMachine(RuleBasedStateMachine):
         self.submissions += 1
         for entry in asked:
             assert entry.new == (entry.seed not in self.jobs)
-            known = Expected(id=entry.job_id, priority=priority, available_at=self.clock.now)
+            needs_mib = NEEDS_MIB[entry.seed]
+            known = Expected(id=entry.job_id, priority=priority, available_at=self.clock.now, needs_mib=needs_mib)
             assert self.jobs.setdefault(entry.seed, known).id == entry.job_id
+        self.store.set_memory({job.id: job.needs_mib for job in self.jobs.values() if job.needs_mib is not None})
 
     def claim(self, owner):
         self.expire()
         beside = [job for job in self.jobs.values() if job.state is JobState.RUNNING and place(job) == OWNERS[owner]]
         waiting = [
-            (-job.priority, job.id, seed)
-            for seed, job in self.jobs.items()
-            if job.state is JobState.QUEUED and job.available_at <= self.clock.now and not (beside and job.alone)
+            job for job in self.jobs.values() if job.state is JobState.QUEUED and job.available_at <= self.clock.now
         ]
-        claim = self.store.claim_next(owner, lease_s=LEASE_S, place=OWNERS[owner])
-        if not waiting or any(job.alone for job in beside):
+        room_mib = ROOM_MIB.get(OWNERS[owner])
+        job = self.first_of(waiting, beside, room_mib)
+        claim = self.store.claim_next(owner, lease_s=LEASE_S, place=OWNERS[owner], room_mib=room_mib)
+        if job is None:
             assert claim is None
             return
-        job = self.jobs[min(waiting)[2]]
         assert (claim.job_id, claim.attempt, claim.owner) == (job.id, job.attempt + 1, owner)
         job.state, job.claim, job.cause = JobState.RUNNING, claim, None
         job.lease_until = self.clock.now + LEASE_S
         job.starts.append(0)
         self.claims.insert(0, claim)
+
+    def first_of(self, waiting, beside, room_mib):
+        """The job that the store should give to a place where those beside it run."""
+        if any(job.alone for job in beside):
+            return None
+        for job in sorted(waiting, key=lambda job: (-job.priority, job.id)):
+            if fits(job, beside, room_mib):
+                return job
+            if beside and room_mib is not None and job.available_at <= self.clock.now - 600:
+                return None
+        return None
 
     def freeze(self, back, what, number):
         """A worker sleeps past its lease, the most urgent job is taken, the same perhaps, and the worker wakes up."""
@@ -226,6 +242,15 @@ class StoreMachine(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.clock.now += seconds
 
+    def waits_long(self, less):
+        """Ten minutes, or a second less, in which those that have a job keep it."""
+        for _ in range(600 // 50):
+            self.clock.now += 50
+            for claim in self.claims:
+                if self.of(claim).holds(claim) and self.of(claim).lease_until >= self.clock.now:
+                    self.heartbeat(claim, 1)
+        self.clock.now -= less
+
     def reconcile(self, actor):
         running = [job for job in self.jobs.values() if job.state is JobState.RUNNING]
         self.expire()
@@ -278,6 +303,15 @@ class StoreMachine(RuleBasedStateMachine):
                     assert event.details["to"] in MOVES[state]
                     state = JobState(event.details["to"])
             assert state is job.state
+
+
+def fits(job, beside, room_mib):
+    if not beside:
+        return True
+    if job.alone or room_mib is None:
+        return not job.alone
+    needs_mib = [one.needs_mib for one in (job, *beside)]
+    return None not in needs_mib and sum(needs_mib) <= room_mib
 
 
 def place(job):
