@@ -22,8 +22,10 @@ from db.records import Cause, JobState
 from db.store import Store
 from scheduler.duration import Durations, work_of
 from scheduler.settings import Settings
+from worker.admission import CONTEXT_MIB, expect_memory
 from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, run_attempt
+from worker.devices import card_memory
 from worker.keeper import outage_is_over
 from worker.stopping import StopPipe
 
@@ -34,6 +36,7 @@ _REPORT_S = 2.0  # for the pool to hear that a message was dealt with, before it
 _ORPHAN_S = 0.2  # how often a child that has to stop looks for its parent
 _GROWTH_MIB = 1024.0  # a child that holds so much more than after its first job is replaced
 _ORDER_S = 600.0  # at least between two times that a child has the queue put in order again
+_RESERVE_MIB = 1024.0  # of a card, for the driver and for the contexts of slots that have no job
 _BROKEN = frozenset({Cause.OOM, Cause.CODE})  # what may leave memory taken, or a CUDA context that fails ever after
 
 
@@ -48,6 +51,7 @@ class Child:
     cards: Sequence[str] = ()  # UUIDs of those that the slots share; none on a CPU
     graph: bool = True
     place: str = ""
+    card: str = ""
     store: Store | None = None
     first_mib: float = 0.0
     tidied: bool = False
@@ -67,9 +71,9 @@ class Child:
         self.place = f"{socket.gethostname()}/{self.device}"
         if self.cards:
             # the child that replaces another one has its index, and so its card
-            card = self.cards[current_process().index % len(self.cards)]
-            os.environ["CUDA_VISIBLE_DEVICES"] = card  # before torch is loaded: this child sees one card, its own
-            self.place += f":{card}"  # by UUID: whoever counts the cards otherwise means the same place
+            self.card = self.cards[current_process().index % len(self.cards)]
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.card  # before torch is loaded: this child sees one, its own
+            self.place += f":{self.card}"  # by UUID: whoever counts the cards otherwise means the same place
         self.store, self.first_mib, self.tidied = None, 0.0, False
         self.ordered_for, self.ordered_at = set(), -math.inf
 
@@ -108,10 +112,12 @@ class Child:
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             self._tidy(store)
             count_flops(store, self.device)
+            if self.card:
+                expect_memory(store)
             if not self._after_outages(store) or self.pipe.stopping.is_set():
                 return  # what is loaded above takes seconds, in which the worker may have been stopped
             owner = f"{self.worker_id}/{os.getpid()}"
-            claim = store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place)
+            claim = store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place, **self._memory())
         except StoreError as error:
             log.warning("no job was claimed: %s", error)  # reconcile rings again
             return
@@ -124,6 +130,16 @@ class Child:
             self._order_again(store, claim.config)
         if self._is_spent(store, claim.job_id, state):
             raise SystemExit(_RECYCLED)
+
+    def _memory(self) -> dict[str, float]:
+        """What the store must know of the card's memory to admit a job; nothing on a CPU, where none is counted."""
+        if not self.card:
+            return {}
+        now = card_memory(self.card)
+        if now is None:
+            return {"room_mib": 0.0}  # one job at a time
+        own_mib = CONTEXT_MIB if _has_context() else 0.0  # a job's expected memory holds it, though it is taken by now
+        return {"room_mib": max(now.total_mib - _RESERVE_MIB, 0.0), "free_mib": now.free_mib + own_mib}
 
     def _order_again(self, store: Store, config: Mapping[str, Any]) -> None:
         """Once this child has measured a kind of work for the first time: how long is now known of more of the queue.
@@ -196,8 +212,14 @@ def free_memory() -> None:
 
     gc.collect()
     give_back_memory()
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # torch has no types here
+    if _has_context():
         torch.cuda.empty_cache()
+
+
+def _has_context() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call] # torch has no types here
 
 
 def count_flops(store: Store, device: str) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 
@@ -42,6 +42,21 @@ def visible_cards() -> list[str]:
         return []
     uuids: list[str] = _ask_nvml(_all_uuids, [])
     return uuids if visible is None else _named(visible.split(","), uuids)
+
+
+class CardMemory(NamedTuple):
+    total_mib: float
+    free_mib: float
+
+
+def card_memory(uuid: str) -> CardMemory | None:
+    """All that a card has, and what no process of anybody holds now; None when the driver does not tell."""
+
+    def look(nvml: Any) -> CardMemory | None:
+        memory = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(uuid))
+        return CardMemory(memory.total / 2**20, memory.free / 2**20)
+
+    return _ask_nvml(look, None)
 
 
 def _all_uuids(nvml: Any) -> list[str]:

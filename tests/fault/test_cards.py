@@ -2,20 +2,26 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
-from real_worker import job, pid_of, running_at, sabotaged, submit_endless, until, worker
+from real_worker import job, pid_of, running_at, sabotaged, stop, submit_endless, until, worker
+from records import result
 from sqlalchemy import select
 
 from db.records import JobState
 from db.tables import jobs
 
 CARDS = ("GPU-aaaa", "GPU-bbbb")
-ON_CARDS = f"""
+
+
+def on_cards(*cards):
+    """What makes a worker believe that this machine has them, with 9,000 MiB each."""
+    return f"""
 import os, sys
 sys.path.append({str(Path(__file__).parents[1])!r})
 from fake_nvml import FakeNvml
-sys.modules["pynvml"] = FakeNvml(dict.fromkeys({CARDS!r}, (81_000, 80_000)))
+sys.modules["pynvml"] = FakeNvml(dict.fromkeys({cards!r}, (9_000, 9_000)))
 from worker.child import Child
 real = Child.start
 def start(self):
@@ -35,7 +41,7 @@ def place_of(store, job_id):
 
 def test_slots_are_spread_over_the_cards_and_a_child_that_replaces_another_has_its_card(store, here, tmp_path):
     first, second = submit_endless(store, here, tmp_path, seeds=(1, 2))
-    with worker(tmp_path, slots=2, device="auto", PYTHONPATH=sabotaged(tmp_path / "own", ON_CARDS)):
+    with worker(tmp_path, slots=2, device="auto", PYTHONPATH=sabotaged(tmp_path / "own", on_cards(*CARDS))):
         until(lambda: running_at(store, 1, first) and running_at(store, 1, second))
         assert sorted(place_of(store, one).rpartition(":")[2] for one in (first, second)) == [*CARDS]
         before = place_of(store, first)
@@ -46,3 +52,20 @@ def test_slots_are_spread_over_the_cards_and_a_child_that_replaces_another_has_i
     pinned = [card for _, card, _ in starts]
     assert (sorted(pinned[:2]), pinned[2:]) == ([*CARDS], [before.rpartition(":")[2]])
     assert {loaded for _, _, loaded in starts} == {"False"}
+
+
+def test_slots_of_one_card_train_at_once_only_what_has_room_together(store, here, tmp_path):
+    submit_endless(store, here, tmp_path, seeds=(9,))
+    measured = store.claim_next("w1", lease_s=60)
+    store.finish(measured, replace(result(), device="cuda", peak_mib=1_500.0), {})  # of the others 3,274 MiB each
+    waits = submit_endless(store, here, tmp_path, seeds=(1, 2, 3))
+    with worker(tmp_path, slots=3, device="auto", PYTHONPATH=sabotaged(tmp_path / "own", on_cards(CARDS[0]))) as only:
+        until(lambda: sum(running_at(store, 1, one) for one in waits) == 2)
+        first, second = (one for one in waits if running_at(store, 1, one))
+        reached = job(store, second).epoch
+        until(lambda: running_at(store, reached + 3, second))
+        (third,) = set(waits) - {first, second}
+        assert job(store, third).state is JobState.QUEUED
+        store.cancel([first])
+        until(lambda: running_at(store, 1, third))
+        stop(only)

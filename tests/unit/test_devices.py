@@ -103,6 +103,27 @@ def test_cards_that_do_not_answer_are_none(nvml, caplog):
         devices.choose_device("cuda")
 
 
+def test_a_card_tells_its_memory_or_that_it_does_not_know(nvml):
+    nvml.cards[B] = (40_000, 1_500)
+    assert devices.card_memory(B) == (40_000, 1_500)
+    assert devices.card_memory("GPU-gone") is None
+
+
+@pytest.mark.parametrize(
+    ("card", "has_context", "said"),
+    [
+        (A, False, {"room_mib": 79_976, "free_mib": 80_000}),
+        (A, True, {"room_mib": 79_976, "free_mib": 81_024}),
+        (PART, False, {"room_mib": 0}),
+        ("", False, {}),
+    ],
+    ids=["new child", "with a context", "does not answer", "cpu"],
+)
+def test_a_child_says_how_much_its_card_has_for_jobs(nvml, monkeypatch, card, has_context, said):
+    monkeypatch.setattr("worker.child._has_context", lambda: has_context)
+    assert Child(settings=None, worker_id="w", device="cuda", pipe=None, card=card)._memory() == said
+
+
 @pytest.fixture
 def started(monkeypatch):
     """Gives the place and the CUDA_VISIBLE_DEVICES of a slot's child, as it has them once it has started."""
