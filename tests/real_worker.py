@@ -35,9 +35,7 @@ POSTGRES_IN_THE_LONG_RUN = pytest.mark.parametrize(
 
 
 @contextmanager
-def worker(
-    cwd, *, slots=1, drain=False, device="cpu", fresh=False, **variables
-) -> Iterator[subprocess.Popen | Forked]:
+def worker(cwd, *, slots=1, drain=False, device="cpu", fresh=False, **variables) -> Iterator[subprocess.Popen | Forked]:
     """`bench worker` in a process group of its own; what it says goes into `cwd/worker.log`.
 
     `fresh`: in an interpreter of its own, as one with another PYTHONPATH has to be.
