@@ -93,7 +93,8 @@ def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, aw
     assert ("not on record" if keep else "not removed") in (here.logs / "job-1-attempt-2.log").read_text()
 
 
-@pytest.mark.parametrize("keep", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("keep", [False, True])
 def test_what_a_done_job_could_not_remove_goes_with_the_next_worker(here, interrupted, away, keep):
     assert attempt_here(interrupted, here.model_copy(update={"keep_checkpoints": keep})) is JobState.DONE
     submit_digits(interrupted, here, "dropout", epochs=EPOCHS)

@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from real_worker import job, pid_of, running_at, sabotaged, stop, submit_endless, until, worker
 from records import result
 from sqlalchemy import select
@@ -54,6 +55,7 @@ def test_slots_are_spread_over_the_cards_and_a_child_that_replaces_another_has_i
     assert {loaded for _, _, loaded in starts} == {"False"}
 
 
+@pytest.mark.long  # the store's side is in tests/contract/test_admission.py
 def test_slots_of_one_card_train_at_once_only_what_has_room_together(store, here, tmp_path):
     submit_endless(store, here, tmp_path, seeds=(9,))
     measured = store.claim_next("w1", lease_s=60)
