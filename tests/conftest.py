@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psutil
 import pytest
 import redis
+from clock import Clock
 from nursery import close_nursery
 from servers import postgres_database, postgres_server, valkey_server
 
@@ -184,9 +185,16 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator["Store"]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, store_url: str) -> Iterator["Store"]:
+    """An empty one; it goes by `clock` where a test asks for that too."""
     from db import open_store
 
-    opened = open_store(store_url, create=True)
+    clock = request.getfixturevalue("clock").sql if "clock" in request.fixturenames else None
+    opened = open_store(store_url, create=True, clock=clock)
     yield opened
     opened.close()

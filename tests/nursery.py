@@ -147,9 +147,9 @@ def _become(words: list[str], cwd: str, environment: dict[str, str], log: str) -
 
 if __name__ == "__main__":
     from cli.main import main
-    from worker.main import _load_torch
+    from worker.main import load_torch
 
-    _load_torch()
+    load_torch()
     asked = _serve(Connection(int(sys.argv[1]), writable=False), Connection(int(sys.argv[2]), readable=False))
     if asked:
         _become(*asked)

@@ -52,7 +52,7 @@ def run_worker(
     reconcile(store, doorbells(settings))
     failed_before = _failed(store)
     if chosen == "cpu":
-        _load_torch()
+        load_torch()
     host = socket.gethostname()
     worker_id = f"{host}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
     store.register_worker(worker_id, host=host, pid=os.getpid(), slots=number, device=chosen)
@@ -113,7 +113,7 @@ def run_worker(
     return code or int(drain and not _failed(store) <= failed_before)
 
 
-def _load_torch() -> None:
+def load_torch() -> None:
     """Once for all children, which share its memory: one that is forked later, for one that died, starts at once.
 
     Importing starts neither threads nor CUDA, which no fork would survive; on cards, where that was never tried, each

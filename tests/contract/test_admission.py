@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from clock import Clock
 from records import new_job, predictions, result, submission
 from sqlalchemy import event
 
@@ -14,22 +13,12 @@ from db.policy import RETRIES
 from db.records import Cause, JobState
 from worker.admission import expect_memory
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 ROOM = 10_000.0
 CARD = "host/cuda:GPU-a"
 MINUTE = 60.0
 LONG = 3600.0
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(store_url, clock):
-    opened = open_store(store_url, create=True, clock=clock.sql)
-    yield opened
-    opened.close()
 
 
 def add(store, *needs, start=0):

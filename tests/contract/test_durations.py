@@ -4,28 +4,16 @@ import socket
 from dataclasses import replace
 
 import pytest
-from clock import Clock
 from records import EPOCH, new_job, predictions, result, submission
 from sqlalchemy import event
 
-from db import open_store
 from db.records import Cause, Measured
 from scheduler.duration import Durations, Source
 from worker.child import Child, count_flops
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 OWNER = "host:1:a/2"
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(store_url, clock):
-    opened = open_store(store_url, create=True, clock=clock.sql)
-    yield opened
-    opened.close()
 
 
 def add(store, *seeds, **fields):

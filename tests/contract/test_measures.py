@@ -4,28 +4,10 @@ from dataclasses import replace
 
 import pytest
 from records import EPOCH, new_job, predictions, result, submission
-from sqlalchemy import Double, bindparam
 
-from db import open_store
 from db.records import Cause, EpochTimes
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-        self.sql = bindparam("clock", callable_=lambda: self.now, type_=Double)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(store_url, clock):
-    opened = open_store(store_url, create=True, clock=clock.sql)
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def add(store, *seeds, **fields):

@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from clock import Clock
 from records import EPOCH, new_job, predictions, result, submission
 from sqlalchemy import create_engine, event, inspect, text
 
@@ -14,19 +13,9 @@ from db.errors import LostError, NotFoundError, SchemaError, StoreError
 from db.policy import RETRIES
 from db.records import MOVES, Artifact, Cause, JobState, Weights
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 HOUR = 3600.0
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(store_url, clock):
-    opened = open_store(store_url, create=True, clock=clock.sql)
-    yield opened
-    opened.close()
 
 
 def add(store, *seeds, priority=0):
