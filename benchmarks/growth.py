@@ -45,7 +45,7 @@ def epochs(sizes: Sequence[int], rounds: int) -> Laps:
     """Of the baseline, by the number of images."""
     laps: dict[int, list[Lap]] = {size: [] for size in sizes}
     with ExitStack() as stack:
-        trainings = {size: stack.enter_context(InTurns("baseline", size)) for size in sizes}
+        trainings = {size: stack.enter_context(InTurns(("baseline", size))) for size in sizes}
         warm(list(trainings.values()))
         for _ in range(rounds):
             for size, training in trainings.items():

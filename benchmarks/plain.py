@@ -39,9 +39,10 @@ class InMemory(Dataset[tuple[Any, int]]):
 class PlainTraining:
     """One variant of the built-in suite, trained epoch by epoch on one device."""
 
-    def __init__(self, variant: str, part: Part, folder: Path, source: Source) -> None:
+    def __init__(self, variant: str, part: Part, folder: Path, source: Source, device: torch.device) -> None:
         self.smoothing = 0.1 if variant == "resnet" else 0.0
-        self.model = NETWORKS[variant]()
+        self.device = device
+        self.model = NETWORKS[variant]().to(device)
         data: Dataset[Any] = (
             ImageFolder(str(folder), transform_of(variant))
             if source == "folder"
@@ -59,7 +60,8 @@ class PlainTraining:
         """Train one epoch, loading and transforms included."""
         self.model.train()
         loss_sum, correct = 0.0, 0
-        for images, labels in self.batches:
+        for given in self.batches:
+            images, labels = (values.to(self.device) for values in given)
             self.optimizer.zero_grad()
             logits = self.model(images)
             loss = F.cross_entropy(logits, labels, label_smoothing=self.smoothing)

@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def compared(variant: str, images: int, rounds: int) -> list[Measure]:
-    with InTurns(variant, images) as first, InTurns(variant, images) as second:
+    with InTurns((variant, images)) as first, InTurns((variant, images)) as second:
         slots = (first, second)
         warm(slots)
         one, two = [], []

@@ -1,14 +1,17 @@
 """Trainings that take turns: each in a process of its own, set up as a slot, an epoch for each word it is sent."""
 
 import multiprocessing
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from time import perf_counter, process_time
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
-from benchmarks.trainings import CPU, as_slot, config_of, made_up, to_train_on
+import torch
+
+from benchmarks.trainings import as_slot, config_of, made_up, to_train_on
 from db.records import EpochRecord
 from worker.engine import Hooks, Stopped, train
 
@@ -37,13 +40,20 @@ class Stopwatch:
 
 
 class InTurns:
-    """One training of `variant`, between `with` and its end. Its first epoch, which warms up, is trained at once."""
+    """Trainings of some variants, one after the other in one process, between `with` and its end.
 
-    def __init__(self, variant: str, images: int) -> None:
+    Of each the first epoch, which warms up, is trained at once.
+    """
+
+    def __init__(
+        self, *given: tuple[str, int], device: str = "cpu", environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`given` are variants and how many images each trains on."""
         self._words, theirs = multiprocessing.Pipe()
         # not forked: it must not have what was set and loaded here
         spawning = multiprocessing.get_context("spawn")
-        self._process = spawning.Process(target=_serve, args=(theirs, variant, images), daemon=True)
+        told = (theirs, given, device, dict(environment))
+        self._process = spawning.Process(target=_serve, args=told, daemon=True)
         self._process.start()
         theirs.close()  # so that its end is noticed here
 
@@ -58,6 +68,10 @@ class InTurns:
         else:
             self._process.kill()
         self._process.join()
+
+    def next(self) -> None:
+        """Go on to the next variant."""
+        self._words.send(False)
 
     def begin(self) -> None:
         """Train an epoch, while the caller goes on."""
@@ -82,8 +96,17 @@ def warm(trainings: Sequence[InTurns]) -> None:
         training.ended()
 
 
-def _serve(words: "Connection[Lap, bool]", variant: str, images: int) -> None:
+def _serve(
+    words: "Connection[Lap, bool]", given: Sequence[tuple[str, int]], device: str, environment: dict[str, str]
+) -> None:
+    os.environ.update(environment)
     as_slot()
+    for variant, images in given:
+        train_in_turns(words, variant, images, torch.device(device))
+
+
+def train_in_turns(words: "Connection[Lap, bool]", variant: str, images: int, device: torch.device) -> None:
+    """Train a first epoch, then one for each word, until there is none; says how long each took."""
     watch = Stopwatch()
 
     def wait(record: EpochRecord) -> None:
@@ -95,6 +118,6 @@ def _serve(words: "Connection[Lap, bool]", variant: str, images: int) -> None:
 
     try:
         splits = to_train_on(made_up(images, 1))
-        train(config_of(variant, epochs=_MANY), 1, splits, device=CPU, hooks=Hooks(on_epoch=wait))
+        train(config_of(variant, epochs=_MANY), 1, splits, device=device, hooks=Hooks(on_epoch=wait))
     except Stopped:
         pass

@@ -16,10 +16,12 @@ MODEL_NAMES = tuple(ARGUMENTS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """`parameters` that are trained; `flops` of one image's forward pass (2 per multiply-add)."""
+    """`parameters` that are trained; of one image `flops` of the forward pass (2 per multiply-add), and `activations`:
+    how many values all layers together give for it."""
 
     parameters: int
     flops: int
+    activations: int
 
 
 def build_model(name: str, *, classes: int, **arguments: Any) -> "nn.Module":
@@ -33,11 +35,11 @@ def build_model(name: str, *, classes: int, **arguments: Any) -> "nn.Module":
 
 
 def describe(name: str, *, classes: int, arguments: Mapping[str, Any]) -> Description:
-    """Parameters and FLOPs, counted on the meta device: no memory, no arithmetic.
+    """Parameters, FLOPs and activations, counted on the meta device: no memory, no arithmetic.
 
     Raises ValueError for an unknown name or argument.
     """
     from models._describe import count
 
-    parameters, flops = count(name, classes=classes, arguments=arguments)
-    return Description(parameters=parameters, flops=flops)
+    parameters, flops, activations = count(name, classes=classes, arguments=arguments)
+    return Description(parameters=parameters, flops=flops, activations=activations)

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from models._narrow import MOST_CHANNELS, NarrowConvolution
+
 _TILE, _LIFTED = 4, 6  # pixels along one side
 _PLACES = _LIFTED**2
 
@@ -60,7 +62,9 @@ _LINE = 16  # floats
 
 
 class Conv3x3(nn.Conv2d):
-    """`nn.Conv2d` of 3x3 pixels with padding 1, quicker for float32 in channels_last on a CPU; see `_pays`.
+    """`nn.Conv2d` of 3x3 pixels with padding 1, quicker for float32 in channels_last.
+
+    On a CPU by tiles, see `_pays`; on a card the gradient of the first layer's weights, see `_narrow_pays`.
 
     Weights, their names and their initial draws are those of `nn.Conv2d`. The quick way has no second derivatives.
     """
@@ -73,6 +77,9 @@ class Conv3x3(nn.Conv2d):
         if self._pays(images):
             convolved: Tensor = _Convolution.apply(images, self.weight, self.bias)
             return convolved
+        if self._narrow_pays(images):
+            narrow: Tensor = NarrowConvolution.apply(images, self.weight, self.bias)
+            return narrow
         return super().forward(images)
 
     def _pays(self, images: Tensor) -> bool:
@@ -87,6 +94,21 @@ class Conv3x3(nn.Conv2d):
             and images.numel() > 0
             and images.shape[1] == self.in_channels
             and images.shape[2] % _TILE == images.shape[3] % _TILE == 0
+            and images.is_contiguous(memory_format=torch.channels_last)
+        )
+
+    def _narrow_pays(self, images: Tensor) -> bool:
+        """On a card: of the first layer, which passes no gradient on."""
+        return (
+            images.device.type == "cuda"
+            and images.dtype == self.weight.dtype == torch.float32
+            and not torch.is_autocast_enabled("cuda")
+            and torch.is_grad_enabled()
+            and not images.requires_grad
+            and self.in_channels <= MOST_CHANNELS
+            and self.stride == (1, 1)
+            and images.dim() == 4
+            and images.numel() > 0
             and images.is_contiguous(memory_format=torch.channels_last)
         )
 

@@ -192,9 +192,11 @@ def _start(settings: Settings) -> None:
 def _start_guard(settings: Settings) -> None:
     """Ends the server after an hour without a worker and without a message; lives and dies with it."""
     guard = Path(__file__).with_name("_guard.py")
-    # the script forks and this call returns at once, so that nobody here has a child to wait for
+    # the script forks and this call returns at once, so that nobody here has a child to wait for; -P: names of modules
+    # beside it are those of the standard library, too
     subprocess.run(
-        [sys.executable, "-I", str(guard), str(settings.socket), "bench"],
+        [sys.executable, "-P", str(guard), str(settings.socket), "bench"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,29 +1,35 @@
-"""How much of a card's memory a job is expected to need, by what jobs like it took."""
+"""How much of a card's memory a job is expected to need: by what jobs like it took, else by the size of its network."""
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from db.store import Store
+from models import describe
 
 CONTEXT_MIB = 1024.0
 """Of a CUDA context and the libraries' own memory, which no measured peak holds."""
 _SAME_CONFIG = 1.5  # times the peak: the allocator keeps more than its tensors hold
 _SAME_NETWORK = 2.0  # with another optimizer, augmentation or number of classes
+# where nothing like it was measured: far above what the built-in networks took (docs/performance.md)
+_LIBRARIES_MIB = 4096.0  # in which cuDNN and cuBLAS work, and the data set
+_COPIES, _MOMENTS = 4, 8  # of all activations, forwards and backwards; of all parameters, with gradients and optimizer
+_EVALUATED = 256  # images at once, however small the batches of the training are
 
 
 def expect_memory(store: Store) -> None:
     """Note it for all queued jobs of which more is known than was noted: the store admits by it."""
     waiting = store.queued_memory()
-    peaks = store.peak_memory("cuda") if waiting else {}
-    if not peaks:
+    if not waiting:
         return
+    peaks = store.peak_memory("cuda")
     known = expectations({text for _, text, _ in waiting}, peaks)
     store.set_memory({job: known[text] for job, text, noted in waiting if text in known and known[text] != noted})
 
 
 def expectations(configs: set[str], peaks: Mapping[str, float]) -> dict[str, float]:
-    """MiB by config, as text like those of the measured `peaks`; without configs like which nothing was measured."""
+    """MiB by config, as text like those of the measured `peaks`; without configs of which nothing is known."""
     alike: dict[tuple[Any, ...], float] = {}
     for text, peak in peaks.items():
         network = _network(text)
@@ -34,7 +40,20 @@ def expectations(configs: set[str], peaks: Mapping[str, float]) -> dict[str, flo
             known[text] = _SAME_CONFIG * peaks[text] + CONTEXT_MIB
         elif (network := _network(text)) in alike:
             known[text] = _SAME_NETWORK * alike[network] + CONTEXT_MIB
+        elif (estimate := _estimate(*network[:3])) is not None:
+            known[text] = estimate + CONTEXT_MIB
     return known
+
+
+@cache
+def _estimate(model: str, arguments: str, batch_size: int) -> float | None:
+    """MiB, by what a network is made of; None for one that this version does not know."""
+    try:
+        network = describe(model, classes=20, arguments=json.loads(arguments))
+    except ValueError:
+        return None
+    values = _COPIES * network.activations * max(batch_size, _EVALUATED) + _MOMENTS * network.parameters
+    return _LIBRARIES_MIB + 4 * values / 2**20
 
 
 def _network(text: str) -> tuple[Any, ...]:

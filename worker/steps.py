@@ -8,6 +8,7 @@ next, the learning rate (`worker.optimizers`) and the seed of the dropout masks.
 
 import logging
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -144,15 +145,22 @@ class Steps:
 
 def _capture(step: Callable[[], None], generator: torch.Generator) -> Callable[[], object]:
     """A graph of `step`, whose draws come from `generator`, after some steps in earnest."""
-    warming = torch.cuda.Stream()  # type: ignore[no-untyped-call] # torch has no types here
-    warming.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(warming):
+    aside = _aside(torch.cuda.current_device())
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
         for _ in range(_WARM_UP):
             step()
-    torch.cuda.current_stream().wait_stream(warming)
+    torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # the heartbeat's thread goes on meanwhile
+    # thread_local: the heartbeat's thread goes on meanwhile
+    with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
         step()
     replay: Callable[[], object] = graph.replay
     return replay
+
+
+@cache
+def _aside(device: int) -> torch.cuda.Stream:
+    """One stream for all captures of this process: cuBLAS keeps some 32 MiB for each stream that it has met."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # torch has no types here

@@ -187,7 +187,22 @@ def test_what_a_job_needs_is_told_by_the_greatest_peak_of_its_config_or_else_of_
     asked = store.submit(submission(), [new_job(seed, **fields) for seed, fields in enumerate(wanted, 10)])[1]
     expect_memory(store)
     found = [needs(store)[job.job_id] for job in asked]
-    assert found == [1.5 * 2_000 + 1_024, 2 * 4_000 + 1_024, None, None, None]
+    assert found[:2] == [1.5 * 2_000 + 1_024, 2 * 4_000 + 1_024]
+    assert found[2:] == [small := pytest.approx(5_442, abs=1), small, pytest.approx(14_279, abs=1)]
+
+
+def test_a_job_like_which_nothing_was_measured_is_told_by_the_size_of_its_network(store):
+    known = [new_job(1), new_job(2, batch_size=512), new_job(3, arguments={"hidden_units": 4096})]
+    strange = new_job(4)
+    strange.config["model"] = "of a later version"
+    store.submit(submission(), [*known, strange])
+    expect_memory(store)
+    small, larger_batch, larger, unknown = needs(store).values()
+    # 78,100 values of 4 bytes for each image, four times; 546,388 parameters, eight times
+    assert small == pytest.approx(1_024 + 4_096 + 4 * (4 * 256 * 78_100 + 8 * 546_388) / 2**20)
+    assert larger_batch - small == pytest.approx(4 * 4 * 256 * 78_100 / 2**20)
+    assert larger > small + 4 * 8 * 16e6 / 2**20
+    assert unknown is None
 
 
 def test_a_guess_gives_way_to_what_is_measured_but_not_under_a_job_that_runs(store):
