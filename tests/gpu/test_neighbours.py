@@ -66,9 +66,9 @@ def test_numbers_beside_another_training_are_those_alone(precision):
     fields = {**FIELDS, "precision": precision}
     records, _ = run(fields, device=CUDA)
     alone = json.loads(json.dumps(numbers(records)))
-    command = [sys.executable, "-c", LOOP, json.dumps(fields), "10"]
+    command = [sys.executable, "-c", LOOP, json.dumps(fields), "4"]
     path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{':'.join(sys.path)}"}
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | path) for _ in range(3)]
     for process in started:
         said, _ = process.communicate(timeout=200)
-        assert [json.loads(line) for line in said.splitlines()] == [alone] * 10
+        assert [json.loads(line) for line in said.splitlines()] == [alone] * 4
