@@ -95,6 +95,17 @@ Submission = Annotated[
         help="Only this submission's jobs; `bench submit` and `bench status` print the numbers.",
     ),
 ]
+Reported = Annotated[
+    int | None,
+    typer.Option(
+        "--submission",
+        metavar="ID",
+        min=1,
+        max=_MOST,
+        help="Report the suite, data and protocol of this submission, with all submissions that share them; "
+        "`bench submit` and `bench status` print the numbers. Default: the newest one.",
+    ),
+]
 # hidden: Typer would add `<list[int]>` to its line, so the command's own text explains it
 NoGraph = Annotated[
     bool, typer.Option("--no-graph", help="On CUDA: train step by step, without a captured graph of the step.")

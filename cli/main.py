@@ -6,15 +6,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cli import cancel, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
+from cli import cancel, compare, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
 from cli._options import say
 from cli._streams import full_disk, make_usable
 from cli._umask import keep_private
 from db.errors import BenchError
 
 EPILOG = (
-    "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop; 2 wrong usage, setting, suite or "
-    "data; 3 broker or store unreachable; 75 start this worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
+    "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop, or `report --fail-on` or `compare` "
+    "found what they look for; 2 wrong usage, setting, suite or data; 3 broker or store unreachable; 75 start this "
+    "worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
     "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "
@@ -51,6 +52,7 @@ app.command()(status.status)
 app.command()(worker.worker)
 app.command()(run.run)
 app.command()(report.report)
+app.command()(compare.compare)
 app.command()(demo.demo)
 app.command()(retry.retry)
 app.command()(cancel.cancel)

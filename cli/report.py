@@ -8,21 +8,23 @@ import typer
 
 from cli import _options as options
 from cli._umask import as_the_user_writes
+from db.errors import ConfigError
 
 if TYPE_CHECKING:
     from db.store import Store
+    from report.write import Report
+
+FAILING = ("contradicted", "undecided")
 
 
 def report(
     out: options.Out = None,
-    submission: Annotated[
-        int | None,
+    submission: options.Reported = None,
+    fail_on: Annotated[
+        list[str] | None,
         typer.Option(
-            metavar="ID",
-            min=1,
-            max=2**31 - 1,
-            help="Report the suite, data and protocol of this submission, with all submissions that share them; "
-            "`bench submit` and `bench status` print the numbers. Default: the newest one.",
+            metavar="VERDICT",
+            help="End with 1 when a claim of the suite is that: contradicted, or undecided; may be repeated.",
         ),
     ] = None,
     as_json: options.Json = False,
@@ -31,6 +33,9 @@ def report(
 
     Writes report.html, report.md, report.json, tables/ and figures/.
     """
+    for word in fail_on or ():
+        if word not in FAILING:
+            raise ConfigError(f"--fail-on must be {' or '.join(FAILING)}, not {word!r}", fix="give one of them")
     store, folder = options.opened(options.settings(), create=False), options.out_folder(out)
     if as_json:
         from report import write_report
@@ -38,11 +43,16 @@ def report(
         with as_the_user_writes():
             written = write_report(store, folder, submission_id=submission)
         options.put(json.dumps(written.json, indent=2))
-        return
-    say_where(store, folder, submission=submission)
+    else:
+        written = say_where(store, folder, submission=submission)
+    if fail_on and not any(written.verdicts.values()):
+        fix = "write claims into the suite and submit it again, on its own data and protocol"
+        raise ConfigError("this submission has no claims to fail on", fix=fix)
+    if any(written.verdicts[word] for word in fail_on or ()):
+        raise typer.Exit(1)
 
 
-def say_where(store: "Store", out: Path, *, submission: int | None) -> None:
+def say_where(store: "Store", out: Path, *, submission: int | None) -> "Report":
     """Write the report, print its comparison table, and say where the page is."""
     from report import write_report
 
@@ -50,3 +60,4 @@ def say_where(store: "Store", out: Path, *, submission: int | None) -> None:
         written = write_report(store, out, submission_id=submission)
     options.put(written.text)
     options.put(f"\nReport: {written.html}")
+    return written

@@ -1,13 +1,13 @@
 """What the store holds, as tables, figures and one page. Reads only."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from db.store import Store
     from report.write import Report
 
-__all__ = ["write_report"]
+__all__ = ["compare_with", "write_report"]
 
 
 def write_report(store: "Store", out: Path, *, submission_id: int | None = None) -> "Report":
@@ -15,3 +15,17 @@ def write_report(store: "Store", out: Path, *, submission_id: int | None = None)
     from report import write
 
     return write.write_report(store, out, submission_id=submission_id)
+
+
+def compare_with(store: "Store", saved: Path, *, submission_id: int | None = None) -> tuple[str, list[dict[str, Any]]]:
+    """What has changed since the report whose report.json this is, as a table for a terminal and as rows.
+
+    Raises NotFoundError for an empty store, ConfigError for a file that is no report.
+    """
+    from report.characters import visible
+    from report.earlier import changes, changes_table
+    from report.scope import read_scope
+    from report.text import as_text, sentence
+
+    table = changes_table(changes(read_scope(store, submission_id), saved))
+    return visible(f"{as_text(table)}\n\n{sentence(table.note)}"), list(table.values)

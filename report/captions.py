@@ -74,7 +74,7 @@ def _marks(scope: Scope, wanted: Wanted) -> str:
             "one scale for all."
         )
     intervals = ["for one seed of the noise of the test images alone (Wilson)"] if 1 in numbers else []
-    intervals += ["for several seeds over the seeds (t)"] if several else []
+    intervals += ["for several seeds of the seeds and the test images"] if several else []
     lines = f" Error bars: 95 % interval, {', '.join(intervals)}." if intervals else ""
     return f"Bars: mean test accuracy of the best weights.{lines}{printed}"
 

@@ -95,7 +95,7 @@ def tuning(scope: Scope, sweep: str) -> Rows:
 def accuracy(scope: Scope, variant: VariantData) -> dict[str, Any]:
     """Test accuracy of the best weights with its 95 % interval, that of the last ones, and the network's size."""
     done = variant.done
-    low, high = accuracy_interval(done) or (None, None)
+    low, high = accuracy_interval(variant) or (None, None)
     printed = scope.reference(variant.label)
     return {
         "variant": variant.label,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from report.figure_data import Rows
+from report.pairs import NAME as PAIRS
 from report.scope import Scope
 from report.tables import Table
 from report.text import as_markdown, sentence, sides
+from report.verdicts import NAME as CLAIMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Drawn:
 
 def comparison(tables: Sequence[Table]) -> Table:
     """The table that names most variants: what a reader wants first. Those of sweeps only where there is no other."""
+    tables = [table for table in tables if table.name not in (PAIRS, CLAIMS)]
     shown = [table for table in tables if table.shown] or tables
     results = [table for table in shown if "Test acc. %, best" in table.head]
     networks = [table for table in results if "Chosen" not in table.head]
@@ -34,14 +37,15 @@ def comparison(tables: Sequence[Table]) -> Table:
 
 
 def in_order(tables: Sequence[Table]) -> list[Table]:
-    """Those with something in them, the comparison first."""
+    """Those with something in them: the comparison first, then its pairs and the claims."""
     main = comparison(tables)
-    return [main, *(table for table in tables if table.shown and table is not main)]
+    others = [table for table in tables if table.shown and table is not main]
+    return [main, *sorted(others, key=lambda table: table.name not in (PAIRS, CLAIMS))]
 
 
 def not_shown(tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
     """One line that names the tables and figures left out; empty when all are there."""
-    names = [f"table “{table.title}”" for table in tables if not table.shown]
+    names = [f"table “{table.title}”" for table in tables if not table.shown and table.name not in (PAIRS, CLAIMS)]
     names += [f"figure {figure.number} “{figure.title}”" for figure in figures if not figure.shown]
     return f"Not shown, nothing was submitted for them: {', '.join(names)}." if names else ""
 
@@ -61,7 +65,7 @@ def headline(scope: Scope) -> str:
     )
     if most == 1:
         return f"{what}: an interval {alone}"
-    means = "a 95 % interval is where the mean over many seeds is to be expected"
+    means = "a 95 % interval is where the accuracy over many seeds and other test images is to be expected"
     return f"{what}: {means}; where n is 1 it {alone}" if least == 1 else f"{what}: {means}."
 
 
@@ -130,8 +134,10 @@ def images(scope: Scope) -> str:
     return f"{sum(data.train_counts)} training, {sum(data.val_counts)} validation, {sum(data.test_counts)} test"
 
 
-def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
+def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], finding: str = "") -> str:
+    """`finding`: what the tests say, in a sentence."""
     parts = [f"# {_plain(scope.submission.title)}", "", _plain(subtitle(scope)), "", headline(scope), ""]
+    parts += [_plain(finding), ""] if finding else []
     for warning in scope.warnings:
         parts += [f"**{_plain(sentence(warning))}**", ""]
     missing = not_submitted(scope)
@@ -154,7 +160,7 @@ def _plain(text: str) -> str:
     return text.replace("<", "&lt;").replace("\n", " ")
 
 
-def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
+def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], finding: str = "") -> str:
     """One file that opens offline: pictures inside, no script."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -162,6 +168,7 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -
     return environment.get_template("report.html.j2").render(
         scope=scope,
         headline=headline(scope),
+        finding=finding,
         subtitle=subtitle(scope),
         tables=[(table, sides(table, "l", "r")) for table in in_order(tables)],
         sentence=sentence,

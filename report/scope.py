@@ -1,14 +1,19 @@
 """What one report covers: a suite on one data set under one protocol, gathered from the store."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from db.errors import NotFoundError
-from db.records import Attempt, Dataset, EpochRecord, Job, JobState, Result, Submission
+from db.records import Attempt, Dataset, EpochRecord, Job, JobState, Result, Submission, Weights
 from db.store import Store
+from report.statistics import Hits
 
 CHOSEN = "chosen"
 """A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
@@ -20,8 +25,18 @@ def kind_of(result: Result) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Of a result's best weights: which test images they got `right`, (images,); `images` and `predictions` tell apart
+    which images these were, and what was said of them."""
+
+    right: NDArray[np.bool_]
+    images: str
+    predictions: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariantData:
-    """A label with its jobs, by seed; `results` and `histories` are those of the jobs that are done.
+    """A label with its jobs, by seed; `results`, `histories` and `measured` are those of the jobs that are done.
 
     All results are of one kind of device and one precision.
     """
@@ -31,11 +46,35 @@ class VariantData:
     jobs: tuple[Job, ...]
     results: Mapping[int, Result]
     histories: Mapping[int, Sequence[EpochRecord]]
+    measured: Mapping[int, Measured]
 
     @property
     def done(self) -> list[Result]:
         """The results, in the order of the jobs."""
         return [self.results[job.id] for job in self.jobs if job.id in self.results]
+
+    @property
+    def job_ids(self) -> tuple[int, ...]:
+        """The same for labels that mean the same jobs."""
+        return tuple(job.id for job in self.jobs)
+
+    @property
+    def distinct(self) -> list[Measured]:
+        """What the results predicted, each once: two that agree in every number are one training, whoever ran it."""
+        found = {
+            self.measured[job.id].predictions: self.measured[job.id] for job in self.jobs if job.id in self.measured
+        }
+        return list(found.values())
+
+    @property
+    def hits(self) -> Hits | None:
+        """(seeds, images) of the distinct predictions; None where some result has none, or not of the same images."""
+        found = self.distinct
+        if not found or len(self.measured) < len(self.results) or len({one.images for one in found}) > 1:
+            return None
+        if len(found[0].right) < 2:  # of one image nothing can be told
+            return None
+        return np.stack([one.right for one in found])
 
     @property
     def complete(self) -> bool:
@@ -119,6 +158,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
     ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one)} for one in same))
     by_config = _by_config(store.jobs(ids), own)
     results, histories = store.results(ids), store.histories(ids)
+    measured = _measured(store, results)
     variants = {}
     for label, described in chosen.variants.items():
         jobs = by_config.get(_text(described["config"]), ())
@@ -128,9 +168,10 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
             jobs=tuple(jobs),
             results={job.id: results[job.id] for job in jobs if job.id in results},
             histories={job.id: histories[job.id] for job in jobs if job.id in results},
+            measured={job.id: measured[job.id] for job in jobs if job.id in measured},
         )
     dataset, warnings = _dataset(store, chosen, variants)
-    warnings += _several_kinds(variants)
+    warnings += _several_kinds(variants) + _copies(variants)
     rows = {label: _by_kind(variant) for label, variant in variants.items()}
     return Scope(
         submission=_with_rows(chosen, rows),
@@ -139,6 +180,26 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
         attempts=store.attempts(ids),
         warnings=warnings,
     )
+
+
+def _measured(store: Store, results: Mapping[int, Result]) -> dict[int, Measured]:
+    """By job, of those of which the store holds predictions."""
+    found = {}
+    for job_id, result in results.items():
+        try:
+            predicted = store.predictions(job_id, Weights.BEST)
+        except NotFoundError:
+            continue
+        found[job_id] = Measured(
+            right=predicted.probabilities.argmax(1) == predicted.labels,
+            images=f"{result.fingerprint[:16]} {_digest(predicted.labels)}",
+            predictions=_digest(predicted.probabilities),
+        )
+    return found
+
+
+def _digest(values: NDArray[Any]) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).hexdigest()
 
 
 def _chosen(store: Store, submission_id: int | None) -> Submission:
@@ -210,6 +271,19 @@ def _several_kinds(variants: Mapping[str, VariantData]) -> tuple[str, ...]:
     return (f"The results come from {len(labels)} kinds of device, {apart} ({parts}). {rows}",)
 
 
+def _copies(variants: Mapping[str, VariantData]) -> tuple[str, ...]:
+    """A warning where several seeds predicted the same in every number."""
+    told = [
+        f"{variant.label}: {len(variant.measured)} seeds, {len(variant.distinct)} of them different"
+        for variant in variants.values()
+        if len(variant.distinct) < len(variant.measured)
+    ]
+    if not told:
+        return ()
+    once = "Intervals and tests count these once: a copy is no evidence"
+    return (f"Some seeds gave the same predictions in every number ({'; '.join(told)}). {once}",)
+
+
 def _by_kind(variant: VariantData) -> list[VariantData]:
     """The variant as it is when its results are of one kind; else a row for each, and one for jobs without a result."""
     kinds = sorted({kind_of(result) for result in variant.done})
@@ -217,7 +291,7 @@ def _by_kind(variant: VariantData) -> list[VariantData]:
         return [variant]
     rows = [_of_kind(variant, kind) for kind in kinds]
     open_jobs = tuple(job for job in variant.jobs if job.id not in variant.results)
-    return rows + ([replace(variant, jobs=open_jobs, results={}, histories={})] if open_jobs else [])
+    return rows + ([replace(variant, jobs=open_jobs, results={}, histories={}, measured={})] if open_jobs else [])
 
 
 def _of_kind(variant: VariantData, kind: str) -> VariantData:
@@ -228,6 +302,7 @@ def _of_kind(variant: VariantData, kind: str) -> VariantData:
         jobs=tuple(job for job in variant.jobs if job.id in results),
         results=results,
         histories={job_id: variant.histories[job_id] for job_id in results},
+        measured={job_id: one for job_id, one in variant.measured.items() if job_id in results},
     )
 
 

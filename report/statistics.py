@@ -1,12 +1,25 @@
-"""Means, deviations and intervals, each saying which noise it holds."""
+"""Means, deviations, intervals and tests, each saying which noise it holds. Sources and limits: docs/statistics.md.
 
+Accuracy has two noises: another seed would give other weights, and other test images would be hit. All seeds of all
+variants are measured on the same images, so hits are a table of seeds by images, and an error is put together from
+the two directions of that table (crossed random effects; Searle, Casella and McCulloch 1992, "Variance Components"),
+with degrees of freedom by Satterthwaite 1946.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
+POWER = 0.8
+_MOST_SEEDS = 10_000  # that are worth telling somebody to train
+
+Hits = NDArray[np.bool_]
+"""(seeds, images): whether each seed's network was right about each test image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +29,64 @@ class Summary:
     n: int
     mean: float
     deviation: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """A standard error with its degrees of freedom."""
+
+    error: float
+    df: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """An accuracy, or a difference of two, with the noises that it has to stand out of; the widest one counts.
+
+    `seed_noise`: whether that of seeds is among them.
+    """
+
+    value: float
+    noises: tuple[Noise, ...]
+    seed_noise: bool
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Student's t; for a value without any noise, the value."""
+        half = self._widest((1 + level) / 2)
+        return self.value - half, self.value + half
+
+    def p_value(self, other: float = 0.0) -> float:
+        """Two-sided, of the hypothesis that the truth is `other`."""
+        return min(2 * min(self.p_above(other), self.p_below(other)), 1.0)
+
+    def p_above(self, other: float) -> float:
+        """One-sided: small where the value is above `other` by more than noise."""
+        return max(_tail(self.value - other, noise) for noise in self.noises)
+
+    def p_below(self, other: float) -> float:
+        return max(_tail(other - self.value, noise) for noise in self.noises)
+
+    def smallest_difference(self, power: float = POWER) -> float:
+        """That would have been found in `power` of all cases, at the level of the interval."""
+        return self._widest((1 + LEVEL) / 2, power)
+
+    def _widest(self, *quantiles: float) -> float:
+        return max(_quantiles(noise, quantiles) for noise in self.noises)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """Mean squares of a table of hits, each the variance of the mean that its direction alone would give."""
+
+    seeds: float
+    images: float
+    rest: float
+    n: int
+    number: int
+
+    @property
+    def df_rest(self) -> int:
+        return (self.n - 1) * (self.number - 1)
 
 
 def summarise(values: Sequence[float]) -> Summary | None:
@@ -41,3 +112,135 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float] | None:
         return float(values[0]), float(values[0])
     low, high = stats.t.interval(LEVEL, len(values) - 1, loc=float(np.mean(values)), scale=error)
     return float(low), float(high)
+
+
+def accuracy(hits: Hits) -> Estimate:
+    """Of a variant: what another seed would hit of other images. With one seed the noise of images alone."""
+    parts = _parts(hits)
+    return _estimate(float(hits.mean()), parts.images, [parts])
+
+
+def difference(ours: Hits, theirs: Hits) -> Estimate:
+    """Our accuracy less theirs, on the same images in the same order.
+
+    Images are pairs: one that is hard is so for both. Seeds are not: 42 of the one has nothing to do with 42 of the
+    other, but for the order of images. Where one side has a single seed its noise is unknown, and not in the error.
+    """
+    apart = ours.mean(0) - theirs.mean(0)
+    images = float(apart.var(ddof=1)) / len(apart)
+    return _estimate(float(apart.mean()), images, [_parts(ours), _parts(theirs)])
+
+
+def mcnemar(ours: Hits, theirs: Hits) -> float:
+    """Exact p value of two single networks: of the images that only one got right, half should be each one's.
+
+    McNemar 1947, by statsmodels. Both (images,).
+    """
+    from statsmodels.stats.contingency_tables import mcnemar as exact
+
+    counts = [[int((one & other).sum()) for other in (theirs, ~theirs)] for one in (ours, ~ours)]
+    return float(exact(counts, exact=True).pvalue)
+
+
+def tested(ours: Hits, theirs: Hits) -> tuple[Estimate, float]:
+    """The difference, and the p value of there being none: McNemar's for one seed each, else Student's."""
+    found = difference(ours, theirs)
+    alone = len(ours) == len(theirs) == 1
+    return found, mcnemar(ours[0], theirs[0]) if alone else found.p_value()
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted: a false alarm among all of them is as rare as in one test alone (Holm 1979; statsmodels)."""
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p_values, method="holm")[1]] if len(p_values) else []
+
+
+def equivalence(found: Estimate, margin: float) -> float:
+    """p value of the hypothesis that the difference is `margin` or more, either way.
+
+    Two one-sided tests (Schuirmann 1987).
+    """
+    return max(found.p_above(-margin), found.p_below(margin))
+
+
+def wins(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The share of pairs of seeds in which ours is ahead, a tie counting half (Mann and Whitney 1947)."""
+    found = stats.mannwhitneyu(ours, theirs, method="asymptotic")
+    return float(found.statistic) / (len(ours) * len(theirs))
+
+
+def seeds_needed(ours: Hits, theirs: Hits, wanted: float, power: float = POWER) -> int | None:
+    """Seeds of each variant with which a difference of `wanted` would be found in `power` of all cases.
+
+    None where no number of seeds is enough, as the test images alone are too few, and with fewer than two seeds of each
+    variant, from which the noise of seeds cannot be told.
+    """
+    one, other = _parts(ours), _parts(theirs)
+    if min(one.n, other.n) < 2 or not wanted:
+        return None
+    apart = ours.mean(0) - theirs.mean(0)
+    images = max(float(apart.var(ddof=1)) / len(apart) - one.rest - other.rest, 0.0)
+    for n in _counts():
+        seeds = [(parts.seeds * parts.n / n, n - 1) for parts in (one, other)]
+        noises = (_noise([(images, len(apart) - 1), *seeds]), _noise(seeds))
+        if Estimate(value=wanted, noises=noises, seed_noise=True).smallest_difference(power) <= abs(wanted):
+            return n
+    return None
+
+
+def _counts() -> list[int]:
+    """2 to 100, then in steps of a tenth: nobody plans more exactly."""
+    counts = list(range(2, 101))
+    while counts[-1] < _MOST_SEEDS:
+        counts.append(math.ceil(counts[-1] * 1.1))
+    return counts
+
+
+def _parts(hits: Hits) -> _Parts:
+    n, number = hits.shape
+    by_seed, by_image = hits.mean(1), hits.mean(0)
+    if n < 2:
+        return _Parts(seeds=0.0, images=float(by_image.var(ddof=1)) / number, rest=0.0, n=n, number=number)
+    left = hits - by_seed[:, None] - by_image[None, :] + hits.mean()
+    rest = float((left**2).sum()) / ((n - 1) * (number - 1))
+    return _Parts(
+        seeds=float(by_seed.var(ddof=1)) / n,
+        images=float(by_image.var(ddof=1)) / number,
+        rest=rest / (n * number),
+        n=n,
+        number=number,
+    )
+
+
+def _estimate(value: float, images: float, tables: Sequence[_Parts]) -> Estimate:
+    """`images`: the variance that the images alone would give the value.
+
+    Each direction of a table holds what is left of its cells, so together they hold it twice, and it is taken off once.
+    What is taken off may have been drawn too large: no direction alone is more than the whole. And never is the noise
+    smaller than Student's for the seeds alone, which at three seeds the degrees of freedom of the sum would allow.
+    """
+    number = tables[0].number
+    several = [parts for parts in tables if parts.n > 1]
+    seeds = [(parts.seeds, parts.n - 1) for parts in several]
+    rest = [(-parts.rest, parts.df_rest) for parts in several]
+    both = _noise([(images, number - 1), *seeds, *rest])
+    alone = (_noise(seeds),) if seeds else ()
+    return Estimate(value=value, noises=(both, *alone), seed_noise=len(several) == len(tables))
+
+
+def _noise(terms: Sequence[tuple[float, int]]) -> Noise:
+    """Of a sum of variances with their degrees of freedom."""
+    variance = max(sum(part for part, _ in terms), *(part for part, _ in terms), 0.0)
+    spread = sum(part**2 / df for part, df in terms)
+    return Noise(math.sqrt(variance), variance**2 / spread if spread else math.inf)
+
+
+def _quantiles(noise: Noise, levels: Sequence[float]) -> float:
+    return noise.error * float(stats.t.ppf(levels, noise.df).sum()) if noise.error else 0.0
+
+
+def _tail(distance: float, noise: Noise) -> float:
+    if not noise.error:
+        return 1.0 if distance <= 0 else 0.0
+    return float(stats.t.sf(distance / noise.error, noise.df))

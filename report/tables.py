@@ -6,12 +6,13 @@ from typing import Any
 
 from db.records import Attempt, Cause, Job, JobState, Result, Scores
 from report.scope import CHOSEN, Scope, VariantData, kind_of
-from report.statistics import over_seeds, summarise, wilson
+from report.statistics import accuracy, over_seeds, summarise, wilson
 
 ONE_SEED = "one seed: the noise of seeds is unknown"
 ONE_SEED_INTERVAL = "the interval of one seed (Wilson's, of a share of images) holds the noise of the test images only"
 SEEDS = "several seeds: mean ± one standard deviation over seeds"
-SEEDS_INTERVAL = "t interval over seeds, for these test images, cut off at 0 and 100"
+SEEDS_INTERVAL = "the interval of several seeds holds the noise of seeds and of test images, cut off at 0 and 100"
+THESE_IMAGES = "where there are no predictions, the noise of seeds alone"
 TWO_SEEDS = "2 seeds: the interval is very wide"
 BEST = "best: the weights of the lowest validation loss"
 LAST = "last: those of the last epoch"
@@ -48,6 +49,15 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
+def points(value: float) -> str:
+    """A difference of accuracies, with its sign."""
+    return f"{100 * value:+.2f}".replace("-", "−")
+
+
+def interval_text(low: float, high: float) -> str:
+    return f"[{percent(low)}, {percent(high)}]".replace("-", "−")
+
+
 def _loss(value: float) -> str:
     return f"{value:.4f}"
 
@@ -77,22 +87,25 @@ def _cell(values: Sequence[float], show: Show) -> str:
     return show(found.mean) if found.deviation is None else f"{show(found.mean)} ± {show(found.deviation)}"
 
 
-def accuracy_interval(results: Sequence[Result]) -> tuple[float, float] | None:
-    """Of the best weights' test accuracy: over seeds when there are several, else over the test images.
+def accuracy_interval(variant: VariantData) -> tuple[float, float] | None:
+    """Of the best weights' test accuracy: over seeds and test images, with one seed over the test images alone.
 
-    A t interval of few seeds may pass 0 or 1, which no accuracy does: there it is cut off.
+    Where the store holds no predictions, several seeds give an interval for these test images. One of few seeds may
+    pass 0 or 1, which no accuracy does: there it is cut off. Seeds that all got the same images right, or all of them,
+    show no noise of their own: Wilson's is then as narrow as it may be.
     """
+    results, hits = variant.done, variant.hits
     values = [result.best.test_accuracy for result in results]
-    if len(values) == 1:
+    if len(values) == 1 or (hits is not None and (hits == hits[0]).all()):
         images = sum(map(sum, results[0].best.confusion))
         return wilson(round(values[0] * images), images)
-    found = over_seeds(values)
+    found = over_seeds(values) if hits is None else accuracy(hits).interval()
     return (max(found[0], 0.0), min(found[1], 1.0)) if found else None
 
 
-def _interval(results: Sequence[Result]) -> str:
-    found = accuracy_interval(results)
-    return f"[{percent(found[0])}, {percent(found[1])}]" if found else NOTHING
+def _interval(variant: VariantData) -> str:
+    found = accuracy_interval(variant)
+    return interval_text(*found) if found else NOTHING
 
 
 def _printed(scope: Scope, label: str, name: str, show: Show) -> str:
@@ -123,7 +136,7 @@ def _result_values(scope: Scope, variant: VariantData) -> dict[str, Any]:
         for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss"):
             row |= _with_deviation(f"{weights}_{name}", [getattr(score, name) for score in scores])
         row |= _with_deviation(f"{weights}_gap", [_gap(score) for score in scores])
-    interval = accuracy_interval(done)
+    interval = accuracy_interval(variant)
     row["best_test_accuracy_low"], row["best_test_accuracy_high"] = interval or (None, None)
     row["parameters"] = done[0].parameters if done else None
     row["devices"] = _devices(done)
@@ -142,7 +155,7 @@ def _results(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         ("Variant", lambda v: v.title),
         ("n", lambda v: str(len(v.done))),
         ("Test acc. %, best", lambda v: _cell([r.best.test_accuracy for r in v.done], percent)),
-        ("95 % interval", lambda v: _interval(v.done)),
+        ("95 % interval", _interval),
         ("Test acc. %, last", lambda v: _cell([r.last.test_accuracy for r in v.done], percent)),
     ]
     printed = bool(scope.submission.reference)
@@ -167,7 +180,9 @@ def _note(scope: Scope, variants: Sequence[VariantData], *, intervals: bool = Tr
     notes = ([ONE_SEED] if 1 in numbers else []) + ([SEEDS] if numbers - {1} else [])
     if intervals:
         notes += [ONE_SEED_INTERVAL] if 1 in numbers else []
-        notes += [SEEDS_INTERVAL] if numbers - {1} else []
+        several = [variant for variant in variants if len(variant.done) > 1]
+        notes += [SEEDS_INTERVAL] if several else []
+        notes += [THESE_IMAGES] if any(variant.hits is None for variant in several) else []
         notes += [TWO_SEEDS] if 2 in numbers else []
     kinds = _devices([result for variant in variants for result in variant.done])
     notes += [f"trained on {' and '.join(kinds)}"] if kinds else []
@@ -242,7 +257,7 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         ("n", lambda v: str(len(v.done))),
         ("Val. acc. %", lambda v: _cell([r.best.val_accuracy for r in v.done], percent)),
         ("Test acc. %, best", lambda v: _cell([r.best.test_accuracy for r in v.done], percent)),
-        ("95 % interval", lambda v: _interval(v.done)),
+        ("95 % interval", _interval),
     ]
     columns += [("Printed acc. %", lambda v: _printed(scope, v.label, "test_accuracy", percent))] if printed else []
     columns += [("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], _loss))]

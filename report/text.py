@@ -76,7 +76,9 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-_WORDS = frozenset({"Variant", "Data", "Quantity", "Device", "Cause", "Message", "State", "Chosen", "Printed choice"})
+_WORDS = frozenset(
+    {"Variant", "Data", "Verdict", "Quantity", "Device", "Cause", "Message", "State", "Chosen", "Printed choice"}
+)
 
 
 def sides(table: Table, left: str, right: str) -> list[str]:

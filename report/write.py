@@ -11,11 +11,15 @@ from db.errors import ConfigError
 from db.records import JobState
 from db.store import Store
 from report.characters import visible
+from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, figure_rows
 from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
+from report.pairs import compare, finding, pairs_table
 from report.scope import Scope, read_scope
 from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
+from report.verdicts import NAME as CLAIMS
+from report.verdicts import Verdict, claims_table, judge
 
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
@@ -24,12 +28,16 @@ _NAME = re.compile(r"[\w.=-]+")  # no way out of the folder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was written; `text` is the comparison table for a terminal, `json` every number shown."""
+    """What was written; `text` is the comparison table for a terminal, `json` every number shown.
+
+    `verdicts`: how many of the suite's claims have each.
+    """
 
     html: Path
     text: str
     json: Mapping[str, Any]
     counts: Mapping[str, int]
+    verdicts: Mapping[str, int]
 
 
 def write_report(store: Store, out: Path, *, submission_id: int | None = None) -> Report:
@@ -38,23 +46,27 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
     Raises NotFoundError for an empty store, ConfigError when `out` cannot be written.
     """
     scope = read_scope(store, submission_id)
-    tables = build_tables(scope)
+    pairs, judgements = compare(scope), judge(scope)
+    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judgements)]
+    said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         for table in tables:
             _write_table(out / "tables", table)
         figures = _write_figures(out / "figures", scope)
-        numbers = as_json(scope, tables, figures)
+        numbers = as_json(scope, tables, figures) | {"finding": said}
         _clear_earlier(out, numbers)
         (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-        _write(out / "report.md", markdown_page(scope, tables, figures))
+        _write(out / "report.md", markdown_page(scope, tables, figures, said))
         html = out / "report.html"
-        _write(html, html_page(scope, tables, figures))
+        _write(html, html_page(scope, tables, figures, said))
     except OSError as error:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
     main = comparison(tables)
-    return Report(html=html, text=visible(_for_terminal(main, tables)), json=numbers, counts=numbers["counts"])
+    text = visible(_for_terminal(main, tables, said))
+    verdicts = {str(verdict): sum(one.verdict is verdict for one in judgements) for verdict in Verdict}
+    return Report(html=html, text=text, json=numbers, counts=numbers["counts"], verdicts=verdicts)
 
 
 def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
@@ -74,16 +86,21 @@ def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
                     (out / folder / f"{name}.{ending}").unlink(missing_ok=True)
 
 
-def _for_terminal(main: Table, tables: Sequence[Table]) -> str:
-    """The comparison, and below it every attempt that failed, with what it said."""
+def _for_terminal(main: Table, tables: Sequence[Table], finding: str) -> str:
+    """The comparison, what its tests say, and below it every attempt that failed, with what it said."""
     failures = next(table for table in tables if table.name == FAILURES)
-    text = as_text(main)
+    claims = next(table for table in tables if table.name == CLAIMS)
+    text = f"{as_text(main)}\n\n{finding}" if finding else as_text(main)
+    if claims.cells:
+        kinds = {verdict: sum(line[1] == verdict for line in claims.cells) for verdict in Verdict}
+        text += f"\n\nClaims: {', '.join(f'{number} {verdict}' for verdict, number in kinds.items())}."
     return f"{text}\n\n{failures.title}:\n{as_text(failures)}" if failures.cells else text
 
 
 def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
     """Every number shown, plain; accuracies are fractions."""
     results = scope.results()
+    hits = {job_id: packed(one) for variant in scope.variants.values() for job_id, one in variant.measured.items()}
     labels: dict[int, list[str]] = {}
     for label, variant in scope.variants.items():
         for job in variant.jobs:
@@ -98,6 +115,7 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
             "state": str(job.state),
             "cause": str(job.cause) if job.cause else None,
             "result": asdict(results[job.id]) if job.id in results else None,
+            "hits": hits.get(job.id),
         }
         for job in scope.jobs()
     ]

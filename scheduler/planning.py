@@ -41,7 +41,7 @@ class Plan:
 
     @property
     def as_printed(self) -> bool:
-        """Whether data and protocol are the suite's own: only then printed values may stand beside ours."""
+        """Whether data and protocol are the suite's own: only of them its printed values and its claims speak."""
         # a copy with other files than the published set has a fingerprint
         own = all(e.dataset.fingerprint is None for e in self.entries if not e.dataset.name.startswith("folder:"))
         return own and not self.overrides
@@ -67,7 +67,7 @@ class Plan:
         ]
 
     def submission(self, *, command: str = "") -> NewSubmission:
-        """The suite as it is now; printed values come along only for its own data and protocol."""
+        """The suite as it is now; printed values and claims come along only for its own data and protocol."""
         suite = self.suite
         return NewSubmission(
             suite=suite.name,
@@ -82,6 +82,7 @@ class Plan:
             },
             layout={"sweeps": suite.sweeps, "tables": suite.tables, "figures": suite.figures},
             reference=suite.reference if self.as_printed else {},
+            claims=suite.claims if self.as_printed else (),
             command=command,
         )
 

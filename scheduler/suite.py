@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from db.errors import ConfigError, NotFoundError
+from db.statements import FORMS, parse_statement
 from models import ARGUMENTS
 from scheduler._suite_file import OF_VARIANTS, ReportFigure, ReportTable, Strict, SuiteFile, SweepTable, cleaned
 from scheduler._wording import explained, shown
@@ -21,7 +22,7 @@ from scheduler.config import Config
 from scheduler.datasets import normalise
 
 BUILT_IN = ("report",)
-OWN_TABLES = ("cost", "attempts_without_result", "printed_values")
+OWN_TABLES = ("cost", "attempts_without_result", "printed_values", "pairs", "claims")
 """Tables that every report has of its own; a suite's may not have their names, which are file names too."""
 
 _NAME_THEM = 'name the points: list = [{ name = "short", ... }]'
@@ -50,6 +51,7 @@ class Suite(Strict):
     tables: list[dict[str, Any]]
     figures: list[dict[str, Any]]
     reference: dict[str, Any]
+    claims: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()  # what was left out of it, and why
 
     def select(self, names: Iterable[str]) -> list[str]:
@@ -87,6 +89,7 @@ def load_suite(source: str = "report") -> Suite:
         tables=[table.model_dump() for table in file.tables] or _default_tables(file, sweeps),
         figures=[figure.model_dump() for figure in file.figures] or _default_figures(file, sweeps),
         reference=reference,
+        claims=_claims(where, file, variants),
         notices=notices,
     )
 
@@ -363,6 +366,28 @@ def _check_mentions(
             raise ConfigError(
                 f"{where}: {place}: no sweep {name!r}", fix=f"choose among {', '.join(sweeps) or '(none)'}"
             )
+
+
+def _claims(where: str, file: SuiteFile, variants: Mapping[str, Variant]) -> tuple[str, ...]:
+    """Each as it is kept, its variants being there."""
+    found: list[str] = []
+    for number, text in enumerate(file.claims, start=1):
+        place = f"{where}: claims {number}"
+        try:
+            statement = parse_statement(text)
+        except ValueError as error:
+            raise ConfigError(f"{place}: {error}", fix=f"write {FORMS}") from error
+        for label in filter(None, (statement.ours, statement.theirs)):
+            if label not in variants:
+                raise ConfigError(f"{place}: no variant {label!r}", fix=f"choose among {', '.join(variants)}")
+        configs = [variants[label].config for label in (statement.ours, statement.theirs) if label]
+        if len(configs) == 2 and configs[0] == configs[1]:
+            same = f"{statement.ours} and {statement.theirs} are the same config"
+            raise ConfigError(f"{place}: {same}", fix="compare two that differ")
+        if statement.text in found:
+            raise ConfigError(f"{place}: {statement.text!r} is there twice", fix="leave one of them out")
+        found.append(statement.text)
+    return tuple(found)
 
 
 def _default_tables(file: SuiteFile, sweeps: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from anova import interval_by_anova
 
 from db import open_store
 from db.records import Cause, Dataset, EpochRecord, ImageGrid, Predictions, Result, Scores, Weights
+from report.statistics import wilson
 from scheduler.planning import make_plan
 from scheduler.suite import load_suite
 
@@ -23,9 +25,9 @@ def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes
     """Every variant of the suite, done but for those that are `missing`, `failed`, or left `waiting`.
 
     `failed` names labels or (label, seed) pairs. `changes` are fields of the submission, or `epochs`, `precision`,
-    `device`, `fingerprint` and `only`: the labels to submit.
+    `device`, `fingerprint`, `only`: the labels to submit, and `levels`: how much of the test set a label gets right.
     """
-    suite = load_suite()
+    suite, levels = load_suite(), changes.pop("levels", {})
     only, fingerprint = changes.pop("only", suite.variants), changes.pop("fingerprint", FINGERPRINT)
     device, asked = changes.pop("device", "cpu"), {name: changes.pop(name, None) for name in ("epochs", "precision")}
     labels = [label for label in suite.variants if label in only and label not in missing]
@@ -44,11 +46,12 @@ def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes
             store.fail(claim, Cause.DIVERGED, f"the loss of epoch 3 is not finite (seed {claim.seed})")
         else:
             number = list(suite.variants).index(claim.label)
-            finish(store, claim, number=number, fingerprint=fingerprint, device=device)
+            level = levels.get(claim.label, 0.4 + 0.03 * number)
+            finish(store, claim, number=number, level=level, fingerprint=fingerprint, device=device)
     return submission_id
 
 
-def finish(store, claim, *, number=0, fingerprint=FINGERPRINT, device="cpu"):
+def finish(store, claim, *, number=0, level=0.4, fingerprint=FINGERPRINT, device="cpu"):
     """A history of 4 to 6 epochs, its last but one the best, and the result; `number` is the variant's."""
     random = np.random.default_rng([claim.seed, number])
     store.note_log(claim, "log")
@@ -56,7 +59,6 @@ def finish(store, claim, *, number=0, fingerprint=FINGERPRINT, device="cpu"):
     history = [epoch(n, number, random) for n in range(1, min(4 + claim.seed % 3, claim.config["epochs"]) + 1)]
     for record in history:
         store.record_epoch(claim, record)
-    level = 0.4 + 0.03 * number
     seen = {weights: predictions(level + more, random) for weights, more in ((Weights.BEST, 0.05), (Weights.LAST, 0.0))}
     best = scores(history[-2], seen[Weights.BEST], random)
     last = scores(history[-1], seen[Weights.LAST], random)
@@ -181,3 +183,23 @@ def histories_of(store, label):
     jobs = [job.id for job in store.jobs() if job.config == config]
     done = store.results(jobs)
     return [history for job_id, history in store.histories(jobs).items() if job_id in done]
+
+
+def hits_of(store, label):
+    """(seeds, images) behind `results_of`: which test images the best weights got right."""
+    config = load_suite().variants[label].config.canonical()
+    jobs = sorted((job for job in store.jobs() if job.config == config), key=lambda job: job.seed)
+    done = store.results([job.id for job in jobs])
+    found = [store.predictions(job.id, Weights.BEST) for job in jobs if job.id in done]
+    return np.array([one.probabilities.argmax(1) == one.labels for one in found])
+
+
+def accuracy_interval_of(store, label):
+    """The 95 % interval of a label's test accuracy: of one seed Wilson's, of several by an analysis of variance."""
+    hits = hits_of(store, label)
+    if not len(hits):
+        return None
+    if len(hits) == 1:
+        return wilson(int(hits.sum()), hits.size)
+    low, high = interval_by_anova(hits)
+    return max(low, 0), min(high, 1)

@@ -15,14 +15,16 @@ from db.errors import ConfigError
 from report import write_report
 from report.captions import caption
 from report.page import html_page, in_order, markdown_page
+from report.pairs import compare, pairs_table
 from report.scope import read_scope
 from report.tables import build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
+from report.verdicts import claims_table, judge
 from scheduler.suite import load_suite
 
 STUDY = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
 TUNING = {"tuning_conv_depths", "tuning_hidden_units", "tuning_depth"}
-EVERY = {"printed_values", "cost", "attempts_without_result"}
+EVERY = {"pairs", "claims", "printed_values", "cost", "attempts_without_result"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,8 @@ def scope(gaps):
 
 @pytest.fixture(scope="module")
 def tables(scope):
-    return {table.name: table for table in build_tables(scope)}
+    tested = pairs_table(scope, compare(scope)), claims_table(scope, judge(scope))
+    return {table.name: table for table in (*build_tables(scope), *tested)}
 
 
 def rows_of_all_tables(store):
@@ -99,12 +102,18 @@ def test_a_table_as_markdown_latex_and_text_has_every_cell(tables):
         ]
         assert [lines[0], *lines[2:]] == [list(table.head), *map(list, table.cells)]
         body = as_latex(table).split(r"\midrule")[1].split(r"\bottomrule")[0]
-        rows = [row.split(" & ") for row in body.replace(r"\\", "").strip().split("\n") if row]
+        rows = [row.split(" & ") for row in body.replace(r"\\", "").strip("\n").split("\n") if row]
         assert [len(row) for row in rows] == [len(table.head)] * len(table.cells)
         plain = str.maketrans({"\\": "", "$": "", "{": "", "}": ""})
         for row, cells in zip(rows, table.cells, strict=True):
             assert [
-                cell.strip().replace(r"$\pm$", "±").replace("$-$", "−").replace("--", "–").translate(plain)
+                cell.strip()
+                .replace(r"$\pm$", "±")
+                .replace("$-$", "−")
+                .replace(r"\textless{}", "<")
+                .replace(r"\textgreater{}", ">")
+                .replace("--", "–")
+                .translate(plain)
                 for cell in row
             ] == list(cells)
         text = as_text(table).split("\n")
@@ -114,7 +123,12 @@ def test_a_table_as_markdown_latex_and_text_has_every_cell(tables):
 
 def test_the_terminal_shows_the_table_of_all_networks(written, tables):
     comparison, failures = written[0].text.split("\n\nAttempts without a result:\n")
-    assert comparison == as_text(tables["table_4_comparison"])
+    table, found, claims = comparison.split("\n\n")
+    assert table == as_text(tables["table_4_comparison"])
+    assert found.startswith("Of the 5 variants tested Both + augmentation has the highest test accuracy, ")
+    verdicts = [row["verdict"] for row in tables["claims"].values]
+    counts = {verdict: verdicts.count(verdict) for verdict in ("supported", "contradicted", "undecided")}
+    assert claims == f"Claims: {', '.join(f'{number} {verdict}' for verdict, number in counts.items())}."
     assert failures == as_text(tables["attempts_without_result"])
     assert "the loss of epoch 3 is not finite (seed 42)" in failures
     assert "± " in written[0].text
@@ -208,10 +222,10 @@ def test_hostile_names_stay_text(tmp_path):
             [(42,)],
             "2 variants on cifar100-20 with one seed each: an interval holds the noise of the test images alone, and ",
         ),
-        ([(42, 43)], "2 variants on cifar100-20 with 2 seeds each: a 95 % interval is where the mean"),
+        ([(42, 43)], "2 variants on cifar100-20 with 2 seeds each: a 95 % interval is where the accuracy"),
         (
             [(42,), (43, 44)],
-            "with 1 to 3 seeds each: a 95 % interval is where the mean over many seeds is to be expected; where n ",
+            "1 to 3 seeds each: a 95 % interval is where the accuracy over many seeds and other test images is to",
         ),
     ],
 )
@@ -310,7 +324,7 @@ def test_files_of_an_earlier_report_go_and_those_of_others_stay(tmp_path):
         fill(store, seeds=(42,), only=("baseline",), layout=smaller)
         write_report(store, out)
     names = {path.stem for path in (out / "tables").iterdir()}
-    assert names == {layout["tables"][0]["name"], "printed_values", "cost", "attempts_without_result", "mine"}
+    assert names == {layout["tables"][0]["name"], "mine"} | EVERY
     assert {path.stem for path in (out / "figures").iterdir()} == {"figure_01_baseline_history", "figure_99_mine"}
 
 

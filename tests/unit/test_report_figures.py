@@ -5,13 +5,12 @@ import statistics
 
 import numpy as np
 import pytest
-from filled_store import CASES, filled, histories_of, results_of
+from filled_store import CASES, accuracy_interval_of, filled, histories_of, results_of
 from matplotlib.colors import to_hex
 
 from report.figure_data import figure_rows
 from report.figures import draw
 from report.scope import read_scope
-from report.statistics import over_seeds, wilson
 from report.theme import colours, style
 from scheduler.suite import load_suite
 
@@ -36,6 +35,7 @@ class Case:
     def __init__(self, name, store):
         self.name, self.scope = name, read_scope(store, None)
         self.stored_results = {label: results_of(store, label) for label in SUITE.variants}
+        self.intervals = {label: accuracy_interval_of(store, label) for label in SUITE.variants}
         self.stored_histories = {label: histories_of(store, label) for label in SUITE.variants}
         self.colours = colours(self.scope.submission.variants)
         self.rows = {name: figure_rows(self.scope, figure) for name, figure in FIGURES.items()}
@@ -247,16 +247,15 @@ def test_metric_panels_show_the_last_epoch_each_its_own_metric(case):
 
 def accuracy_marks(case, labels):
     """(mean, low, high) in per cent of each label's test accuracy, None where nothing is done."""
-    return [accuracy_mark(case.results(label)) for label in labels]
+    return [accuracy_mark(case, label) for label in labels]
 
 
-def accuracy_mark(results):
-    values = [one.best.test_accuracy for one in results]
+def accuracy_mark(case, label):
+    values = [one.best.test_accuracy for one in case.results(label)]
     if not values:
         return None
-    images = sum(map(sum, results[0].best.confusion))
-    low, high = over_seeds(values) if len(values) > 1 else wilson(round(values[0] * images), images)
-    return 100 * statistics.mean(values), 100 * max(low, 0), 100 * min(high, 1)
+    low, high = case.intervals[label]
+    return 100 * statistics.mean(values), 100 * low, 100 * high
 
 
 def panels_of_accuracy(case):

@@ -130,7 +130,7 @@ def test_captions_say_which_variant_has_how_many_seeds(scope):
         assert captions["tuning"].split(". ")[1] == (
             "n = 0: Convolution depths: (128, 256) (not submitted); Hidden units: 64 (3 failed: diverged)"
         )
-        assert "over the seeds (t)" in captions["test_accuracy"]
+        assert "of the seeds and the test images" in captions["test_accuracy"]
         assert "Wilson" not in captions["test_accuracy"]
 
 

@@ -4,11 +4,10 @@ import statistics
 
 import numpy as np
 import pytest
-from filled_store import CASES, filled, histories_of, results_of
+from filled_store import CASES, accuracy_interval_of, filled, histories_of, results_of
 
 from report.figure_data import figure_rows
 from report.scope import read_scope
-from report.statistics import over_seeds, wilson
 from scheduler.suite import load_suite
 
 SUITE = load_suite()
@@ -70,10 +69,9 @@ def test_rows_of_accuracy_hold_mean_deviation_interval_and_printed_value(case, n
         assert (row["n"], row["state"]) == (len(found), scope.variant(row["variant"]).state)
         assert_summary(row, "test_accuracy", best)
         assert_summary(row, "last_test_accuracy", [one.last.test_accuracy for one in found])
-        images = sum(map(sum, found[0].best.confusion)) if found else 0
-        low, high = over_seeds(best) or (wilson(round(best[0] * images), images) if best else (None, None))
-        assert row["low"] == (low and pytest.approx(max(low, 0)))
-        assert row["high"] == (high and pytest.approx(min(high, 1)))
+        low, high = accuracy_interval_of(store, row["variant"]) or (None, None)
+        assert row["low"] == (low and pytest.approx(low))
+        assert row["high"] == (high and pytest.approx(high))
         assert row["parameters"] == (found[0].parameters if found else None)
         assert row["flops"] == (found[0].flops if found else None)
         for field in ("test_accuracy", "parameters"):

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import replace
 
 import pytest
-from filled_store import CASES, filled, histories_of, results_of
+from filled_store import CASES, accuracy_interval_of, filled, histories_of, results_of
 
 from report.scope import read_scope
 from report.statistics import over_seeds, summarise, wilson
@@ -62,28 +62,24 @@ def percent(values):
     return mean(values, ".2f", 100)
 
 
-def interval(results):
-    values = [one.best.test_accuracy for one in results]
-    if not values:
-        return "–"
-    images = sum(map(sum, results[0].best.confusion))
-    low, high = over_seeds(values) if len(values) > 1 else wilson(round(values[0] * images), images)
-    return f"[{100 * max(low, 0):.2f}, {100 * min(high, 1):.2f}]"
+def interval(store, label):
+    found = accuracy_interval_of(store, label)
+    return f"[{100 * found[0]:.2f}, {100 * found[1]:.2f}]" if found else "–"
 
 
 def state(case, label):
     return STATES[case].get(label, "3 done" if case == "gaps" else "1 done")
 
 
-def columns(case, label, results):
+def columns(case, store, label):
     """Every column that a table of results or of tuning may have, for this variant."""
-    printed = PRINTED.get(label, ("–",) * 3)
+    printed, results = PRINTED.get(label, ("–",) * 3), results_of(store, label)
     return {
         "Variant": SUITE.variants[label].title,
         "n": str(len(results)),
         "Val. acc. %": percent([one.best.val_accuracy for one in results]),
         "Test acc. %, best": percent([one.best.test_accuracy for one in results]),
-        "95 % interval": interval(results),
+        "95 % interval": interval(store, label),
         "Test acc. %, last": percent([one.last.test_accuracy for one in results]),
         "Printed acc. %": printed[0],
         "Test loss, best": mean([one.best.test_loss for one in results], ".4f"),
@@ -100,7 +96,7 @@ def test_every_cell_of_a_table_of_results_is_the_stores(case, name):
     which, store, _, tables = case
     labels = next(one for one in SUITE.tables if one["name"] == name)["variants"]
     for label, cells in zip(labels, tables[name].cells, strict=True):
-        expected = columns(which, label, results_of(store, label))
+        expected = columns(which, store, label)
         assert dict(zip(tables[name].head, cells, strict=True)) == {head: expected[head] for head in tables[name].head}
     assert {"n", "95 % interval", "Printed acc. %", "Printed loss", "State"} < set(tables[name].head)
     assert ("Printed parameters" in tables[name].head) is (name == "table_4_comparison")
@@ -115,7 +111,7 @@ def test_every_cell_of_a_tuning_table_is_the_stores(case, name):
     chosen = max(best, key=lambda label: statistics.mean(best[label])) if complete else None
     assert len(tables[name].cells) == len(sweep["points"])
     for label, cells in zip(sweep["points"], tables[name].cells, strict=True):
-        expected = columns(which, label, results_of(store, label)) | {sweep["title"]: sweep["points"][label]}
+        expected = columns(which, store, label) | {sweep["title"]: sweep["points"][label]}
         expected["Chosen"] = "by validation" if label == chosen else ""
         expected["Printed choice"] = "best" if label in ("conv_depths=64x128", "hidden_units=128") else ""
         assert dict(zip(tables[name].head, cells, strict=True)) == {head: expected[head] for head in tables[name].head}
@@ -316,7 +312,7 @@ def test_notes_say_what_an_interval_holds(case):
     which, _, _, tables = case
     note = tables["table_4_comparison"].note
     assert ("the noise of seeds is unknown" in note) is (which == "one seed")
-    assert ("t interval over seeds" in note) is (which == "gaps")
+    assert ("holds the noise of seeds and of test images" in note) is (which == "gaps")
     assert ("mean ± one standard deviation over seeds" in note) is (which == "gaps")
     assert ("2 seeds: the interval is very wide" in note) is (which == "gaps")
     assert "trained on cpu float32" in note

@@ -1,0 +1,29 @@
+"""`bench compare`: today's results beside a saved report; ends with 1 when something has become worse."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import _options as options
+
+
+def compare(
+    against: Annotated[
+        Path, typer.Option("--against", metavar="FILE", help="A report.json that `bench report` wrote.")
+    ],
+    submission: options.Reported = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what has become worse since a saved report.
+
+    Ends with 1 when a variant is worse by more than noise; for a pipeline.
+    """
+    from report import compare_with
+
+    store = options.opened(options.settings(), create=False)
+    text, rows = compare_with(store, against, submission_id=submission)
+    options.put(json.dumps(rows, indent=2) if as_json else text)
+    if any(row["verdict"] == "worse" for row in rows):
+        raise typer.Exit(1)

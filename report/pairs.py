@@ -1,0 +1,257 @@
+"""Which variants are better than which: every pair, tested together, and what that says in a sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from report.scope import Scope, VariantData
+from report.statistics import (
+    LEVEL,
+    POWER,
+    Estimate,
+    Hits,
+    equivalence,
+    holm,
+    seeds_needed,
+    tested,
+    wins,
+)
+from report.tables import NOTHING, Table, interval_text, percent, points
+from report.text import sentence
+
+MARGIN = 0.01  # of accuracy: a smaller difference is taken for none
+_MARGIN = "1 point"
+NAME = "pairs"
+_MOST = 30  # variants of which all pairs are compared; of more, those with the best and with the first
+_RISK = 1 - LEVEL
+_HEAD = (
+    *("Pair", "n", "Difference, points", "95 % interval", "p", "p, adjusted", "Ahead in pairs of seeds, %"),
+    *("Only the first right", "Only the second right", "Would have been found, points", "Seeds needed", "Verdict"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """`ours` less `theirs`; `different` and `equal` are p values adjusted for all pairs compared."""
+
+    ours: VariantData
+    theirs: VariantData
+    found: Estimate
+    p_value: float
+    different: float
+    equal: float
+    chance: float | None
+    flips: tuple[float, float]
+    needed: int | None
+
+    @property
+    def single(self) -> bool:
+        """Whether both have one seed: McNemar's test, of these two networks."""
+        return not self.found.seed_noise and len(self.ours.distinct) == len(self.theirs.distinct) == 1
+
+    @property
+    def ahead(self) -> VariantData | None:
+        """The better one, where they can be told apart."""
+        if self.different >= _RISK:
+            return None
+        return self.ours if self.found.value > 0 else self.theirs
+
+    @property
+    def verdict(self) -> str:
+        if self.ahead is not None:
+            if self.single:
+                return f"{self.ahead.title}’s run is ahead"
+            return f"{self.ahead.title} is ahead{'' if self.found.seed_noise else '; one side has one seed'}"
+        if self.found.seed_noise and self.equal < _RISK:
+            return f"equal within {_MARGIN}"
+        return "cannot be told apart"
+
+
+def compare(scope: Scope) -> list[Pair]:
+    """All pairs of variants with predictions of the same test images, points of sweeps apart.
+
+    Of more than thirty variants those with the first one, which a suite names its baseline, and with the one of the
+    highest test accuracy. Points of a sweep are chosen by validation, and are not compared on the test set.
+    """
+    chosen = compared(scope)
+    both = [pair for pair in combinations(chosen, 2) if same_images(*pair)]
+    number = len(both)
+    if len(chosen) > _MOST:
+        kept = {chosen[0].label, _best(chosen).label}
+        both = [pair for pair in both if kept & {one.label for one in pair}]
+    hits = {variant.label: _hits(variant) for variant in chosen}
+    found = [tested(hits[ours.label], hits[theirs.label]) for ours, theirs in both]
+    different = _adjusted([p_value for _, p_value in found], number)
+    equal = _adjusted([equivalence(estimate, MARGIN) for estimate, _ in found], number)
+    return [
+        _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other)
+        for pair, of_pair, one, other in zip(both, found, different, equal, strict=True)
+    ]
+
+
+def compared(scope: Scope) -> list[VariantData]:
+    """Each config once, under its first label."""
+    sweeps = scope.submission.layout.get("sweeps", {}).values()
+    points = {point for sweep in sweeps for point in sweep["points"]}
+    found: dict[tuple[int, ...], VariantData] = {}
+    for label, variant in scope.variants.items():
+        if label not in points and variant.hits is not None:
+            found.setdefault(variant.job_ids, variant)
+    return list(found.values())
+
+
+def _hits(variant: VariantData) -> Hits:
+    assert variant.hits is not None  # noqa: S101 - `compared` takes none without
+    return variant.hits
+
+
+def same_images(ours: VariantData, theirs: VariantData) -> bool:
+    return ours.distinct[0].images == theirs.distinct[0].images
+
+
+def _best(variants: Sequence[VariantData]) -> VariantData:
+    return max(variants, key=lambda variant: float(_hits(variant).mean()))
+
+
+def _adjusted(p_values: Sequence[float], number: int) -> list[float]:
+    """For so many tests. Which of them are here may have been chosen by their outcome: then Holm's steps do not hold,
+    and each p value counts for all (Bonferroni)."""
+    if len(p_values) == number:
+        return holm(p_values)
+    return [min(1.0, number * p_value) for p_value in p_values]
+
+
+def _pair(
+    pair: tuple[VariantData, VariantData],
+    hits: Sequence[Hits],
+    found: Estimate,
+    p_value: float,
+    *,
+    different: float,
+    equal: float,
+) -> Pair:
+    ours, theirs = hits
+    rates, their_rates = ours.mean(0), theirs.mean(0)
+    return Pair(
+        ours=pair[0],
+        theirs=pair[1],
+        found=found,
+        p_value=p_value,
+        different=different,
+        equal=equal,
+        chance=wins(ours.mean(1), theirs.mean(1)) if found.seed_noise else None,
+        flips=(float((rates * (1 - their_rates)).sum()), float((their_rates * (1 - rates)).sum())),
+        needed=seeds_needed(ours, theirs, found.value),
+    )
+
+
+def pairs_table(scope: Scope, pairs: Sequence[Pair]) -> Table:
+    return Table(
+        name=NAME,
+        title="Every pair, on the test images, best weights",
+        note=_note(pairs),
+        head=_HEAD,
+        cells=tuple(_cells(pair) for pair in pairs),
+        values=tuple(_values(pair) for pair in pairs),
+        fields=("ours", "theirs"),
+        shown=bool(pairs),
+    )
+
+
+def _note(pairs: Sequence[Pair]) -> str:
+    notes = [
+        "the first less the second; adjusted p values hold for all pairs together (Holm), and the verdict is by them"
+    ]
+    notes += ["all other numbers are those of the row alone"]
+    if any(pair.single for pair in pairs):
+        notes.append("one seed each: McNemar's exact test of these two runs; what another seed would give is unknown")
+    if any(not pair.found.seed_noise and not pair.single for pair in pairs):
+        notes.append("one side with one seed: its noise is unknown and not in the interval")
+    if any(pair.found.seed_noise for pair in pairs):
+        notes.append("several seeds: the interval and Student's t hold the noise of seeds and of test images")
+        notes.append(
+            f"seeds needed: of each, to find the difference shown in {POWER:.0%} of all cases; – where none is enough"
+        )
+    notes.append(
+        f"would have been found: the smallest difference that such a comparison finds in {POWER:.0%} of all cases"
+    )
+    notes.append("only one right: test images, the mean over pairs of seeds")
+    notes.append(f"equal: less than {percent(MARGIN)} points apart by two one-sided tests")
+    return "; ".join(notes)
+
+
+def _cells(pair: Pair) -> tuple[str, ...]:
+    seeds = [len(one.distinct) for one in (pair.ours, pair.theirs)]
+    return (
+        f"{pair.ours.title} − {pair.theirs.title}",
+        str(seeds[0]) if seeds[0] == seeds[1] else f"{seeds[0]}, {seeds[1]}",
+        points(pair.found.value),
+        interval_text(*pair.found.interval()),
+        chance(pair.p_value),
+        chance(pair.different),
+        NOTHING if pair.chance is None else f"{100 * pair.chance:.0f}",
+        f"{pair.flips[0]:,.0f}",
+        f"{pair.flips[1]:,.0f}",
+        percent(pair.found.smallest_difference()),
+        NOTHING if pair.needed is None else f"{pair.needed:,}",
+        pair.verdict,
+    )
+
+
+def chance(value: float) -> str:
+    """A p value as tables show it."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _values(pair: Pair) -> dict[str, Any]:
+    low, high = pair.found.interval()
+    return {
+        "ours": pair.ours.label,
+        "theirs": pair.theirs.label,
+        "ours_n": len(pair.ours.distinct),
+        "theirs_n": len(pair.theirs.distinct),
+        "difference": pair.found.value,
+        "difference_low": low,
+        "difference_high": high,
+        "seed_noise": pair.found.seed_noise,
+        "test": "mcnemar" if pair.single else "t",
+        "p": pair.p_value,
+        "p_holm": pair.different,
+        "p_equal_holm": pair.equal,
+        "equal_within": MARGIN,
+        "ahead_in_pairs_of_seeds": pair.chance,
+        "only_ours_right": pair.flips[0],
+        "only_theirs_right": pair.flips[1],
+        "would_have_been_found": pair.found.smallest_difference(),
+        "seeds_needed": pair.needed,
+        "ahead": pair.ahead.label if pair.ahead else None,
+        "verdict": pair.verdict,
+    }
+
+
+def finding(pairs: Sequence[Pair]) -> str:
+    """What the tests say of the tested variant with the highest test accuracy; empty without pairs."""
+    if not pairs:
+        return ""
+    tested_ones = {one.label: one for pair in pairs for one in (pair.ours, pair.theirs)}
+    best = _best([*tested_ones.values()])
+    own = [pair for pair in pairs if pair.ours is best or pair.theirs is best]
+    places: dict[str, list[str]] = {"it is ahead of": [], "it equals": [], "it cannot be told apart from": []}
+    for pair in own:
+        other = pair.theirs if pair.ours is best else pair.ours
+        equal = pair.found.seed_noise and pair.equal < _RISK
+        word = "it is ahead of" if pair.ahead is best else "it equals" if equal else "it cannot be told apart from"
+        places[word].append(other.title)
+    parts = [f"of the {len(tested_ones)} variants tested {best.title} has the highest test accuracy, "]
+    parts[0] += f"{percent(float(_hits(best).mean()))} %"
+    for word, names in places.items():
+        if names:
+            parts.append(f"{word} {_listed(names)}{f' within {_MARGIN}' if word == 'it equals' else ''}")
+    if any(not pair.found.seed_noise for pair in own):
+        parts.append("where a variant has one seed this holds for that run alone: the noise of seeds is unknown")
+    return sentence("; ".join(parts))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,193 @@
+"""What became of the suite's claims: supported, contradicted, or undecided, with the figures behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from db.statements import Statement, parse_statement
+from report.pairs import compared, same_images
+from report.scope import Scope, VariantData
+from report.statistics import LEVEL, POWER, Estimate, Hits, difference, equivalence, holm, seeds_needed
+from report.tables import NOTHING, Table, interval_text, points
+
+NAME = "claims"
+_RISK = 1 - LEVEL
+
+
+class Verdict(StrEnum):
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """`against`: the variant that decided, of a claim of all the one that comes nearest to `ours` or above it.
+
+    `needed` seeds of each would decide an undecided claim in most cases, if the difference is as it looks now.
+    """
+
+    statement: Statement
+    verdict: Verdict
+    why: str
+    against: VariantData | None = None
+    found: Estimate | None = None
+    needed: int | None = None
+
+
+def judge(scope: Scope) -> list[Judgement]:
+    """Each claim by itself: its error of 5 % is its own, and of twenty false claims one may be supported."""
+    return [_judged(scope, parse_statement(text)) for text in scope.submission.claims]
+
+
+def _judged(scope: Scope, statement: Statement) -> Judgement:
+    named = [label for label in (statement.ours, statement.theirs) if label]
+    without = [label for label in named if label not in scope.variants or scope.variants[label].hits is None]
+    if without:
+        return Judgement(statement=statement, verdict=Verdict.UNDECIDED, why=_absent(scope, without))
+    ours = scope.variants[statement.ours]
+    if statement.kind == "best":
+        return _of_all(scope, statement, ours)
+    theirs = scope.variants[statement.theirs]
+    if not same_images(ours, theirs):
+        return Judgement(statement=statement, verdict=Verdict.UNDECIDED, why="tested on different images")
+    return _of_two(statement, ours, theirs)
+
+
+def _absent(scope: Scope, labels: Sequence[str]) -> str:
+    """Why nothing can be said of them: one that has results of several kinds has a row for each, of another name."""
+    kinds = [label for label in labels if label not in scope.variants]
+    if kinds:
+        return f"{', '.join(kinds)}: results of several kinds of device"
+    return f"{', '.join(labels)}: no result yet" + (
+        ", or none with predictions" if any(scope.variants[label].done for label in labels) else ""
+    )
+
+
+def _of_two(statement: Statement, ours: VariantData, theirs: VariantData) -> Judgement:
+    found, wanted = difference(_hits(ours), _hits(theirs)), statement.amount
+    low, high = found.interval()
+    distance: float | None = None
+    if statement.kind == "equal":
+        yes, no = equivalence(found, wanted) < _RISK, low > wanted or high < -wanted
+    elif statement.kind == "about":
+        yes, no = low > 0 and low <= wanted <= high, high < 0 or not low <= wanted <= high
+        distance = found.value
+    else:
+        yes, no = (low >= wanted if wanted else low > 0), high < wanted
+        distance = found.value - wanted
+    return _decided(statement, ours, theirs, found, yes=yes, no=no, distance=distance)
+
+
+def _of_all(scope: Scope, statement: Statement, ours: VariantData) -> Judgement:
+    """Better than each, all tests together by Holm; contradicted when one of them is better by the same tests.
+
+    Points of sweeps have no part in it, unless one is named.
+    """
+    others = [one for one in compared(scope) if one.job_ids != ours.job_ids and same_images(ours, one)]
+    estimates = [difference(_hits(ours), _hits(other)) for other in others]
+    sure = [p_value < _RISK for p_value in holm([found.p_value() for found in estimates])]
+    ranked = sorted(zip(estimates, sure, others, strict=True), key=lambda one: (one[1], one[0].value))
+    better = [one for one in ranked if one[0].seed_noise and one[1] and one[0].value < 0]
+    open_ones = _open(scope, [ours, *others])
+    if not ranked:
+        return Judgement(statement=statement, verdict=Verdict.UNDECIDED, why=open_ones or "nothing to compare it with")
+    unsure = [one for one in ranked if not (one[0].seed_noise and one[1])]
+    found, _, against = (better or unsure or ranked)[0]
+    yes = not unsure and not open_ones and all(one.value > 0 for one, _, _ in ranked)
+    done = _decided(statement, ours, against, found, yes=yes, no=bool(better), distance=found.value)
+    return done if done.why or done.verdict is not Verdict.UNDECIDED else replace(done, why=open_ones)
+
+
+def _open(scope: Scope, seen: Sequence[VariantData]) -> str:
+    """Names the variants that were not compared."""
+    sweeps = scope.submission.layout.get("sweeps", {}).values()
+    points = {point for sweep in sweeps for point in sweep["points"]}
+    jobs = {variant.job_ids for variant in seen}
+    names = [one.label for label, one in scope.variants.items() if label not in points and one.job_ids not in jobs]
+    return f"{', '.join(names)}: no result yet" if names else ""
+
+
+def _hits(variant: VariantData) -> Hits:
+    assert variant.hits is not None  # noqa: S101 - looked at by `_judged` and `compared`
+    return variant.hits
+
+
+def _decided(
+    statement: Statement,
+    ours: VariantData,
+    theirs: VariantData,
+    found: Estimate,
+    *,
+    yes: bool,
+    no: bool,
+    distance: float | None,
+) -> Judgement:
+    """A single seed decides nothing: what another one would give is unknown. `distance`: to what is to be ruled out."""
+    verdict = Verdict.UNDECIDED
+    if found.seed_noise and (yes or no):
+        verdict = Verdict.SUPPORTED if yes else Verdict.CONTRADICTED
+    needed = None
+    if verdict is Verdict.UNDECIDED and distance is not None:
+        needed = seeds_needed(_hits(ours), _hits(theirs), distance)
+    why = (
+        ""
+        if found.seed_noise
+        else f"one seed{'' if len(ours.distinct) == len(theirs.distinct) else ' of one'}: the noise of seeds is unknown"
+    )
+    open_jobs = [one.label for one in (ours, theirs) if not one.complete]
+    why = "; ".join(filter(None, (why, f"{', '.join(open_jobs)}: not all seeds are done" if open_jobs else "")))
+    return Judgement(statement=statement, verdict=verdict, why=why, against=theirs, found=found, needed=needed)
+
+
+def claims_table(scope: Scope, judgements: Sequence[Judgement]) -> Table:
+    return Table(
+        name=NAME,
+        title="What the suite claims, and what became of it",
+        note=(
+            "each claim has an error of 5 % of its own; supported: the 95 % interval of the difference lies wholly "
+            "where the claim says, for “about” it lies above 0 and holds the amount, and a best one is better than "
+            "each other by Holm's tests; contradicted: the interval lies wholly elsewhere; seeds needed: of each "
+            f"variant, to decide in {POWER:.0%} of all cases, if the difference is as it looks now, which is often too "
+            "large; whoever adds seeds until a claim is decided errs more often"
+        ),
+        head=("Claim", "Verdict", "Against", "n", "Difference, points", "95 % interval", "Seeds needed", "Why"),
+        cells=tuple(_cells(scope, one) for one in judgements),
+        values=tuple(_values(one) for one in judgements),
+        fields=("claim", "verdict"),
+        shown=bool(judgements),
+    )
+
+
+def _cells(scope: Scope, one: Judgement) -> tuple[str, ...]:
+    start = (one.statement.text, str(one.verdict))
+    if one.found is None or one.against is None:
+        return (*start, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, one.why)
+    seeds = dict.fromkeys(str(len(v.distinct)) for v in (scope.variants[one.statement.ours], one.against))
+    return (
+        *start,
+        one.against.title,
+        ", ".join(seeds),
+        points(one.found.value),
+        interval_text(*one.found.interval()),
+        NOTHING if one.needed is None else f"{one.needed:,}",
+        one.why,
+    )
+
+
+def _values(one: Judgement) -> dict[str, Any]:
+    low, high = one.found.interval() if one.found else (None, None)
+    return {
+        "claim": one.statement.text,
+        "verdict": str(one.verdict),
+        "kind": one.statement.kind,
+        "ours": one.statement.ours,
+        "theirs": one.against.label if one.against else one.statement.theirs or None,
+        "amount": one.statement.amount,
+        "difference": one.found.value if one.found else None,
+        "difference_low": low,
+        "difference_high": high,
+        "seeds_needed": one.needed,
+        "why": one.why,
+    }

@@ -1,0 +1,138 @@
+"""What the report makes of a suite's claims, on tables of hits whose difference is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from filled_store import filled
+
+from db.statements import parse_statement
+from report.scope import read_scope
+from report.statistics import difference, seeds_needed
+from report.verdicts import Verdict, claims_table, judge
+
+
+@pytest.fixture(scope="module")
+def scope(tmp_path_factory):
+    """Three networks of five seeds whose true accuracies are 0.5, 0.5 and 0.7, and one of a single seed."""
+    only = ("baseline", "dropout", "batchnorm", "both")
+    with filled(tmp_path_factory.mktemp("store"), seeds=(42, 43, 44, 45, 46), only=only) as store:
+        found = read_scope(store, None)
+    random = np.random.default_rng(1)
+    hard = random.normal(0, 1, 4000)
+    variants = dict(found.variants)
+    for label, ability in (("baseline", 0.0), ("dropout", 0.0), ("batchnorm", 0.75), ("both", 1.5)):
+        measured = {
+            job: replace(one, right=ability + 0.05 * random.normal() - hard + random.normal(size=4000) > 0)
+            for job, one in variants[label].measured.items()
+        }
+        variants[label] = replace(variants[label], measured=measured)
+    first = variants["both"].jobs[0].id
+    single = replace(
+        variants["both"],
+        jobs=variants["both"].jobs[:1],
+        results={first: variants["both"].results[first]},
+        measured={first: variants["both"].measured[first]},
+    )
+    return replace(found, variants={**variants, "both": single})
+
+
+def judged(scope, text):
+    (one,) = judge(replace(scope, submission=replace(scope.submission, claims=(text,))))
+    return one
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        ("batchnorm > baseline", "supported"),
+        ("baseline < batchnorm", "supported"),
+        ("batchnorm > baseline by 0.05", "supported"),
+        ("batchnorm > baseline by 0.2", "undecided"),
+        ("batchnorm > baseline by 0.4", "contradicted"),
+        ("batchnorm > baseline by about 0.2", "supported"),
+        ("batchnorm > baseline by about 0.05", "contradicted"),
+        ("baseline > batchnorm by about 0.2", "contradicted"),
+        ("baseline > dropout by about 0.01", "undecided"),
+        ("baseline > batchnorm", "contradicted"),
+        ("baseline > dropout", "undecided"),
+        ("baseline > dropout by 0.1", "contradicted"),
+        ("baseline = dropout within 0.05", "supported"),
+        ("baseline = dropout within 0.001", "undecided"),
+        ("baseline = batchnorm within 0.05", "contradicted"),
+        ("both > baseline", "undecided"),
+        ("best = baseline", "contradicted"),
+        ("advanced > baseline", "undecided"),
+        ("best = advanced", "undecided"),
+    ],
+)
+def test_a_claim_gets_the_verdict_that_the_known_difference_deserves(scope, claim, verdict):
+    assert judged(scope, claim).verdict == verdict
+
+
+def test_the_best_one_must_be_better_than_every_other_and_every_other_must_have_a_result(scope):
+    done = {label: one for label, one in scope.variants.items() if one.done and label != "both"}
+    assert judged(replace(scope, variants=done), "best = batchnorm").verdict is Verdict.SUPPORTED
+    single = judged(replace(scope, variants={**done, "both": scope.variants["both"]}), "best = batchnorm")
+    assert (single.verdict, single.against.label) == (Verdict.UNDECIDED, "both")  # ahead by one run
+    assert single.why == "one seed of one: the noise of seeds is unknown"
+    waiting = judged(replace(scope, variants={**done, "resnet": scope.variants["resnet"]}), "best = batchnorm")
+    assert (waiting.verdict, waiting.why) == (Verdict.UNDECIDED, "resnet: no result yet")
+    assert judged(scope, "best = baseline").against.label == "batchnorm"
+
+
+def test_figures_are_those_of_the_difference_and_a_single_seed_says_so(scope):
+    one = judged(scope, "baseline > dropout")
+    hits = [scope.variant(label).hits for label in ("baseline", "dropout")]
+    assert one.found == difference(*hits)
+    assert one.needed == seeds_needed(*hits, one.found.value)
+    single = judged(scope, "both > baseline")
+    assert (single.why, single.needed) == ("one seed of one: the noise of seeds is unknown", None)
+    assert judged(scope, "advanced > baseline").why == "advanced: no result yet"
+    renamed = {(f"{label} (cuda float32)" if label == "dropout" else label): v for label, v in scope.variants.items()}
+    several = judged(replace(scope, variants=renamed), "baseline > dropout")
+    assert (several.verdict, several.why) == (Verdict.UNDECIDED, "dropout: results of several kinds of device")
+
+
+def test_every_cell_is_the_judgements(scope):
+    claims = ("batchnorm > baseline by about 0.2", "advanced > baseline")
+    scope = replace(scope, submission=replace(scope.submission, claims=claims))
+    first, second = judge(scope)
+    table = claims_table(scope, [first, second])
+    low, high = first.found.interval()
+    assert table.cells[0] == (
+        *("batchnorm > baseline by about 0.2", "supported", "Baseline", "5"),
+        f"{100 * first.found.value:+.2f}",
+        f"[{100 * low:.2f}, {100 * high:.2f}]",
+        *("–", ""),
+    )
+    assert table.cells[1][:3] == ("advanced > baseline", "undecided", "–")
+    assert [row["verdict"] for row in table.values] == ["supported", "undecided"]
+    assert table.values[0]["difference"] == first.found.value
+    assert not claims_table(scope, []).shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a > a", "with itself"),
+        ("a", "is no claim"),
+        ("a is b", "is no claim"),
+        ("a > b by", "does not end in “by NUMBER”"),
+        ("a > b by much", "does not end in “by NUMBER”"),
+        ("a > b within 0.1", "a fraction between 0 and 1"),
+        ("a > b by 4.45", "a fraction between 0 and 1"),
+        ("a > b by nan", "a fraction between 0 and 1"),
+        ("a > b by about", "does not end in “by NUMBER”"),
+        ("a = b", "does not end in “within NUMBER”"),
+        ("a = b within 0", "a fraction between 0 and 1"),
+    ],
+)
+def test_what_is_no_claim_is_refused_with_a_reason(text, said):
+    with pytest.raises(ValueError, match=said):
+        parse_statement(text)
+
+
+def test_a_claim_is_kept_with_single_spaces():
+    assert parse_statement("  a   >  b  by .5 ").text == "a > b by .5"
+    assert parse_statement("hidden=64 = hidden=128 within 0.01").ours == "hidden=64"
