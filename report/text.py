@@ -77,7 +77,10 @@ def _latex(text: str) -> str:
 
 
 _WORDS = frozenset(
-    {"Variant", "Data", "Verdict", "Quantity", "Device", "Cause", "Message", "State", "Chosen", "Printed choice"}
+    {
+        *("Variant", "Data", "Quantity", "Device", "Cause", "Message", "State", "Chosen", "Printed choice"),
+        *("Verdict", "Against", "Why"),
+    }
 )
 
 

@@ -167,7 +167,7 @@ def _cells(scope: Scope, one: Judgement) -> tuple[str, ...]:
     seeds = dict.fromkeys(str(len(v.distinct)) for v in (scope.variants[one.statement.ours], one.against))
     return (
         *start,
-        one.against.title,
+        scope.name(one.against.label),
         ", ".join(seeds),
         points(one.found.value),
         interval_text(*one.found.interval()),
