@@ -16,7 +16,7 @@ SEED ?=
 STORE ?= sqlite
 # Of the benchmarks: anything keeps their numbers in benchmarks/results.
 SAVE ?=
-.PHONY: demo test test-long soak guards bench-engine bench-cli check clean help
+.PHONY: demo test test-long soak guards bench-engine bench-gpu bench-cli check clean help
 
 demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
 	$(BIN)/bench demo
@@ -35,6 +35,10 @@ guards: $(TEST_STAMP) ## remove each guard and see its fault test fail (two hour
 
 bench-engine: $(TEST_STAMP) ## measure the engine on a machine without other work; SAVE=1 keeps the numbers
 	$(foreach name,engine slots bound overhead start growth,$(BIN)/python -m benchmarks.$(name) $(if $(SAVE),--save) &&) true
+
+bench-gpu: $(TEST_STAMP) ## on a card: the engine against a plain script, and several trainings at once; SAVE=1 keeps the numbers
+	$(BIN)/python -m benchmarks.engine --device cuda --images 8000 --precision float32 --precision bfloat16 $(if $(SAVE),--save)
+	$(BIN)/python -m benchmarks.packing $(if $(SAVE),--save)
 
 bench-cli: $(TEST_STAMP) ## how long help, status, submit and report take, as stores grow: make bench-cli JOBS=10,1000
 	$(BIN)/python -m benchmarks.cli $(if $(JOBS),--jobs $(JOBS)) $(if $(SAVE),--save)
