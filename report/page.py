@@ -8,6 +8,7 @@ from typing import Any
 
 from report.figure_data import Rows
 from report.pairs import NAME as PAIRS
+from report.quality import NAME as QUALITY
 from report.scope import Scope
 from report.tables import Table
 from report.text import as_markdown, sentence, sides
@@ -29,7 +30,7 @@ class Drawn:
 
 def comparison(tables: Sequence[Table]) -> Table:
     """The table that names most variants: what a reader wants first. Those of sweeps only where there is no other."""
-    tables = [table for table in tables if table.name not in (PAIRS, CLAIMS)]
+    tables = [table for table in tables if table.name not in (PAIRS, CLAIMS, QUALITY)]
     shown = [table for table in tables if table.shown] or tables
     results = [table for table in shown if "Test acc. %, best" in table.head]
     networks = [table for table in results if "Chosen" not in table.head]
@@ -45,7 +46,9 @@ def in_order(tables: Sequence[Table]) -> list[Table]:
 
 def not_shown(tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
     """One line that names the tables and figures left out; empty when all are there."""
-    names = [f"table “{table.title}”" for table in tables if not table.shown and table.name not in (PAIRS, CLAIMS)]
+    names = [
+        f"table “{table.title}”" for table in tables if not table.shown and table.name not in (PAIRS, CLAIMS, QUALITY)
+    ]
     names += [f"figure {figure.number} “{figure.title}”" for figure in figures if not figure.shown]
     return f"Not shown, nothing was submitted for them: {', '.join(names)}." if names else ""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from db.errors import NotFoundError
 from db.records import Attempt, Dataset, EpochRecord, Job, JobState, Result, Submission, Weights
 from db.store import Store
+from report.calibration import Calibration, calibration
 from report.statistics import Hits
 
 CHOSEN = "chosen"
@@ -32,6 +33,7 @@ class Measured:
     right: NDArray[np.bool_]
     images: str
     predictions: str
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +196,7 @@ def _measured(store: Store, results: Mapping[int, Result]) -> dict[int, Measured
             right=predicted.probabilities.argmax(1) == predicted.labels,
             images=f"{result.fingerprint[:16]} {_digest(predicted.labels)}",
             predictions=_digest(predicted.probabilities),
+            calibration=calibration(predicted),
         )
     return found
 

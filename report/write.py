@@ -15,6 +15,7 @@ from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, figure_rows
 from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
 from report.pairs import compare, finding, pairs_table
+from report.quality import quality_table
 from report.scope import Scope, read_scope
 from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
@@ -47,7 +48,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
     """
     scope = read_scope(store, submission_id)
     pairs, judgements = compare(scope), judge(scope)
-    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judgements)]
+    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judgements), quality_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):

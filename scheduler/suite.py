@@ -22,7 +22,7 @@ from scheduler.config import Config
 from scheduler.datasets import normalise
 
 BUILT_IN = ("report",)
-OWN_TABLES = ("cost", "attempts_without_result", "printed_values", "pairs", "claims")
+OWN_TABLES = ("cost", "attempts_without_result", "printed_values", "pairs", "claims", "quality")
 """Tables that every report has of its own; a suite's may not have their names, which are file names too."""
 
 _NAME_THEM = 'name the points: list = [{ name = "short", ... }]'

@@ -16,6 +16,7 @@ from report import write_report
 from report.captions import caption
 from report.page import html_page, in_order, markdown_page
 from report.pairs import compare, pairs_table
+from report.quality import quality_table
 from report.scope import read_scope
 from report.tables import build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
@@ -24,7 +25,7 @@ from scheduler.suite import load_suite
 
 STUDY = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
 TUNING = {"tuning_conv_depths", "tuning_hidden_units", "tuning_depth"}
-EVERY = {"pairs", "claims", "printed_values", "cost", "attempts_without_result"}
+EVERY = {"pairs", "claims", "quality", "printed_values", "cost", "attempts_without_result"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def scope(gaps):
 
 @pytest.fixture(scope="module")
 def tables(scope):
-    tested = pairs_table(scope, compare(scope)), claims_table(scope, judge(scope))
+    tested = pairs_table(scope, compare(scope)), claims_table(scope, judge(scope)), quality_table(scope)
     return {table.name: table for table in (*build_tables(scope), *tested)}
 
 
