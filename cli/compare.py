@@ -18,12 +18,17 @@ def compare(
 ) -> None:
     """Say what has become worse since a saved report.
 
-    Ends with 1 when a variant is worse by more than noise; for a pipeline.
+    Ends with 1 when a variant is worse by more than noise, or has no result any more; for a pipeline.
     """
     from report import compare_with
 
     store = options.opened(options.settings(), create=False)
     text, rows = compare_with(store, against, submission_id=submission)
     options.put(json.dumps(rows, indent=2) if as_json else text)
-    if any(row["verdict"] == "worse" for row in rows):
+    single = [row["variant"] for row in rows if row["verdict"].endswith("in one run")]
+    if single:
+        options.say(f"one seed on a side says nothing of the variant: {', '.join(single)}; train several")
+    failed = [row["variant"] for row in rows if row["verdict"] in ("worse", "missing")]
+    if failed:
+        options.say(f"worse or missing: {', '.join(failed)}")
         raise typer.Exit(1)

@@ -48,7 +48,10 @@ def report(
     if fail_on and not any(written.verdicts.values()):
         fix = "write claims into the suite and submit it again, on its own data and protocol"
         raise ConfigError("this submission has no claims to fail on", fix=fix)
-    if any(written.verdicts[word] for word in fail_on or ()):
+    failing = [row for row in written.json["tables"]["claims"] if row["verdict"] in (fail_on or ())]
+    for row in failing:
+        options.say(f"{row['verdict']}: {row['claim']}")
+    if failing:
         raise typer.Exit(1)
 
 

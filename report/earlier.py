@@ -32,7 +32,7 @@ class Change:
     @property
     def verdict(self) -> str:
         if self.found is None:
-            return "cannot be compared"
+            return "missing" if not self.n[0] else "new" if not self.n[1] else "cannot be compared"
         if self.p_value >= _RISK:
             return "no difference was found"
         word = "worse" if self.found.value < 0 else "better"
@@ -134,9 +134,9 @@ def changes_table(found: Sequence[Change]) -> Table:
         name="changes",
         title="Since the saved report",
         note=(
-            "today's test accuracy of the best weights less the saved one; with several seeds each the interval and "
-            "the test hold the noise of seeds and of test images, with one that of the images alone; p values by Holm "
-            "hold for all rows together"
+            "today's test accuracy of the best weights less the saved one; the interval and the test hold the noise "
+            "of seeds, where a side has several, and of test images; with one seed on a side only “in one run” can be "
+            "said; p values by Holm hold for all rows together"
         ),
         head=("Variant", "n, now", "n, saved", "Difference, points", "95 % interval", "p, adjusted", "Verdict"),
         cells=tuple(_cells(one) for one in found),

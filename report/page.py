@@ -62,10 +62,7 @@ def headline(scope: Scope) -> str:
     seeds = "one seed" if most == 1 else f"{most} seeds" if least == most else f"{least} to {most} seeds"
     number = scope.compared()
     what = f"{number} variant{'' if number == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
-    alone = (
-        "holds the noise of the test images alone, and how much another seed would change these numbers is unknown, "
-        "so a difference smaller than the intervals means nothing."
-    )
+    alone = "holds the noise of the test images alone, and how much another seed would change these numbers is unknown."
     if most == 1:
         return f"{what}: an interval {alone}"
     means = "a 95 % interval is where the accuracy over many seeds and other test images is to be expected"

@@ -43,6 +43,7 @@ class Pair:
     equal: float
     chance: float | None
     flips: tuple[float, float]
+    smallest: float
     needed: int | None
 
     @property
@@ -61,7 +62,7 @@ class Pair:
     def verdict(self) -> str:
         if self.ahead is not None:
             if self.single:
-                return f"{self.ahead.title}’s run is ahead"
+                return f"one run: {self.ahead.title} is ahead"
             return f"{self.ahead.title} is ahead{'' if self.found.seed_noise else '; one side has one seed'}"
         if self.found.seed_noise and self.equal < _RISK:
             return f"equal within {_MARGIN}"
@@ -85,7 +86,7 @@ def compare(scope: Scope) -> list[Pair]:
     different = _adjusted([p_value for _, p_value in found], number)
     equal = _adjusted([equivalence(estimate, MARGIN) for estimate, _ in found], number)
     return [
-        _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other)
+        _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other, level=1 - _RISK / number)
         for pair, of_pair, one, other in zip(both, found, different, equal, strict=True)
     ]
 
@@ -130,7 +131,9 @@ def _pair(
     *,
     different: float,
     equal: float,
+    level: float,
 ) -> Pair:
+    """`level`: of one test, where all of them together are to have that of an interval."""
     ours, theirs = hits
     rates, their_rates = ours.mean(0), theirs.mean(0)
     return Pair(
@@ -142,7 +145,8 @@ def _pair(
         equal=equal,
         chance=wins(ours.mean(1), theirs.mean(1)) if found.seed_noise else None,
         flips=(float((rates * (1 - their_rates)).sum()), float((their_rates * (1 - rates)).sum())),
-        needed=seeds_needed(ours, theirs, found.value),
+        smallest=found.smallest_difference(level=level),
+        needed=seeds_needed(ours, theirs, found.value, level=level),
     )
 
 
@@ -160,24 +164,20 @@ def pairs_table(scope: Scope, pairs: Sequence[Pair]) -> Table:
 
 
 def _note(pairs: Sequence[Pair]) -> str:
-    notes = [
-        "the first less the second; adjusted p values hold for all pairs together (Holm), and the verdict is by them"
-    ]
-    notes += ["all other numbers are those of the row alone"]
+    often = f"in {100 * POWER:.0f} % of all cases"
+    notes = ["the first less the second; the interval is that of the row alone"]
+    notes += ["adjusted p values hold for all pairs together (Holm), and the verdict goes by them"]
     if any(pair.single for pair in pairs):
         notes.append("one seed each: McNemar's exact test of these two runs; what another seed would give is unknown")
     if any(not pair.found.seed_noise and not pair.single for pair in pairs):
         notes.append("one side with one seed: its noise is unknown and not in the interval")
     if any(pair.found.seed_noise for pair in pairs):
         notes.append("several seeds: the interval and Student's t hold the noise of seeds and of test images")
-        notes.append(
-            f"seeds needed: of each, to find the difference shown in {POWER:.0%} of all cases; – where none is enough"
-        )
-    notes.append(
-        f"would have been found: the smallest difference that such a comparison finds in {POWER:.0%} of all cases"
-    )
+        notes.append(f"seeds needed: of each, until the difference shown is told apart {often}; – where none is enough")
+    notes.append(f"would have been found: the smallest difference that is told apart {often}, among so many pairs")
     notes.append("only one right: test images, the mean over pairs of seeds")
-    notes.append(f"equal: less than {percent(MARGIN)} points apart by two one-sided tests")
+    if any(pair.verdict.startswith("equal") for pair in pairs):
+        notes.append(f"equal: less than {percent(MARGIN)} points apart by two one-sided tests")
     return "; ".join(notes)
 
 
@@ -193,7 +193,7 @@ def _cells(pair: Pair) -> tuple[str, ...]:
         NOTHING if pair.chance is None else f"{100 * pair.chance:.0f}",
         f"{pair.flips[0]:,.0f}",
         f"{pair.flips[1]:,.0f}",
-        percent(pair.found.smallest_difference()),
+        percent(pair.smallest),
         NOTHING if pair.needed is None else f"{pair.needed:,}",
         pair.verdict,
     )
@@ -223,7 +223,7 @@ def _values(pair: Pair) -> dict[str, Any]:
         "ahead_in_pairs_of_seeds": pair.chance,
         "only_ours_right": pair.flips[0],
         "only_theirs_right": pair.flips[1],
-        "would_have_been_found": pair.found.smallest_difference(),
+        "would_have_been_found": pair.smallest,
         "seeds_needed": pair.needed,
         "ahead": pair.ahead.label if pair.ahead else None,
         "verdict": pair.verdict,
@@ -243,7 +243,9 @@ def finding(pairs: Sequence[Pair]) -> str:
         equal = pair.found.seed_noise and pair.equal < _RISK
         word = "it is ahead of" if pair.ahead is best else "it equals" if equal else "it cannot be told apart from"
         places[word].append(other.title)
-    parts = [f"of the {len(tested_ones)} variants tested {best.title} has the highest test accuracy, "]
+    parts = [
+        f"of the {len(tested_ones)} variants tested, points of sweeps apart, {best.title} has the highest accuracy, "
+    ]
     parts[0] += f"{percent(float(_hits(best).mean()))} %"
     for word, names in places.items():
         if names:

@@ -16,7 +16,7 @@ from scipy import stats
 
 LEVEL = 0.95
 POWER = 0.8
-_MOST_SEEDS = 10_000  # that are worth telling somebody to train
+_MOST_SEEDS = 1_000  # that are worth telling somebody to train
 
 Hits = NDArray[np.bool_]
 """(seeds, images): whether each seed's network was right about each test image."""
@@ -66,9 +66,9 @@ class Estimate:
     def p_below(self, other: float) -> float:
         return max(_tail(other - self.value, noise) for noise in self.noises)
 
-    def smallest_difference(self, power: float = POWER) -> float:
-        """That would have been found in `power` of all cases, at the level of the interval."""
-        return self._widest((1 + LEVEL) / 2, power)
+    def smallest_difference(self, power: float = POWER, *, level: float = LEVEL) -> float:
+        """That would have been found in `power` of all cases, by a test of the error 1 - `level`."""
+        return self._widest((1 + level) / 2, power)
 
     def _widest(self, *quantiles: float) -> float:
         return max(_quantiles(noise, quantiles) for noise in self.noises)
@@ -170,8 +170,8 @@ def wins(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return float(found.statistic) / (len(ours) * len(theirs))
 
 
-def seeds_needed(ours: Hits, theirs: Hits, wanted: float, power: float = POWER) -> int | None:
-    """Seeds of each variant with which a difference of `wanted` would be found in `power` of all cases.
+def seeds_needed(ours: Hits, theirs: Hits, wanted: float, power: float = POWER, *, level: float = LEVEL) -> int | None:
+    """Seeds of each variant with which a difference of `wanted` would be found in `power` of all cases, at that level.
 
     None where no number of seeds is enough, as the test images alone are too few, and with fewer than two seeds of each
     variant, from which the noise of seeds cannot be told.
@@ -184,7 +184,9 @@ def seeds_needed(ours: Hits, theirs: Hits, wanted: float, power: float = POWER) 
     for n in _counts():
         seeds = [(parts.seeds * parts.n / n, n - 1) for parts in (one, other)]
         noises = (_noise([(images, len(apart) - 1), *seeds]), _noise(seeds))
-        if Estimate(value=wanted, noises=noises, seed_noise=True).smallest_difference(power) <= abs(wanted):
+        if Estimate(value=wanted, noises=noises, seed_noise=True).smallest_difference(power, level=level) <= abs(
+            wanted
+        ):
             return n
     return None
 

@@ -60,9 +60,11 @@ def _absent(scope: Scope, labels: Sequence[str]) -> str:
     kinds = [label for label in labels if label not in scope.variants]
     if kinds:
         return f"{', '.join(kinds)}: results of several kinds of device"
-    return f"{', '.join(labels)}: no result yet" + (
-        ", or none with predictions" if any(scope.variants[label].done for label in labels) else ""
-    )
+    return "; ".join(f"{label}: {_state(scope.variants[label])}" for label in labels)
+
+
+def _state(variant: VariantData) -> str:
+    return "no predictions of the same test images" if variant.done else variant.state
 
 
 def _of_two(statement: Statement, ours: VariantData, theirs: VariantData) -> Judgement:
@@ -97,7 +99,9 @@ def _of_all(scope: Scope, statement: Statement, ours: VariantData) -> Judgement:
     found, _, against = (better or unsure or ranked)[0]
     yes = not unsure and not open_ones and all(one.value > 0 for one, _, _ in ranked)
     done = _decided(statement, ours, against, found, yes=yes, no=bool(better), distance=found.value)
-    return done if done.why or done.verdict is not Verdict.UNDECIDED else replace(done, why=open_ones)
+    if done.verdict is not Verdict.UNDECIDED or not open_ones:
+        return done
+    return replace(done, why="; ".join(filter(None, (done.why, open_ones))), needed=None)
 
 
 def _open(scope: Scope, seen: Sequence[VariantData]) -> str:
@@ -105,8 +109,11 @@ def _open(scope: Scope, seen: Sequence[VariantData]) -> str:
     sweeps = scope.submission.layout.get("sweeps", {}).values()
     points = {point for sweep in sweeps for point in sweep["points"]}
     jobs = {variant.job_ids for variant in seen}
-    names = [one.label for label, one in scope.variants.items() if label not in points and one.job_ids not in jobs]
-    return f"{', '.join(names)}: no result yet" if names else ""
+    return "; ".join(
+        f"{label}: {_state(one)}"
+        for label, one in scope.variants.items()
+        if label not in points and one.job_ids not in jobs
+    )
 
 
 def _hits(variant: VariantData) -> Hits:
@@ -131,13 +138,11 @@ def _decided(
     needed = None
     if verdict is Verdict.UNDECIDED and distance is not None:
         needed = seeds_needed(_hits(ours), _hits(theirs), distance)
-    why = (
-        ""
-        if found.seed_noise
-        else f"one seed{'' if len(ours.distinct) == len(theirs.distinct) else ' of one'}: the noise of seeds is unknown"
-    )
-    open_jobs = [one.label for one in (ours, theirs) if not one.complete]
-    why = "; ".join(filter(None, (why, f"{', '.join(open_jobs)}: not all seeds are done" if open_jobs else "")))
+    reasons = [f"{one.label} has one seed" for one in (ours, theirs) if len(one.distinct) == 1]
+    if verdict is Verdict.UNDECIDED and not reasons and distance is not None and needed is None:
+        reasons.append("no number of seeds is enough: too few test images")
+    reasons += [f"{one.label}: {one.state}" for one in (ours, theirs) if not one.complete]
+    why = "; ".join(reasons)
     return Judgement(statement=statement, verdict=verdict, why=why, against=theirs, found=found, needed=needed)
 
 
@@ -147,10 +152,11 @@ def claims_table(scope: Scope, judgements: Sequence[Judgement]) -> Table:
         title="What the suite claims, and what became of it",
         note=(
             "each claim has an error of 5 % of its own; supported: the 95 % interval of the difference lies wholly "
-            "where the claim says, for “about” it lies above 0 and holds the amount, and a best one is better than "
-            "each other by Holm's tests; contradicted: the interval lies wholly elsewhere; seeds needed: of each "
-            f"variant, to decide in {POWER:.0%} of all cases, if the difference is as it looks now, which is often too "
-            "large; whoever adds seeds until a claim is decided errs more often"
+            "where the claim says; for “about” it lies above 0 and holds the amount; for “within” by two one-sided tests; "
+            "a best one is better than each other by Holm's tests, against the one that decides; contradicted: it lies "
+            f"wholly elsewhere; seeds needed: of each variant, to decide in {100 * POWER:.0f} % of all cases, if the "
+            "difference is as it looks now, which is often too large; if seeds are added until a claim is decided, its "
+            "error is more than 5 %"
         ),
         head=("Claim", "Verdict", "Against", "n", "Difference, points", "95 % interval", "Seeds needed", "Why"),
         cells=tuple(_cells(scope, one) for one in judgements),
@@ -171,7 +177,7 @@ def _cells(scope: Scope, one: Judgement) -> tuple[str, ...]:
         ", ".join(seeds),
         points(one.found.value),
         interval_text(*one.found.interval()),
-        NOTHING if one.needed is None else f"{one.needed:,}",
+        f"{one.needed:,}" if one.needed else NOTHING if one.verdict is Verdict.UNDECIDED else "",
         one.why,
     )
 

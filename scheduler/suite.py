@@ -376,7 +376,7 @@ def _claims(where: str, file: SuiteFile, variants: Mapping[str, Variant]) -> tup
         try:
             statement = parse_statement(text)
         except ValueError as error:
-            raise ConfigError(f"{place}: {error}", fix=f"write {FORMS}") from error
+            raise ConfigError(f"{place}: {error}", fix=f"write {FORMS}, with spaces between the words") from error
         for label in filter(None, (statement.ours, statement.theirs)):
             if label not in variants:
                 raise ConfigError(f"{place}: no variant {label!r}", fix=f"choose among {', '.join(variants)}")

@@ -39,9 +39,9 @@ def test_a_variant_that_became_worse_ends_it_with_1_and_is_named(homes):
     words = {row["variant"]: row["verdict"] for row in rows}
     assert (words["batchnorm"], words["both"]) == ("worse", "better")
     assert words["baseline"] == "no difference was found"
-    said = compare(after, saved, code=1).stdout
-    assert "BatchNorm only" in said
-    assert " worse" in said
+    done = compare(after, saved, code=1)
+    assert "BatchNorm only" in done.stdout
+    assert done.stderr == "worse or missing: batchnorm\n"
 
 
 def test_p_values_are_adjusted_for_all_rows_and_the_same_jobs_are_one(homes):
@@ -59,13 +59,14 @@ def test_the_same_results_are_no_change(homes):
     assert {row["difference"] for row in rows} == {0.0}
 
 
-def test_a_variant_that_only_one_of_them_has_cannot_be_compared(homes, tmp_path):
+def test_a_variant_that_has_no_result_any_more_ends_it_with_1_and_a_new_one_does_not(homes, tmp_path):
     _, _, saved, _, _ = homes
     home_with(tmp_path, {"baseline": 0.5, "dropout": 0.5})
-    rows = json.loads(compare(tmp_path, saved, "--json").stdout)
-    words = {row["variant"]: (row["verdict"], row["n"], row["n_saved"]) for row in rows}
-    assert words["dropout"] == ("cannot be compared", 5, 0)
-    assert words["batchnorm"] == ("cannot be compared", 0, 5)
+    done = compare(tmp_path, saved, "--json", code=1)
+    words = {row["variant"]: (row["verdict"], row["n"], row["n_saved"]) for row in json.loads(done.stdout)}
+    assert words["dropout"] == ("new", 5, 0)
+    assert words["batchnorm"] == ("missing", 0, 5)
+    assert done.stderr == "worse or missing: batchnorm, both\n"
 
 
 def broken(saved, path, change):
@@ -133,8 +134,10 @@ def test_a_single_run_that_is_worse_is_told_and_ends_nothing(tmp_path):
         home.mkdir()
         home_with(home, {"baseline": level}, seeds=(seed,))
     bench("report", "--out", str(before / "out"), cwd=before, BENCH_HOME=str(before))
-    (row,) = json.loads(compare(after, before / "out" / "report.json", "--json").stdout)
+    done = compare(after, before / "out" / "report.json", "--json")
+    (row,) = json.loads(done.stdout)
     assert row["verdict"] == "worse in one run"
+    assert done.stderr == "one seed on a side says nothing of the variant: baseline; train several\n"
 
 
 def test_hits_of_a_saved_report_are_those_of_the_store(homes):

@@ -126,7 +126,9 @@ def test_the_terminal_shows_the_table_of_all_networks(written, tables):
     comparison, failures = written[0].text.split("\n\nAttempts without a result:\n")
     table, found, claims = comparison.split("\n\n")
     assert table == as_text(tables["table_4_comparison"])
-    assert found.startswith("Of the 5 variants tested Both + augmentation has the highest test accuracy, ")
+    assert found.startswith(
+        "Of the 5 variants tested, points of sweeps apart, Both + augmentation has the highest accuracy, "
+    )
     verdicts = [row["verdict"] for row in tables["claims"].values]
     counts = {verdict: verdicts.count(verdict) for verdict in ("supported", "contradicted", "undecided")}
     assert claims == f"Claims: {', '.join(f'{number} {verdict}' for verdict, number in counts.items())}."

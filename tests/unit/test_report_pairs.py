@@ -10,7 +10,7 @@ from filled_store import CASES, filled, hits_of
 from report import pairs as pairs_of
 from report.pairs import compare, finding, pairs_table
 from report.scope import read_scope
-from report.statistics import difference, holm, mcnemar
+from report.statistics import difference, holm, mcnemar, seeds_needed
 
 NETWORKS = ("baseline", "dropout", "batchnorm", "both", "both_augmented", "advanced", "resnet")
 
@@ -51,8 +51,8 @@ def test_a_verdict_follows_the_adjusted_p_value(case):
     for pair in pairs:
         if pair.different < 0.05:
             better = pair.ours if pair.found.value > 0 else pair.theirs
-            run = "’s run" if which == "one seed" else ""  # both have several seeds otherwise
-            assert (pair.ahead, pair.verdict) == (better, f"{better.title}{run} is ahead")
+            run = "one run: " if which == "one seed" else ""
+            assert (pair.ahead, pair.verdict) == (better, f"{run}{better.title} is ahead")
         else:
             assert pair.ahead is None
             equal = pair.equal < 0.05 and which != "one seed"
@@ -61,7 +61,7 @@ def test_a_verdict_follows_the_adjusted_p_value(case):
 
 
 def test_every_cell_is_the_pairs(case):
-    which, scope, _, pairs = case
+    which, scope, hits, pairs = case
     table = pairs_table(scope, pairs)
     for pair, row, values in zip(pairs, table.cells, table.values, strict=True):
         cells = dict(zip(table.head, row, strict=True))
@@ -73,6 +73,11 @@ def test_every_cell_is_the_pairs(case):
         assert (values["ours"], values["theirs"]) == (pair.ours.label, pair.theirs.label)
         assert (values["difference_low"], values["difference_high"]) == (low, high)
         assert values["seeds_needed"] == pair.needed
+        # of one test among so many: the verdict goes by all of them together
+        level = 1 - 0.05 / len(pairs)
+        assert values["would_have_been_found"] == pair.found.smallest_difference(level=level)
+        ours, theirs = hits[pair.ours.label], hits[pair.theirs.label]
+        assert pair.needed == seeds_needed(ours, theirs, pair.found.value, level=level)
         assert values["test"] == ("mcnemar" if which == "one seed" else "t")
     assert ("McNemar" in table.note) is (which == "one seed")
     assert ("noise of seeds and of test images" in table.note) is (which == "gaps")
@@ -83,8 +88,9 @@ def test_the_finding_names_each_other_network_once_and_the_best_first(case):
     said = finding(pairs)
     best = max(hits, key=lambda label: hits[label].mean())
     title = scope.variant(best).title
+    accuracy = f"{100 * hits[best].mean():.2f} %"
     start = (
-        f"Of the {len(hits)} variants tested {title} has the highest test accuracy, {100 * hits[best].mean():.2f} %; "
+        f"Of the {len(hits)} variants tested, points of sweeps apart, {title} has the highest accuracy, {accuracy}; "
     )
     assert said.startswith(start)
     parts = dict(
