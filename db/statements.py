@@ -1,9 +1,12 @@
 """What a suite claims of its variants, before anything was trained; the report says what became of it."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 FORMS = "A > B, A > B by 0.02, A > B by about 0.02, A = B within 0.01, or best = A"
+
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,8 @@ class Statement:
 def parse_statement(text: str) -> Statement:
     """Words with spaces between them, of the forms in `FORMS`. Raises ValueError."""
     text = " ".join(text.split())
+    if len(text) > _LONGEST:
+        raise ValueError(f"a claim of {len(text):,} letters is longer than {_LONGEST}")
     match text.split():
         case ["best", "=", ours]:
             return Statement(text=text, kind="best", ours=ours)
@@ -42,7 +47,7 @@ def parse_statement(text: str) -> Statement:
 def _amount(text: str, word: str, rest: list[str]) -> float:
     try:
         said, number = rest
-        amount = float(number)
+        amount = float(number) if number.isascii() and len(number) < 20 else math.nan
     except ValueError:
         raise ValueError(f"{text!r} does not end in “{word} NUMBER”") from None
     if said != word or not 0 < amount < 1:

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,31 @@ import numpy as np
 
 from db.errors import ConfigError
 from report.pairs import chance
-from report.scope import Measured, Scope, kind_of
+from report.scope import Measured, Scope, VariantData, kind_of
 from report.statistics import LEVEL, Estimate, Hits, holm, tested
 from report.tables import NOTHING, Table, interval_text, points
 
 _RISK = 1 - LEVEL
+_SAME = "the same trainings"
+_Key = tuple[str, str]  # a label without the kind that rows of several kinds have behind it, and that kind
 _FIX = "name a report.json that `bench report` wrote"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Today's accuracy less the saved one; `found` is None where only one of them has the variant, or other images."""
+    """Today's accuracy less the saved one; `found` is None where there is nothing to test, for the reason `why`."""
 
     label: str
     title: str
     n: tuple[int, int]
     found: Estimate | None
+    why: str = ""
     p_value: float = 1.0
 
     @property
     def verdict(self) -> str:
         if self.found is None:
-            return "missing" if not self.n[0] else "new" if not self.n[1] else "cannot be compared"
+            return self.why
         if self.p_value >= _RISK:
             return "no difference was found"
         word = "worse" if self.found.value < 0 else "better"
@@ -52,50 +55,54 @@ def changes(scope: Scope, path: Path) -> list[Change]:
     of another suite, data or protocol, and when nothing in it can be compared.
     """
     saved = _read(path, scope)
-    now = {
-        (label, kind_of(variant.done[0])): variant
-        for label, variant in scope.variants.items()
-        if variant.hits is not None
-    }
-    estimates, p_values = {}, {}
-    seen = set()
-    for key, variant in now.items():
-        ours, theirs = variant.distinct, saved.get(_plain(key), [])
-        if variant.job_ids not in seen and ours and theirs and len({one.images for one in (*ours, *theirs)}) == 1:
-            seen.add(variant.job_ids)
-            estimates[key[0]], p_values[key[0]] = tested(_table(ours), _table(theirs))
-    if not estimates:
+    now: dict[_Key, VariantData] = {}
+    for label, variant in scope.variants.items():
+        if variant.hits is not None:
+            kind = kind_of(variant.done[0])
+            now.setdefault((label.removesuffix(f" ({kind})"), kind), variant)
+    found = [_change(key, now.get(key), saved.get(key, [])) for key in _once(now, saved)]
+    tested_ones = [one for one in found if one.found]
+    if not tested_ones and not any(one.why == _SAME for one in found):
         fix = "train what is compared, on the same data and kind of device"
         raise ConfigError(f"nothing in {path} can be compared with this store", fix=fix)
-    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    numbers = {_plain(key)[0]: len(of) for key, of in saved.items()}
-    labels = [label for label, of in scope.variants.items() if of.job_ids not in seen or label in estimates]
-    labels = [label for label in labels if scope.variants[label].done or label in numbers]
-    labels += [label for label in numbers if label not in scope.variants]
-    return [
-        Change(
-            label=label,
-            title=scope.name(label) if label in scope.variants else label,
-            n=(len(scope.variants[label].distinct) if label in scope.variants else 0, numbers.get(label, 0)),
-            found=estimates.get(label),
-            p_value=adjusted.get(label, 1.0),
-        )
-        for label in labels
-    ]
+    adjusted = iter(holm([one.p_value for one in tested_ones]))
+    return [replace(one, p_value=next(adjusted)) if one.found else one for one in found]
 
 
-def _plain(key: tuple[str, str]) -> tuple[str, str]:
-    """A label without the kind that rows of several kinds have behind it."""
-    label, kind = key
-    return label.removesuffix(f" ({kind})"), kind
+def _once(now: Mapping[_Key, VariantData], saved: Mapping[_Key, Sequence[Measured]]) -> list[_Key]:
+    """Each variant of one kind of device, of those that mean the same jobs the first."""
+    first: dict[Any, _Key] = {}
+    for key, variant in now.items():
+        first.setdefault(variant.job_ids, key)
+    told = {frozenset(one.predictions for one in saved.get(key, ())) for key in first.values()}
+    for key, measured in saved.items():
+        if key not in now and frozenset(one.predictions for one in measured) not in told:
+            first.setdefault(frozenset(one.predictions for one in measured), key)
+    return list(first.values())
+
+
+def _change(key: _Key, now: VariantData | None, saved: Sequence[Measured]) -> Change:
+    measured = now.distinct if now else []
+    label, title = (now.label, now.title) if now else (key[0], key[0])
+    change = Change(label=label, title=title, n=(len(measured), len(saved)), found=None)
+    if not measured or not saved:
+        return replace(change, why="missing" if saved else "new")
+    if len({(one.images, len(one.right)) for one in (*measured, *saved)}) > 1:
+        return replace(change, why="cannot be compared: other test images")
+    if {one.predictions for one in measured} == {one.predictions for one in saved}:
+        return replace(change, why=_SAME)
+    estimate, p_value = tested(_table(measured), _table(saved))
+    return replace(change, found=estimate, p_value=p_value)
 
 
 def _table(measured: Sequence[Measured]) -> Hits:
     return np.stack([one.right for one in measured])
 
 
-def _read(path: Path, scope: Scope) -> dict[tuple[str, str], list[Measured]]:
+def _read(path: Path, scope: Scope) -> dict[_Key, list[Measured]]:
     """What each variant of a saved report got right, by label and kind of device, each set of predictions once."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is no file", fix=_FIX)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -103,7 +110,7 @@ def _read(path: Path, scope: Scope) -> dict[tuple[str, str], list[Measured]]:
     try:
         saved = json.loads(text)
         protocol = (saved["suite"], saved["dataset"], dict(saved["overrides"]))
-        found: dict[tuple[str, str], dict[str, Measured]] = {}
+        found: dict[_Key, dict[str, Measured]] = {}
         for job in saved["jobs"]:
             if job["hits"]:
                 one = _unpacked(job["hits"])

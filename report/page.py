@@ -136,7 +136,7 @@ def images(scope: Scope) -> str:
 
 def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], finding: str = "") -> str:
     """`finding`: what the tests say, in a sentence."""
-    parts = [f"# {_plain(scope.submission.title)}", "", _plain(subtitle(scope)), "", headline(scope), ""]
+    parts = [f"# {_plain(scope.submission.title)}", "", _plain(subtitle(scope)), "", _plain(headline(scope)), ""]
     parts += [_plain(finding), ""] if finding else []
     for warning in scope.warnings:
         parts += [f"**{_plain(sentence(warning))}**", ""]

@@ -61,7 +61,7 @@ def _row(scope: Scope, variant: VariantData) -> dict[str, Any]:
     names = scope.dataset.classes if scope.dataset else [str(number) for number in range(len(counts))]
     row: dict[str, Any] = {"variant": variant.label, "n": len(variant.done), "text": scope.name(variant.label)}
     row |= _summary("macro_f1", [float(class_scores(result)[2].mean()) for result in variant.done])
-    found = [one.calibration for one in variant.measured.values() if one.calibration]
+    found = [one.calibration for one in variant.distinct if one.calibration]
     row |= _summary("brier", [one.brier for one in found]) | _summary("ece", [one.ece for one in found])
     row |= {"hardest_class": names[hardest], "hardest_recall": float(scores[1][hardest])}
     row |= {"confused_class": names[int(true)], "confused_with": names[int(taken)], "confused": float(shares.max())}

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,13 @@ class VariantData:
 
     @property
     def done(self) -> list[Result]:
-        """The results, in the order of the jobs."""
-        return [self.results[job.id] for job in self.jobs if job.id in self.results]
+        """The results, in the order of the jobs; of those that predicted the same in every number the first alone."""
+        first: dict[str | int, Result] = {}
+        for job in self.jobs:
+            if job.id in self.results:
+                known = self.measured.get(job.id)
+                first.setdefault(known.predictions if known else job.id, self.results[job.id])
+        return list(first.values())
 
     @property
     def job_ids(self) -> tuple[int, ...]:
@@ -81,7 +87,7 @@ class VariantData:
     @property
     def complete(self) -> bool:
         """Whether it was submitted and every job of it is done."""
-        return bool(self.jobs) and len(self.done) == len(self.jobs)
+        return bool(self.jobs) and all(job.id in self.results for job in self.jobs)
 
     @property
     def state(self) -> str:
@@ -105,6 +111,7 @@ class Scope:
     variants: Mapping[str, VariantData]  # of every label of the suite, submitted or not
     dataset: Dataset | None
     attempts: Mapping[int, Sequence[Attempt]]
+    claimed_at: Mapping[str, datetime]  # when each of the submission's claims was first submitted
     warnings: tuple[str, ...]  # what makes these numbers less comparable than they look
 
     def variant(self, label: str) -> VariantData:
@@ -180,8 +187,14 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
         variants={row.label: row for of in rows.values() for row in of},
         dataset=dataset,
         attempts=store.attempts(ids),
+        claimed_at=_claimed_at(store, chosen),
         warnings=warnings,
     )
+
+
+def _claimed_at(store: Store, chosen: Submission) -> dict[str, datetime]:
+    earlier = [one for one in store.submissions() if one.scope == chosen.scope and one.id <= chosen.id]
+    return {text: min(one.created_at for one in earlier if text in one.claims) for text in chosen.claims}
 
 
 def _measured(store: Store, results: Mapping[int, Result]) -> dict[int, Measured]:
@@ -283,7 +296,7 @@ def _copies(variants: Mapping[str, VariantData]) -> tuple[str, ...]:
     ]
     if not told:
         return ()
-    once = "Intervals and tests count these once: a copy is no evidence"
+    once = "They count once: a copy is no evidence"
     return (f"Some seeds gave the same predictions in every number ({'; '.join(told)}). {once}",)
 
 

@@ -38,7 +38,17 @@ class Judgement:
 
 def judge(scope: Scope) -> list[Judgement]:
     """Each claim by itself: its error of 5 % is its own, and of twenty false claims one may be supported."""
-    return [_judged(scope, parse_statement(text)) for text in scope.submission.claims]
+    return [_dated(scope, _judged(scope, parse_statement(text))) for text in scope.submission.claims]
+
+
+def _dated(scope: Scope, one: Judgement) -> Judgement:
+    """Says so where a claim was written after a result that it speaks of."""
+    spoken_of = [scope.variants.get(one.statement.ours), one.against]
+    ended = [job.finished_at for variant in spoken_of if variant for job in variant.jobs if job.id in variant.results]
+    claimed_at = scope.claimed_at.get(one.statement.text)
+    if claimed_at is None or not any(moment and moment < claimed_at for moment in ended):
+        return one
+    return replace(one, why="; ".join(filter(None, (one.why, "claimed after results were in"))))
 
 
 def _judged(scope: Scope, statement: Statement) -> Judgement:
@@ -50,21 +60,35 @@ def _judged(scope: Scope, statement: Statement) -> Judgement:
     if statement.kind == "best":
         return _of_all(scope, statement, ours)
     theirs = scope.variants[statement.theirs]
-    if not same_images(ours, theirs):
-        return Judgement(statement=statement, verdict=Verdict.UNDECIDED, why="tested on different images")
+    why = _unlike(ours, theirs)
+    if why:
+        return Judgement(statement=statement, verdict=Verdict.UNDECIDED, why=why)
     return _of_two(statement, ours, theirs)
+
+
+def _unlike(ours: VariantData, theirs: VariantData) -> str:
+    """Why the difference of two would not be that of the variants; empty where it is."""
+    if ours.job_ids == theirs.job_ids:
+        return "they are the same jobs"
+    if not same_images(ours, theirs):
+        return "tested on different images"
+    devices = sorted({result.device for result in (*ours.done, *theirs.done)})
+    return f"trained on different devices: {', '.join(devices)}" if len(devices) > 1 else ""
 
 
 def _absent(scope: Scope, labels: Sequence[str]) -> str:
     """Why nothing can be said of them: one that has results of several kinds has a row for each, of another name."""
-    kinds = [label for label in labels if label not in scope.variants]
-    if kinds:
-        return f"{', '.join(kinds)}: results of several kinds of device"
-    return "; ".join(f"{label}: {_state(scope.variants[label])}" for label in labels)
+    several = {label for label in labels if any(row.startswith(f"{label} (") for row in scope.variants)}
+    return "; ".join(
+        f"{label}: results of several kinds of device"
+        if label in several
+        else f"{label}: {_state(scope.variants[label])}"
+        for label in labels
+    )
 
 
 def _state(variant: VariantData) -> str:
-    return "no predictions of the same test images" if variant.done else variant.state
+    return "no predictions to compare, or of other images or devices" if variant.done else variant.state
 
 
 def _of_two(statement: Statement, ours: VariantData, theirs: VariantData) -> Judgement:
@@ -74,8 +98,8 @@ def _of_two(statement: Statement, ours: VariantData, theirs: VariantData) -> Jud
     if statement.kind == "equal":
         yes, no = equivalence(found, wanted) < _RISK, low > wanted or high < -wanted
     elif statement.kind == "about":
-        yes, no = low > 0 and low <= wanted <= high, high < 0 or not low <= wanted <= high
-        distance = found.value
+        yes, no = low >= wanted / 2 and high <= 1.5 * wanted, not low <= wanted <= high
+        distance = max(wanted / 2 - abs(found.value - wanted), 0.0)
     else:
         yes, no = (low >= wanted if wanted else low > 0), high < wanted
         distance = found.value - wanted
@@ -87,7 +111,7 @@ def _of_all(scope: Scope, statement: Statement, ours: VariantData) -> Judgement:
 
     Points of sweeps have no part in it, unless one is named.
     """
-    others = [one for one in compared(scope) if one.job_ids != ours.job_ids and same_images(ours, one)]
+    others = [one for one in compared(scope) if not _unlike(ours, one)]
     estimates = [difference(_hits(ours), _hits(other)) for other in others]
     sure = [p_value < _RISK for p_value in holm([found.p_value() for found in estimates])]
     ranked = sorted(zip(estimates, sure, others, strict=True), key=lambda one: (one[1], one[0].value))
@@ -152,15 +176,15 @@ def claims_table(scope: Scope, judgements: Sequence[Judgement]) -> Table:
         title="What the suite claims, and what became of it",
         note=(
             "each claim has an error of 5 % of its own; supported: the 95 % interval of the difference lies wholly "
-            "where the claim says; for “about” it lies above 0 and holds the amount; for “within” by two one-sided tests; "
-            "a best one is better than each other by Holm's tests, against the one that decides; contradicted: it lies "
-            f"wholly elsewhere; seeds needed: of each variant, to decide in {100 * POWER:.0f} % of all cases, if the "
+            "where the claim says; for “about” it lies within a half of the amount; for “within” by two one-sided "
+            "tests; a best one is better than each other by Holm's tests, against the one that decides; contradicted: "
+            f"it lies elsewhere; seeds needed: of each variant, to decide in {100 * POWER:.0f} % of all cases, if the "
             "difference is as it looks now, which is often too large; if seeds are added until a claim is decided, its "
             "error is more than 5 %"
         ),
         head=("Claim", "Verdict", "Against", "n", "Difference, points", "95 % interval", "Seeds needed", "Why"),
         cells=tuple(_cells(scope, one) for one in judgements),
-        values=tuple(_values(one) for one in judgements),
+        values=tuple(_values(scope, one) for one in judgements),
         fields=("claim", "verdict"),
         shown=bool(judgements),
     )
@@ -182,12 +206,14 @@ def _cells(scope: Scope, one: Judgement) -> tuple[str, ...]:
     )
 
 
-def _values(one: Judgement) -> dict[str, Any]:
+def _values(scope: Scope, one: Judgement) -> dict[str, Any]:
     low, high = one.found.interval() if one.found else (None, None)
     return {
         "claim": one.statement.text,
         "verdict": str(one.verdict),
         "kind": one.statement.kind,
+        "n": len(scope.variants[one.statement.ours].distinct) if one.found else None,
+        "theirs_n": len(one.against.distinct) if one.against else None,
         "ours": one.statement.ours,
         "theirs": one.against.label if one.against else one.statement.theirs or None,
         "amount": one.statement.amount,

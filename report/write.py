@@ -78,11 +78,11 @@ def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
     try:
         earlier = json.loads((out / "report.json").read_text(encoding="utf-8"))
         names = {folder: set(earlier[folder]) - set(numbers[folder]) for folder in _WRITTEN}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     for folder, endings in _WRITTEN.items():
-        for name in sorted(names[folder]):
-            if _NAME.fullmatch(name):
+        for name in names[folder]:
+            if isinstance(name, str) and _NAME.fullmatch(name):
                 for ending in endings:
                     (out / folder / f"{name}.{ending}").unlink(missing_ok=True)
 

@@ -113,4 +113,4 @@ class SuiteFile(Strict):
     tables: list[ReportTable] = Field(default_factory=list)
     figures: list[ReportFigure] = Field(default_factory=list)
     reference: ReferenceTable | None = None
-    claims: list[str] = Field(default_factory=list)
+    claims: list[str] = Field(default_factory=list, max_length=1000)

@@ -380,7 +380,7 @@ def _claims(where: str, file: SuiteFile, variants: Mapping[str, Variant]) -> tup
         for label in filter(None, (statement.ours, statement.theirs)):
             if label not in variants:
                 raise ConfigError(f"{place}: no variant {label!r}", fix=f"choose among {', '.join(variants)}")
-        configs = [variants[label].config for label in (statement.ours, statement.theirs) if label]
+        configs = [variants[label].config.canonical() for label in (statement.ours, statement.theirs) if label]
         if len(configs) == 2 and configs[0] == configs[1]:
             same = f"{statement.ours} and {statement.theirs} are the same config"
             raise ConfigError(f"{place}: {same}", fix="compare two that differ")

@@ -55,8 +55,8 @@ def test_p_values_are_adjusted_for_all_rows_and_the_same_jobs_are_one(homes):
 def test_the_same_results_are_no_change(homes):
     before, _, saved, _, _ = homes
     rows = json.loads(compare(before, saved, "--json").stdout)
-    assert {row["verdict"] for row in rows} == {"no difference was found"}
-    assert {row["difference"] for row in rows} == {0.0}
+    assert {row["verdict"] for row in rows} == {"the same trainings"}
+    assert [row["variant"] for row in rows] == ["baseline", "batchnorm", "both"]
 
 
 def test_a_variant_that_has_no_result_any_more_ends_it_with_1_and_a_new_one_does_not(homes, tmp_path):
@@ -107,7 +107,8 @@ def test_a_file_that_is_no_json_is_told_so(homes, tmp_path, text):
 
 def test_a_file_that_cannot_be_read_is_told_so(homes, tmp_path):
     assert "No such file" in compare(homes[0], tmp_path / "none.json", code=2).stderr
-    assert "Is a directory" in compare(homes[0], tmp_path, code=2).stderr
+    assert "is no file" in compare(homes[0], tmp_path, code=2).stderr
+    assert "is no file" in compare(homes[0], "/dev/zero", code=2).stderr
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     assert "cannot read" in compare(homes[0], tmp_path / "bytes", code=2).stderr
 
@@ -119,6 +120,7 @@ def test_a_file_that_cannot_be_read_is_told_so(homes, tmp_path):
         (lambda numbers: numbers.update(overrides={"epochs": 3}), "with {'epochs': 3}, this is report"),
         (lambda numbers: [job["result"].update(device="cuda") for job in numbers["jobs"]], "nothing in"),
         (lambda numbers: [job["hits"].update(of="others") for job in numbers["jobs"]], "nothing in"),
+        (lambda numbers: [job["hits"].update(images=16, right="AAA=") for job in numbers["jobs"]], "nothing in"),
     ],
 )
 def test_what_is_no_fair_comparison_is_refused(homes, tmp_path, change, said):

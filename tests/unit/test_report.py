@@ -331,6 +331,16 @@ def test_files_of_an_earlier_report_go_and_those_of_others_stay(tmp_path):
     assert {path.stem for path in (out / "figures").iterdir()} == {"figure_01_baseline_history", "figure_99_mine"}
 
 
+@pytest.mark.parametrize("left", ["[" * 100_000, '{"tables": [1], "figures": []}', "7"])
+def test_an_odd_report_json_in_the_folder_is_replaced(tmp_path, left):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.json").write_text(left)
+    with filled(tmp_path, seeds=(42,), only=("baseline",), layout=layout_with_figures(0)) as store:
+        write_report(store, out)
+    assert json.loads((out / "report.json").read_text())["schema"] == 1
+
+
 def test_the_folder_that_cannot_be_written_is_named(gaps, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot write the report"):

@@ -127,6 +127,8 @@ def test_a_store_with_copied_predictions_is_warned_of(tmp_path, monkeypatch):
     with filled(tmp_path, seeds=(42, 43), only=("baseline", "both")) as store:
         scope = read_scope(store, None)
     assert any("baseline: 2 seeds, 1 of them different" in warning for warning in scope.warnings)
+    assert [len(scope.variant(label).done) for label in ("baseline", "both")] == [1, 1]  # n of every table
+    assert scope.variant("baseline").complete
     (pair,) = compare(scope)
     assert pair.single
     assert pair.verdict == "cannot be told apart"  # not “equal”: nobody knows what another seed would give

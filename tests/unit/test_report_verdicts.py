@@ -1,6 +1,7 @@
 """What the report makes of a suite's claims, on tables of hits whose difference is known."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -89,9 +90,24 @@ def test_figures_are_those_of_the_difference_and_a_single_seed_says_so(scope):
     single = judged(scope, "both > baseline")
     assert (single.why, single.needed) == ("both has one seed", None)
     assert judged(scope, "advanced > baseline").why == "advanced: not submitted"
+    cuda = scope.variants["dropout"]
+    moved = {job: replace(one, device="cuda") for job, one in cuda.results.items()}
+    elsewhere = {**scope.variants, "dropout": replace(cuda, results=moved)}
+    apart = judged(replace(scope, variants=elsewhere), "baseline > dropout by 0.1")
+    assert (apart.verdict, apart.why) == (Verdict.UNDECIDED, "trained on different devices: cpu, cuda")
+    twice = {**scope.variants, "dropout": replace(scope.variants["baseline"], label="dropout")}
+    assert judged(replace(scope, variants=twice), "baseline > dropout").why == "they are the same jobs"
     renamed = {(f"{label} (cuda float32)" if label == "dropout" else label): v for label, v in scope.variants.items()}
     several = judged(replace(scope, variants=renamed), "baseline > dropout")
     assert (several.verdict, several.why) == (Verdict.UNDECIDED, "dropout: results of several kinds of device")
+
+
+def test_a_claim_that_was_written_after_results_says_so(scope):
+    claim = "batchnorm > baseline"
+    ended = max(job.finished_at for job in scope.variants["baseline"].jobs)
+    for claimed_at, said in ((ended + timedelta(seconds=1), "claimed after results were in"), (datetime.min, "")):
+        dated = replace(scope, claimed_at={claim: claimed_at.replace(tzinfo=ended.tzinfo)})
+        assert judged(dated, claim).why == said
 
 
 def test_every_cell_is_the_judgements(scope):
@@ -123,6 +139,9 @@ def test_every_cell_is_the_judgements(scope):
         ("a > b within 0.1", "a fraction between 0 and 1"),
         ("a > b by 4.45", "a fraction between 0 and 1"),
         ("a > b by nan", "a fraction between 0 and 1"),
+        ("a > b by ٠.٢", "a fraction between 0 and 1"),
+        ("a > b by 0." + "0" * 30 + "1", "a fraction between 0 and 1"),
+        ("a > " + "b" * 600, "is longer than 500"),
         ("a > b by about", "does not end in “by NUMBER”"),
         ("a = b", "does not end in “within NUMBER”"),
         ("a = b within 0", "a fraction between 0 and 1"),

@@ -21,7 +21,8 @@ def table(random, seeds, images=200, level=0.6):
 @pytest.mark.parametrize("seeds", [2, 3, 10])
 def test_the_interval_of_an_accuracy_is_that_of_an_analysis_of_variance(random, seeds):
     hits = table(random, seeds)
-    assert accuracy(hits).interval() == pytest.approx(interval_by_anova(hits))
+    low, high = interval_by_anova(hits)
+    assert accuracy(hits).interval() == pytest.approx((low, min(high, 1.0)))
     assert accuracy(hits).seed_noise
 
 
@@ -72,9 +73,25 @@ def test_a_copy_of_a_result_is_no_difference_and_no_evidence(random):
     hits = table(random, 3)
     same = difference(hits, hits)
     assert (same.value, same.p_value()) == (0.0, 1.0)
-    nothing = np.ones((3, 50), bool)
-    assert accuracy(nothing).interval() == (1.0, 1.0)
-    assert difference(nothing, nothing).p_value() == 1.0
+
+
+def test_what_never_differs_is_not_certain(random):
+    always, never = np.ones((3, 300), bool), np.zeros((3, 300), bool)
+    low, high = accuracy(always).interval()
+    assert (1 - low, high) == (pytest.approx(0.01, rel=0.02), 1.0)  # the rule of three
+    assert difference(always, always).p_value() == 1.0
+    assert equivalence(difference(always, always), 0.005) > 0.05 > equivalence(difference(always, always), 0.01)
+    assert difference(always, never).p_value() < 1e-9
+    few = difference(always[:, :2], never[:, :2])
+    assert few.p_value() > 0.05
+    assert few.interval() == (-1.0, 1.0)
+
+
+def test_degrees_of_freedom_are_never_fewer_than_those_of_the_seeds(random):
+    ours = table(random, 3)
+    shared = np.concatenate([ours[:2], table(random, 1)])  # two of three are the same trainings
+    for found in (difference(ours, shared), difference(ours, ours), accuracy(ours[:1].repeat(3, axis=0))):
+        assert all(noise.df >= 2 for noise in found.noises)
 
 
 def test_mcnemar_counts_what_only_one_got_right():
