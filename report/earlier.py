@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from db.errors import ConfigError
+from report.numbers import NOTHING, interval_text, points
 from report.pairs import chance
 from report.scope import Measured, Scope, VariantData, kind_of
 from report.statistics import LEVEL, Estimate, Hits, holm, tested
-from report.tables import NOTHING, Table, interval_text, points
+from report.tables import Table
 
 _RISK = 1 - LEVEL
 _SAME = "the same trainings"

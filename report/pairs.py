@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from report.numbers import NOTHING, interval_text, percent, points
 from report.scope import Scope, VariantData
 from report.statistics import (
     LEVEL,
@@ -17,7 +18,7 @@ from report.statistics import (
     tested,
     wins,
 )
-from report.tables import NOTHING, Table, interval_text, percent, points
+from report.tables import Table
 from report.text import sentence
 
 MARGIN = 0.01  # of accuracy: a smaller difference is taken for none

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.records import Result
+from report.numbers import NOTHING, percent
 from report.scope import Scope, VariantData
 from report.statistics import summarise
-from report.tables import BEST, NOTHING, Table, percent
+from report.tables import BEST, Table
 
 NAME = "quality"
 

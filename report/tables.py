@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import Attempt, Cause, Job, JobState, Result, Scores
+from report.numbers import NOTHING, count, interval_text, loss, percent, tenth, whole, yes
 from report.scope import CHOSEN, Scope, VariantData, kind_of
 from report.statistics import accuracy, over_seeds, summarise, wilson
 
@@ -16,7 +17,6 @@ THESE_IMAGES = "where there are no predictions, the noise of seeds alone"
 TWO_SEEDS = "2 seeds: the interval is very wide"
 BEST = "best: the weights of the lowest validation loss"
 LAST = "last: those of the last epoch"
-NOTHING = "–"
 FAILURES = "attempts_without_result"
 
 Show = Callable[[float], str]
@@ -43,40 +43,6 @@ def build_tables(scope: Scope) -> list[Table]:
     tables = [kinds[wanted["kind"]](scope, wanted) for wanted in scope.submission.layout.get("tables", [])]
     printed = [_printed_values(scope)] if scope.submission.reference else []
     return [*tables, *printed, _cost(scope), _failures(scope)]
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.2f}"
-
-
-def points(value: float) -> str:
-    """A difference of accuracies, with its sign."""
-    return f"{100 * value:+.2f}".replace("-", "−")
-
-
-def interval_text(low: float, high: float) -> str:
-    return f"[{percent(low)}, {percent(high)}]".replace("-", "−")
-
-
-def _loss(value: float) -> str:
-    return f"{value:.4f}"
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _tenth(value: float) -> str:
-    return f"{value:,.1f}"
-
-
-def _count(value: float) -> str:
-    """A number of epochs, or a mean of several."""
-    return f"{value:.1f}".removesuffix(".0")
-
-
-def _yes(value: float) -> str:
-    return "yes" if value else "no"
 
 
 def _cell(values: Sequence[float], show: Show) -> str:
@@ -114,7 +80,7 @@ def _printed(scope: Scope, label: str, name: str, show: Show) -> str:
 
 
 def _parameters(variant: VariantData) -> str:
-    return _whole(variant.done[0].parameters) if variant.done else NOTHING
+    return whole(variant.done[0].parameters) if variant.done else NOTHING
 
 
 def _devices(results: Sequence[Result]) -> list[str]:
@@ -162,14 +128,14 @@ def _results(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     if printed:
         columns.append(("Printed acc. %", lambda v: _printed(scope, v.label, "test_accuracy", percent)))
     if "test_loss" in wanted["columns"]:
-        columns.append(("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], _loss)))
-        columns.append(("Test loss, last", lambda v: _cell([r.last.test_loss for r in v.done], _loss)))
+        columns.append(("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], loss)))
+        columns.append(("Test loss, last", lambda v: _cell([r.last.test_loss for r in v.done], loss)))
         if printed:
-            columns.append(("Printed loss", lambda v: _printed(scope, v.label, "test_loss", _loss)))
+            columns.append(("Printed loss", lambda v: _printed(scope, v.label, "test_loss", loss)))
     if "parameters" in wanted["columns"]:
         columns.append(("Parameters", _parameters))
         if printed:
-            columns.append(("Printed parameters", lambda v: _printed(scope, v.label, "parameters", _whole)))
+            columns.append(("Printed parameters", lambda v: _printed(scope, v.label, "parameters", whole)))
     columns.append(("State", lambda v: v.state))
     return _table(scope, wanted, variants, columns, _note(scope, variants))
 
@@ -228,9 +194,9 @@ def _training_lines(scope: Scope, variant: VariantData) -> list[tuple[str, ...]]
     for name, part in (("Training", "train"), ("Validation", "val")):
         line = [name]
         for found in scores:
-            line.append(_cell([getattr(score, f"{part}_loss") for score in found], _loss))
+            line.append(_cell([getattr(score, f"{part}_loss") for score in found], loss))
             line.append(_cell([getattr(score, f"{part}_accuracy") for score in found], percent))
-        line.append(_printed(scope, variant.label, f"{part}_loss", _loss))
+        line.append(_printed(scope, variant.label, f"{part}_loss", loss))
         line.append(_printed(scope, variant.label, f"{part}_accuracy", percent))
         lines.append(line)
     gaps = [_cell([_gap(score) for score in found], percent) for found in scores]
@@ -260,10 +226,10 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         ("95 % interval", _interval),
     ]
     columns += [("Printed acc. %", lambda v: _printed(scope, v.label, "test_accuracy", percent))] if printed else []
-    columns += [("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], _loss))]
-    columns += [("Printed loss", lambda v: _printed(scope, v.label, "test_loss", _loss))] if printed else []
+    columns += [("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], loss))]
+    columns += [("Printed loss", lambda v: _printed(scope, v.label, "test_loss", loss))] if printed else []
     columns += [("Parameters", _parameters)]
-    columns += [("Printed parameters", lambda v: _printed(scope, v.label, "parameters", _whole))] if printed else []
+    columns += [("Printed parameters", lambda v: _printed(scope, v.label, "parameters", whole))] if printed else []
     columns += [("Chosen", lambda v: "by validation" if v.label == chosen else "")]
     if any(scope.reference(label).get(CHOSEN) for label in points):
         columns += [("Printed choice", lambda v: "best" if scope.reference(v.label).get(CHOSEN) else "")]
@@ -278,14 +244,14 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
 Ours = Callable[[Result, Scores], float]
 QUANTITIES: Mapping[str, tuple[str, Show, Ours]] = {
     "test_accuracy": ("Test acc. %", percent, lambda _, score: score.test_accuracy),
-    "test_loss": ("Test loss", _loss, lambda _, score: score.test_loss),
+    "test_loss": ("Test loss", loss, lambda _, score: score.test_loss),
     "train_accuracy": ("Training acc. %", percent, lambda _, score: score.train_accuracy),
-    "train_loss": ("Training loss", _loss, lambda _, score: score.train_loss),
+    "train_loss": ("Training loss", loss, lambda _, score: score.train_loss),
     "val_accuracy": ("Validation acc. %", percent, lambda _, score: score.val_accuracy),
-    "val_loss": ("Validation loss", _loss, lambda _, score: score.val_loss),
+    "val_loss": ("Validation loss", loss, lambda _, score: score.val_loss),
     "gap": ("Gap, training − validation, points", percent, lambda _, score: _gap(score)),
-    "epochs": ("Epoch", _count, lambda _, score: score.epoch),
-    "parameters": ("Parameters", _whole, lambda result, _: result.parameters),
+    "epochs": ("Epoch", count, lambda _, score: score.epoch),
+    "parameters": ("Parameters", whole, lambda result, _: result.parameters),
 }
 """What may be printed of a variant: its name here, how it is shown, and ours from a result and one of its scores."""
 
@@ -328,7 +294,7 @@ def _choice_beside(scope: Scope, label: str) -> dict[str, Any]:
     chosen = next((_choice(scope, sweep) for sweep in sweeps if label in sweeps[sweep]["points"]), None)
     ours = None if chosen is None else chosen == label
     printed = bool(scope.reference(label)[CHOSEN])
-    texts = {"printed_text": _yes(printed), "best_text": NOTHING if ours is None else _yes(ours), "last_text": ""}
+    texts = {"printed_text": yes(printed), "best_text": NOTHING if ours is None else yes(ours), "last_text": ""}
     return {"quantity": "Chosen of its experiment", "printed": printed, "best": ours, "last": None, **texts}
 
 
@@ -351,16 +317,16 @@ def _cost(scope: Scope) -> Table:
     columns: Columns = [
         ("Variant", lambda v: names[v.label]),
         ("n", lambda v: str(len(v.done))),
-        ("MFLOP/image", lambda v: _tenth(v.done[0].flops / 1e6) if v.done else NOTHING),
-        ("Epochs", lambda v: _equal_or([r.epochs for r in v.done], _count)),
-        ("Training s", lambda v: _cell([r.train_s for r in v.done], _tenth)),
-        ("Evaluation s", lambda v: _cell([r.eval_s for r in v.done], _tenth)),
-        ("Peak MiB", lambda v: _cell([r.peak_mib for r in v.done], _whole)),
+        ("MFLOP/image", lambda v: tenth(v.done[0].flops / 1e6) if v.done else NOTHING),
+        ("Epochs", lambda v: _equal_or([r.epochs for r in v.done], count)),
+        ("Training s", lambda v: _cell([r.train_s for r in v.done], tenth)),
+        ("Evaluation s", lambda v: _cell([r.eval_s for r in v.done], tenth)),
+        ("Peak MiB", lambda v: _cell([r.peak_mib for r in v.done], whole)),
         ("Device", lambda v: ", ".join(_devices(v.done)) or NOTHING),
         ("State", lambda v: v.state),
     ]
     if scope.submission.reference:
-        columns.insert(4, ("Printed epochs", lambda v: _printed(scope, v.label, "epochs", _count)))
+        columns.insert(4, ("Printed epochs", lambda v: _printed(scope, v.label, "epochs", count)))
     several = "; with several seeds mean ± one standard deviation over seeds"
     return Table(
         name="cost",

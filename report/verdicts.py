@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Any
 
 from db.statements import Statement, parse_statement
+from report.numbers import NOTHING, interval_text, points
 from report.pairs import compared, same_images
 from report.scope import Scope, VariantData
 from report.statistics import LEVEL, POWER, Estimate, Hits, difference, equivalence, holm, seeds_needed
-from report.tables import NOTHING, Table, interval_text, points
+from report.tables import Table
 
 NAME = "claims"
 _RISK = 1 - LEVEL

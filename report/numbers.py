@@ -1,0 +1,37 @@
+"""Numbers as tables show them."""
+
+NOTHING = "–"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def points(value: float) -> str:
+    """A difference of accuracies, with its sign."""
+    return f"{100 * value:+.2f}".replace("-", "−")
+
+
+def interval_text(low: float, high: float) -> str:
+    return f"[{percent(low)}, {percent(high)}]".replace("-", "−")
+
+
+def loss(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def tenth(value: float) -> str:
+    return f"{value:,.1f}"
+
+
+def count(value: float) -> str:
+    """A number of epochs, or a mean of several."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def yes(value: float) -> str:
+    return "yes" if value else "no"
