@@ -25,9 +25,11 @@ def interval_by_anova(table, level=0.95):
     """The wider of two intervals around the mean: that of seeds and images, and Student's over the seeds' means."""
     n, number = np.shape(table)
     (seeds, df_seeds), (images, df_images), (left, df_left) = mean_squares(table)
-    variance = max(seeds + images - left, seeds, images) / (n * number)
-    squares = (seeds**2 / df_seeds + images**2 / df_images + left**2 / df_left) / (n * number) ** 2
-    half = stats.t.ppf((1 + level) / 2, variance**2 / squares) * math.sqrt(variance) if variance else 0.0
+    variance, (largest, df) = seeds + images - left, max((seeds, df_seeds), (images, df_images))
+    if variance > largest:  # else what is left was drawn too large, and the larger direction is the whole
+        squares = seeds**2 / df_seeds + images**2 / df_images + left**2 / df_left
+        largest, df = variance, max(variance**2 / squares, min(df_seeds, df_images))
+    half = stats.t.ppf((1 + level) / 2, df) * math.sqrt(largest / (n * number))
     means = np.mean(table, axis=1)
     alone = stats.t.ppf((1 + level) / 2, n - 1) * np.std(means, ddof=1) / math.sqrt(n)
     return np.mean(table) - max(half, alone), np.mean(table) + max(half, alone)

@@ -51,6 +51,12 @@ def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes
     return submission_id
 
 
+def layout_with_figures(number):
+    """The built-in suite's, with so many of its figures: to draw all of them takes seconds."""
+    suite = load_suite()
+    return {"sweeps": suite.sweeps, "tables": suite.tables, "figures": suite.figures[:number]}
+
+
 def finish(store, claim, *, number=0, level=0.4, fingerprint=FINGERPRINT, device="cpu"):
     """A history of 4 to 6 epochs, its last but one the best, and the result; `number` is the variant's."""
     random = np.random.default_rng([claim.seed, number])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from command import bench
-from filled_store import filled
+from filled_store import filled, layout_with_figures
 
 SUITE = """claims = ["{claim}"]
 [suite]
@@ -23,7 +23,7 @@ def home(tmp_path_factory):
     """A store in which batchnorm is ahead of the baseline by far, with five seeds each."""
     home = tmp_path_factory.mktemp("home")
     levels = {"baseline": 0.3, "batchnorm": 0.85}
-    with filled(home, seeds=range(42, 47), only=[*levels], levels=levels):
+    with filled(home, seeds=range(42, 47), only=[*levels], levels=levels, layout=layout_with_figures(0)):
         pass
     return home
 
@@ -59,7 +59,8 @@ def test_fail_on_ends_with_1_where_there_is_such_a_claim(home, tmp_path, verdict
 def test_fail_on_ends_with_0_where_there_is_none_and_with_2_where_nothing_was_claimed(tmp_path):
     only = ("baseline", "batchnorm")
     for name, claims in (("held", ("batchnorm > baseline",)), ("none", ())):
-        with filled(tmp_path, seeds=range(42, 47), only=only, levels={"batchnorm": 0.9}, claims=claims, scope=name):
+        made = {"levels": {"batchnorm": 0.9}, "layout": layout_with_figures(0), "claims": claims, "scope": name}
+        with filled(tmp_path, seeds=range(42, 47), only=only, **made):
             pass
         code = 0 if claims else 2
         said = report(tmp_path, tmp_path, "--fail-on", "contradicted", "--fail-on", "undecided", code=code)

@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 from command import bench
-from filled_store import filled, hits_of
+from filled_store import filled, hits_of, layout_with_figures
 
 from report.statistics import difference, holm
 
 
 def home_with(folder, levels, *, seeds=range(42, 47)):
     """A store whose variants are right about such shares of the test images; hits by label."""
-    with filled(folder, seeds=seeds, only=[*levels], levels=levels) as store:
+    with filled(folder, seeds=seeds, only=[*levels], levels=levels, layout=layout_with_figures(0)) as store:
         return {label: hits_of(store, label) for label in levels}
 
 

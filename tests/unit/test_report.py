@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from filled_store import CASES, CLASSES, FINGERPRINT, fill, filled, results_of
+from filled_store import CASES, CLASSES, FINGERPRINT, fill, filled, layout_with_figures, results_of
 
 from db.errors import ConfigError
 from report import write_report
@@ -21,7 +21,6 @@ from report.scope import read_scope
 from report.tables import build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
 from report.verdicts import claims_table, judge
-from scheduler.suite import load_suite
 
 STUDY = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
 TUNING = {"tuning_conv_depths", "tuning_hidden_units", "tuning_depth"}
@@ -281,12 +280,6 @@ def test_what_nobody_submitted_is_named_in_one_line_and_kept_as_files(tmp_path):
     assert page.count("data:image/png;base64,") == 4  # class counts, pictures twice, the sweep
     assert report.text.startswith("Hidden units")
     assert len(list((tmp_path / "out" / "figures").glob("*.png"))) == 13
-
-
-def layout_with_figures(number):
-    """The built-in suite's, with so many of its figures: to draw all of them takes seconds."""
-    suite = load_suite()
-    return {"sweeps": suite.sweeps, "tables": suite.tables, "figures": suite.figures[:number]}
 
 
 def rows_of(path):
