@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Self
 
 import torch
 
@@ -40,9 +39,6 @@ class InThread(InTurns):
         self._words, theirs = multiprocessing.Pipe()
         self._thread = threading.Thread(target=_serve, args=(theirs, given), daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

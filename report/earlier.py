@@ -13,10 +13,9 @@ from db.errors import ConfigError
 from report.numbers import NOTHING, interval_text, points
 from report.pairs import chance
 from report.scope import Measured, Scope, VariantData, kind_of
-from report.statistics import LEVEL, Estimate, Hits, holm, tested
+from report.statistics import RISK, Estimate, Hits, holm, tested
 from report.tables import Table
 
-_RISK = 1 - LEVEL
 _SAME = "the same trainings"
 _Key = tuple[str, str]  # a label without the kind that rows of several kinds have behind it, and that kind
 _FIX = "name a report.json that `bench report` wrote"
@@ -37,7 +36,7 @@ class Change:
     def verdict(self) -> str:
         if self.found is None:
             return self.why
-        if self.p_value >= _RISK:
+        if self.p_value >= RISK:
             return "no difference was found"
         word = "worse" if self.found.value < 0 else "better"
         return word if self.found.seed_noise else f"{word} in one run"

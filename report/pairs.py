@@ -8,8 +8,8 @@ from typing import Any
 from report.numbers import NOTHING, interval_text, percent, points
 from report.scope import Scope, VariantData
 from report.statistics import (
-    LEVEL,
     POWER,
+    RISK,
     Estimate,
     Hits,
     equivalence,
@@ -25,7 +25,6 @@ MARGIN = 0.01  # of accuracy: a smaller difference is taken for none
 _MARGIN = "1 point"
 NAME = "pairs"
 _MOST = 30  # variants of which all pairs are compared; of more, those with the best and with the first
-_RISK = 1 - LEVEL
 _HEAD = (
     *("Pair", "n", "Difference, points", "95 % interval", "p", "p, adjusted", "Ahead in pairs of seeds, %"),
     *("Only the first right", "Only the second right", "Would have been found, points", "Seeds needed", "Verdict"),
@@ -55,7 +54,7 @@ class Pair:
     @property
     def ahead(self) -> VariantData | None:
         """The better one, where they can be told apart."""
-        if self.different >= _RISK:
+        if self.different >= RISK:
             return None
         return self.ours if self.found.value > 0 else self.theirs
 
@@ -65,7 +64,7 @@ class Pair:
             if self.single:
                 return f"one run: {self.ahead.title} is ahead"
             return f"{self.ahead.title} is ahead{'' if self.found.seed_noise else '; one side has one seed'}"
-        if self.found.seed_noise and self.equal < _RISK:
+        if self.found.seed_noise and self.equal < RISK:
             return f"equal within {_MARGIN}"
         return "cannot be told apart"
 
@@ -82,29 +81,34 @@ def compare(scope: Scope) -> list[Pair]:
     if len(chosen) > _MOST:
         kept = {chosen[0].label, _best(chosen).label}
         both = [pair for pair in both if kept & {one.label for one in pair}]
-    hits = {variant.label: _hits(variant) for variant in chosen}
+    hits = {variant.label: hits_of(variant) for variant in chosen}
     found = [tested(hits[ours.label], hits[theirs.label]) for ours, theirs in both]
     different = _adjusted([p_value for _, p_value in found], number)
     equal = _adjusted([equivalence(estimate, MARGIN) for estimate, _ in found], number)
     return [
-        _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other, level=1 - _RISK / number)
+        _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other, level=1 - RISK / number)
         for pair, of_pair, one, other in zip(both, found, different, equal, strict=True)
     ]
 
 
 def compared(scope: Scope) -> list[VariantData]:
     """Each config once, under its first label."""
-    sweeps = scope.submission.layout.get("sweeps", {}).values()
-    points = {point for sweep in sweeps for point in sweep["points"]}
+    left_out = sweep_points(scope)
     found: dict[tuple[int, ...], VariantData] = {}
     for label, variant in scope.variants.items():
-        if label not in points and variant.hits is not None:
+        if label not in left_out and variant.hits is not None:
             found.setdefault(variant.job_ids, variant)
     return list(found.values())
 
 
-def _hits(variant: VariantData) -> Hits:
-    assert variant.hits is not None  # noqa: S101 - `compared` takes none without
+def sweep_points(scope: Scope) -> set[str]:
+    sweeps = scope.submission.layout.get("sweeps", {}).values()
+    return {point for sweep in sweeps for point in sweep["points"]}
+
+
+def hits_of(variant: VariantData) -> Hits:
+    """Of a variant that is compared."""
+    assert variant.hits is not None  # noqa: S101 - others are left out before
     return variant.hits
 
 
@@ -113,7 +117,7 @@ def same_images(ours: VariantData, theirs: VariantData) -> bool:
 
 
 def _best(variants: Sequence[VariantData]) -> VariantData:
-    return max(variants, key=lambda variant: float(_hits(variant).mean()))
+    return max(variants, key=lambda variant: float(hits_of(variant).mean()))
 
 
 def _adjusted(p_values: Sequence[float], number: int) -> list[float]:
@@ -241,13 +245,13 @@ def finding(pairs: Sequence[Pair]) -> str:
     places: dict[str, list[str]] = {"it is ahead of": [], "it equals": [], "it cannot be told apart from": []}
     for pair in own:
         other = pair.theirs if pair.ours is best else pair.ours
-        equal = pair.found.seed_noise and pair.equal < _RISK
+        equal = pair.found.seed_noise and pair.equal < RISK
         word = "it is ahead of" if pair.ahead is best else "it equals" if equal else "it cannot be told apart from"
         places[word].append(other.title)
     parts = [
         f"of the {len(tested_ones)} variants tested, points of sweeps apart, {best.title} has the highest accuracy, "
     ]
-    parts[0] += f"{percent(float(_hits(best).mean()))} %"
+    parts[0] += f"{percent(float(hits_of(best).mean()))} %"
     for word, names in places.items():
         if names:
             parts.append(f"{word} {_listed(names)}{f' within {_MARGIN}' if word == 'it equals' else ''}")

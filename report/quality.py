@@ -1,6 +1,5 @@
 """What accuracy does not tell: classes one by one, confusions, and how far probabilities can be believed."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,7 @@ from numpy.typing import NDArray
 from db.records import Result
 from report.numbers import NOTHING, percent
 from report.scope import Scope, VariantData
-from report.statistics import summarise
-from report.tables import BEST, Table
+from report.tables import BEST, Table, with_deviation
 
 NAME = "quality"
 
@@ -61,19 +59,14 @@ def _row(scope: Scope, variant: VariantData) -> dict[str, Any]:
     hardest = int(scores[1].argmin())
     names = scope.dataset.classes if scope.dataset else [str(number) for number in range(len(counts))]
     row: dict[str, Any] = {"variant": variant.label, "n": len(variant.done), "text": scope.name(variant.label)}
-    row |= _summary("macro_f1", [float(class_scores(result)[2].mean()) for result in variant.done])
+    row |= with_deviation("macro_f1", [float(class_scores(result)[2].mean()) for result in variant.done])
     found = [one.calibration for one in variant.distinct if one.calibration]
-    row |= _summary("brier", [one.brier for one in found]) | _summary("ece", [one.ece for one in found])
+    row |= with_deviation("brier", [one.brier for one in found]) | with_deviation("ece", [one.ece for one in found])
     row |= {"hardest_class": names[hardest], "hardest_recall": float(scores[1][hardest])}
     row |= {"confused_class": names[int(true)], "confused_with": names[int(taken)], "confused": float(shares.max())}
     for name, values in zip(("precision", "recall", "f1"), scores, strict=True):
         row |= {f"{name} {names[number]}": float(value) for number, value in enumerate(values)}
     return row
-
-
-def _summary(name: str, values: Sequence[float]) -> dict[str, float | None]:
-    found = summarise(values)
-    return {name: found.mean if found else None, f"{name}_sd": found.deviation if found else None}
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
+RISK = 1 - LEVEL
 POWER = 0.8
 _MOST_SEEDS = 1_000  # that are worth telling somebody to train
 

@@ -87,7 +87,7 @@ def _devices(results: Sequence[Result]) -> list[str]:
     return sorted({kind_of(result) for result in results})
 
 
-def _with_deviation(name: str, values: Sequence[float]) -> dict[str, float | None]:
+def with_deviation(name: str, values: Sequence[float]) -> dict[str, float | None]:
     found = summarise(values)
     mean = values[0] if len(values) == 1 else found.mean if found else None  # one count stays a whole number
     return {name: mean, f"{name}_sd": found.deviation if found else None}
@@ -100,8 +100,8 @@ def _result_values(scope: Scope, variant: VariantData) -> dict[str, Any]:
     for weights in ("best", "last"):
         scores = [getattr(result, weights) for result in done]
         for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss"):
-            row |= _with_deviation(f"{weights}_{name}", [getattr(score, name) for score in scores])
-        row |= _with_deviation(f"{weights}_gap", [_gap(score) for score in scores])
+            row |= with_deviation(f"{weights}_{name}", [getattr(score, name) for score in scores])
+        row |= with_deviation(f"{weights}_gap", [_gap(score) for score in scores])
     interval = accuracy_interval(variant)
     row["best_test_accuracy_low"], row["best_test_accuracy_high"] = interval or (None, None)
     row["parameters"] = done[0].parameters if done else None
@@ -278,10 +278,10 @@ def _beside(scope: Scope, label: str) -> list[dict[str, Any]]:
     for name, (title, show, ours) in QUANTITIES.items():
         if name in printed:
             found = {w: [ours(r, getattr(r, w)) for r in variant.done] for w in ("best", "last")}
-            values = {"printed": printed[name], **_with_deviation("best", found["best"])}
+            values = {"printed": printed[name], **with_deviation("best", found["best"])}
             shown = slice(1) if name == "parameters" else slice(None)  # a size has no deviation
             texts = {f"{weights}_text": _cell(found[weights][shown], show) for weights in found}
-            values |= _with_deviation("last", found["last"])
+            values |= with_deviation("last", found["last"])
             rows.append({"quantity": title, **values, "printed_text": show(printed[name]), **texts})
     if CHOSEN in printed:
         rows.append(_choice_beside(scope, label))
@@ -307,8 +307,7 @@ def _by_jobs(scope: Scope) -> list[list[VariantData]]:
     """Variants, those together that are the same jobs under several labels."""
     groups: dict[Any, list[VariantData]] = {}
     for variant in scope.variants.values():
-        jobs = tuple(job.id for job in variant.jobs)
-        groups.setdefault(jobs or variant.label, []).append(variant)
+        groups.setdefault(variant.job_ids or variant.label, []).append(variant)
     return list(groups.values())
 
 
@@ -345,7 +344,7 @@ def _cost_values(scope: Scope, group: Sequence[VariantData]) -> dict[str, Any]:
     row |= {"title": scope.name(variant.label), "state": variant.state, "n": len(variant.done)}
     row["flops"] = variant.done[0].flops if variant.done else None
     for name in ("epochs", "train_s", "eval_s", "peak_mib"):
-        row |= _with_deviation(name, [getattr(result, name) for result in variant.done])
+        row |= with_deviation(name, [getattr(result, name) for result in variant.done])
     row["printed_epochs"] = scope.reference(variant.label).get("epochs")
     return row | {"devices": _devices(variant.done)}
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from db.statements import Statement, parse_statement
 from report.numbers import NOTHING, interval_text, points
-from report.pairs import compared, same_images
+from report.pairs import compared, hits_of, same_images, sweep_points
 from report.scope import Scope, VariantData
-from report.statistics import LEVEL, POWER, Estimate, Hits, difference, equivalence, holm, seeds_needed
+from report.statistics import POWER, RISK, Estimate, difference, equivalence, holm, seeds_needed
 from report.tables import Table
 
 NAME = "claims"
-_RISK = 1 - LEVEL
 
 
 class Verdict(StrEnum):
@@ -93,11 +92,11 @@ def _state(variant: VariantData) -> str:
 
 
 def _of_two(statement: Statement, ours: VariantData, theirs: VariantData) -> Judgement:
-    found, wanted = difference(_hits(ours), _hits(theirs)), statement.amount
+    found, wanted = difference(hits_of(ours), hits_of(theirs)), statement.amount
     low, high = found.interval()
     distance: float | None = None
     if statement.kind == "equal":
-        yes, no = equivalence(found, wanted) < _RISK, low > wanted or high < -wanted
+        yes, no = equivalence(found, wanted) < RISK, low > wanted or high < -wanted
     elif statement.kind == "about":
         yes, no = low >= wanted / 2 and high <= 1.5 * wanted, not low <= wanted <= high
         distance = max(wanted / 2 - abs(found.value - wanted), 0.0)
@@ -113,8 +112,8 @@ def _of_all(scope: Scope, statement: Statement, ours: VariantData) -> Judgement:
     Points of sweeps have no part in it, unless one is named.
     """
     others = [one for one in compared(scope) if not _unlike(ours, one)]
-    estimates = [difference(_hits(ours), _hits(other)) for other in others]
-    sure = [p_value < _RISK for p_value in holm([found.p_value() for found in estimates])]
+    estimates = [difference(hits_of(ours), hits_of(other)) for other in others]
+    sure = [p_value < RISK for p_value in holm([found.p_value() for found in estimates])]
     ranked = sorted(zip(estimates, sure, others, strict=True), key=lambda one: (one[1], one[0].value))
     better = [one for one in ranked if one[0].seed_noise and one[1] and one[0].value < 0]
     open_ones = _open(scope, [ours, *others])
@@ -131,19 +130,12 @@ def _of_all(scope: Scope, statement: Statement, ours: VariantData) -> Judgement:
 
 def _open(scope: Scope, seen: Sequence[VariantData]) -> str:
     """Names the variants that were not compared."""
-    sweeps = scope.submission.layout.get("sweeps", {}).values()
-    points = {point for sweep in sweeps for point in sweep["points"]}
-    jobs = {variant.job_ids for variant in seen}
+    left_out, jobs = sweep_points(scope), {variant.job_ids for variant in seen}
     return "; ".join(
         f"{label}: {_state(one)}"
         for label, one in scope.variants.items()
-        if label not in points and one.job_ids not in jobs
+        if label not in left_out and one.job_ids not in jobs
     )
-
-
-def _hits(variant: VariantData) -> Hits:
-    assert variant.hits is not None  # noqa: S101 - looked at by `_judged` and `compared`
-    return variant.hits
 
 
 def _decided(
@@ -162,7 +154,7 @@ def _decided(
         verdict = Verdict.SUPPORTED if yes else Verdict.CONTRADICTED
     needed = None
     if verdict is Verdict.UNDECIDED and distance is not None:
-        needed = seeds_needed(_hits(ours), _hits(theirs), distance)
+        needed = seeds_needed(hits_of(ours), hits_of(theirs), distance)
     reasons = [f"{one.label} has one seed" for one in (ours, theirs) if len(one.distinct) == 1]
     if verdict is Verdict.UNDECIDED and not reasons and distance is not None and needed is None:
         reasons.append("no number of seeds is enough: too few test images")

@@ -29,16 +29,12 @@ _NAME = re.compile(r"[\w.=-]+")  # no way out of the folder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was written; `text` is the comparison table for a terminal, `json` every number shown.
-
-    `verdicts`: how many of the suite's claims have each.
-    """
+    """What was written; `text` is the comparison table for a terminal, `json` every number shown."""
 
     html: Path
     text: str
     json: Mapping[str, Any]
     counts: Mapping[str, int]
-    verdicts: Mapping[str, int]
 
 
 def write_report(store: Store, out: Path, *, submission_id: int | None = None) -> Report:
@@ -47,8 +43,8 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
     Raises NotFoundError for an empty store, ConfigError when `out` cannot be written.
     """
     scope = read_scope(store, submission_id)
-    pairs, judgements = compare(scope), judge(scope)
-    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judgements), quality_table(scope)]
+    pairs = compare(scope)
+    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
@@ -66,8 +62,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
     main = comparison(tables)
     text = visible(_for_terminal(main, tables, said))
-    verdicts = {str(verdict): sum(one.verdict is verdict for one in judgements) for verdict in Verdict}
-    return Report(html=html, text=text, json=numbers, counts=numbers["counts"], verdicts=verdicts)
+    return Report(html=html, text=text, json=numbers, counts=numbers["counts"])
 
 
 def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:

@@ -105,3 +105,13 @@ def _words(part: Schema, root: Schema) -> str:
         return f"a name: {NAME_FIX.removeprefix('a name ')}"
     limits = [f"{words} {part[key]}" for key, words in _RANGE if key in part]
     return ", ".join([_PLAIN.get(str(kind), ""), *([" and ".join(limits)] if limits else [])])
+
+
+def point_word(value: Any) -> str:
+    """A value of a sweep as its point's name has it."""
+    return "x".join(map(point_word, value)) if isinstance(value, list) else str(value)
+
+
+def point_title(value: Any) -> str:
+    """The same in a title."""
+    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from db.errors import ConfigError, NotFoundError
-from db.statements import FORMS, parse_statement
 from models import ARGUMENTS
+from scheduler._suite_claims import checked_claims
 from scheduler._suite_file import OF_VARIANTS, ReportFigure, ReportTable, Strict, SuiteFile, SweepTable, cleaned
-from scheduler._wording import explained, shown
+from scheduler._wording import explained, point_title, point_word, shown
 from scheduler.config import Config
 from scheduler.datasets import normalise
 
@@ -89,7 +89,7 @@ def load_suite(source: str = "report") -> Suite:
         tables=[table.model_dump() for table in file.tables] or _default_tables(file, sweeps),
         figures=[figure.model_dump() for figure in file.figures] or _default_figures(file, sweeps),
         reference=reference,
-        claims=_claims(where, file, variants),
+        claims=checked_claims(where, file.claims, {label: one.config for label, one in variants.items()}),
         notices=notices,
     )
 
@@ -240,17 +240,13 @@ def _grid(where: str, place: str, grid: Mapping[str, list[Any]]) -> Iterable[tup
     for combination in itertools.product(*grid.values()):
         changes = dict(zip(grid, combination, strict=True))
         single = len(changes) == 1
-        name = ",".join(_word(v) if single else f"{f.rpartition('.')[2]}={_word(v)}" for f, v in changes.items())
-        title = ", ".join(_shown(v) if single else f"{f.rpartition('.')[2]} {_shown(v)}" for f, v in changes.items())
+        name = ",".join(
+            point_word(v) if single else f"{f.rpartition('.')[2]}={point_word(v)}" for f, v in changes.items()
+        )
+        title = ", ".join(
+            point_title(v) if single else f"{f.rpartition('.')[2]} {point_title(v)}" for f, v in changes.items()
+        )
         yield name, title, changes
-
-
-def _word(value: Any) -> str:
-    return "x".join(map(_word, value)) if isinstance(value, list) else str(value)
-
-
-def _shown(value: Any) -> str:
-    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
 
 
 def _nested(changes: Mapping[str, Any], where: str, place: str) -> dict[str, Any]:
@@ -366,28 +362,6 @@ def _check_mentions(
             raise ConfigError(
                 f"{where}: {place}: no sweep {name!r}", fix=f"choose among {', '.join(sweeps) or '(none)'}"
             )
-
-
-def _claims(where: str, file: SuiteFile, variants: Mapping[str, Variant]) -> tuple[str, ...]:
-    """Each as it is kept, its variants being there."""
-    found: list[str] = []
-    for number, text in enumerate(file.claims, start=1):
-        place = f"{where}: claims {number}"
-        try:
-            statement = parse_statement(text)
-        except ValueError as error:
-            raise ConfigError(f"{place}: {error}", fix=f"write {FORMS}, with spaces between the words") from error
-        for label in filter(None, (statement.ours, statement.theirs)):
-            if label not in variants:
-                raise ConfigError(f"{place}: no variant {label!r}", fix=f"choose among {', '.join(variants)}")
-        configs = [variants[label].config.canonical() for label in (statement.ours, statement.theirs) if label]
-        if len(configs) == 2 and configs[0] == configs[1]:
-            same = f"{statement.ours} and {statement.theirs} are the same config"
-            raise ConfigError(f"{place}: {same}", fix="compare two that differ")
-        if statement.text in found:
-            raise ConfigError(f"{place}: {statement.text!r} is there twice", fix="leave one of them out")
-        found.append(statement.text)
-    return tuple(found)
 
 
 def _default_tables(file: SuiteFile, sweeps: Mapping[str, Any]) -> list[dict[str, Any]]:

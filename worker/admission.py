@@ -12,7 +12,7 @@ CONTEXT_MIB = 1024.0
 """Of a CUDA context and the libraries' own memory, which no measured peak holds."""
 _SAME_CONFIG = 1.5  # times the peak: the allocator keeps more than its tensors hold
 _SAME_NETWORK = 2.0  # with another optimizer, augmentation or number of classes
-# where nothing like it was measured: far above what the built-in networks took (docs/performance.md)
+# where nothing like it was measured: far above what the built-in networks took (docs/operations.md)
 _LIBRARIES_MIB = 4096.0  # in which cuDNN and cuBLAS work, and the data set
 _COPIES, _MOMENTS = 4, 8  # of all activations, forwards and backwards; of all parameters, with gradients and optimizer
 _EVALUATED = 256  # images at once, however small the batches of the training are
