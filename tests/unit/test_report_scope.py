@@ -8,7 +8,8 @@ from filled_store import CLASSES, FINGERPRINT, SPLIT, dataset, fill, filled
 from db import open_store
 from db.records import JobState, NewJob, NewSubmission
 from report.figure_data import figure_rows
-from report.page import html_page, markdown_page
+from report.html import html_page
+from report.page import markdown_page
 from report.scope import read_scope
 from report.tables import build_tables
 from scheduler.suite import load_suite

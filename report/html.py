@@ -1,0 +1,177 @@
+"""report.html: one file that opens from a disk without a network, with its own style, script and numbers inside.
+
+The script (report/web/*.js) draws the figures from the rows that their CSV files hold; without a script the same
+figures are there as pictures. A policy in the page lets nothing run but that script, and nothing be fetched.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from report.characters import visible
+from report.figure_data import Rows
+from report.page import Drawn, comparison, facts
+from report.pairs import NAME as PAIRS
+from report.quality import NAME as QUALITY
+from report.scope import Scope
+from report.tables import FAILURES, Table
+from report.text import sentence, sides
+from report.theme import DARK, LIGHT, colour_places
+from report.verdicts import NAME as CLAIMS
+
+DRAWN_HERE = frozenset(
+    {
+        *("history", "histories", "metrics", "accuracy", "tuning", "complexity", "class_distribution", "confusion"),
+        *("forest", "pairs", "pareto", "classes", "flips", "calibration"),
+    }
+)
+"""The kinds of figures that the page's script draws; the others are pictures."""
+
+_SCRIPTS = ("draw", "charts", "matrices", "kinds", "figure", "tables", "page")
+_SECTIONS = {
+    "results": ("Results", "Results"),
+    "pairs": ("Pairs", "Which pairs can be told apart"),
+    "claims": ("Claims", "What was claimed, and what was printed"),
+    "cost": ("Cost", "What it costs"),
+    "training": ("Training", "How training went"),
+    "tuning": ("Tuning", "Tuning"),
+    "classes": ("Classes", "Classes and calibration"),
+    "figures": ("Figures", "Figures of the suite"),
+    "failures": ("Failures", "Attempts that failed"),
+    "data": ("Data", "Data"),
+    "made": ("Made", "How these numbers were made"),
+}
+"""By id, in the order of reading: a name for the list of sections, and the title."""
+
+_OF_TABLES = {PAIRS: "pairs", CLAIMS: "claims", "printed_values": "claims", "cost": "cost", QUALITY: "classes"}
+_OF_TABLES |= {FAILURES: "failures"}
+_OF_FIGURES = {"forest": "results", "pairs": "pairs", "pareto": "cost", "classes": "classes", "flips": "classes"}
+_OF_FIGURES |= {"calibration": "classes"}
+_DIGITS = 6  # significant ones, of the numbers that are drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the page: its first table, its figures, its other tables."""
+
+    id: str
+    short: str
+    title: str
+    tables: list[tuple[Table, list[str]]] = field(default_factory=list)
+    figures: list[Drawn] = field(default_factory=list)
+
+
+def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], finding: str = "") -> str:
+    """`finding`: what the tests say, in a sentence."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    script = _script()
+    environment = Environment(loader=PackageLoader("report", "web"), autoescape=True, undefined=StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    return environment.get_template("report.html.j2").render(
+        **facts(scope, tables, figures),
+        scope=scope,
+        finding=finding,
+        sections=sections(scope, tables, figures),
+        sentence=sentence,
+        encoded=lambda picture: base64.b64encode(picture).decode(),
+        drawn_here=DRAWN_HERE,
+        policy=_policy(script),
+        css=Markup(_file("report.css")),  # noqa: S704  # bench's own, as are the next four
+        plots_css=Markup(_file("plots.css")),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        colours={"light": Markup(_rules(LIGHT)), "dark": Markup(_rules(DARK))},  # noqa: S704
+        numbers=Markup(_in_script(_numbers(scope, figures))),  # noqa: S704  # every < in it is escaped
+    )
+
+
+def sections(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> list[Section]:
+    """Those with something in them, in the order of reading; the comparison is the first table of all."""
+    found = {name: Section(id=name, short=short, title=title) for name, (short, title) in _SECTIONS.items()}
+    kinds = {one["name"]: one["kind"] for one in scope.submission.layout.get("tables", [])}
+    main = comparison(tables)
+    for table in [main, *(one for one in tables if one.shown and one is not main)]:
+        of_kind = kinds.get(table.name, "")
+        named = "results" if table is main else _OF_TABLES.get(table.name, of_kind)
+        found[named if named in found else "results"].tables.append((table, sides(table, "l", "r")))
+    for figure in figures:
+        if figure.shown:
+            found[_OF_FIGURES.get(figure.kind, "figures")].figures.append(figure)
+    return [one for one in found.values() if one.tables or one.figures or one.id in ("data", "made")]
+
+
+def _script() -> str:
+    parts = "\n".join(_file(f"{name}.js") for name in _SCRIPTS)
+    return f'\n"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+def _file(name: str) -> str:
+    return files("report").joinpath("web", name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _rules(colours: Mapping[str, str]) -> str:
+    return " ".join(f"{name}: {value};" for name, value in colours.items())
+
+
+def _numbers(scope: Scope, figures: Sequence[Drawn]) -> dict[str, Any]:
+    """What the script draws."""
+    places = colour_places(scope.submission.variants)
+    return {
+        "colours": {"light": [*LIGHT.items()]},
+        "variants": {
+            label: {"title": scope.name(label), "colour": places[label], "accuracy": _accuracy(scope, label)}
+            for label in scope.variants
+        },
+        "figures": [_figure(scope, one) for one in figures if one.shown and one.kind in DRAWN_HERE],
+    }
+
+
+def _accuracy(scope: Scope, label: str) -> float | None:
+    done = scope.variant(label).done
+    return sum(result.best.test_accuracy for result in done) / len(done) if done else None
+
+
+def _figure(scope: Scope, one: Drawn) -> dict[str, Any]:
+    fields = list(dict.fromkeys(name for row in one.rows for name in row))
+    sweeps = scope.submission.layout.get("sweeps", {})
+    return {
+        "id": one.name,
+        "kind": one.kind,
+        "title": one.title,
+        "sweeps": [{"name": name, "title": sweeps[name]["title"]} for name in one.sweeps],
+        "fields": fields,
+        "rows": _packed(one.rows, fields),
+    }
+
+
+def _packed(rows: Rows, fields: Sequence[str]) -> list[list[Any]]:
+    return [[_rounded(row.get(name)) for name in fields] for row in rows]
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+
+
+def _in_script(values: Any) -> str:
+    """JSON that no text in it can end: the page's own escapes are not read inside of a script."""
+    text = json.dumps(_shown(values), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _shown(values: Any) -> Any:
+    """With every text fit to be shown."""
+    if isinstance(values, str):
+        return visible(values)
+    if isinstance(values, Mapping):
+        return {visible(name): _shown(value) for name, value in values.items()}
+    return [_shown(value) for value in values] if isinstance(values, list) else values
