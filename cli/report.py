@@ -27,6 +27,9 @@ def report(
             help="End with 1 when a claim of the suite is that: contradicted, or undecided; may be repeated.",
         ),
     ] = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Also report.tex, a document for pdflatex, with its figures as PDF.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Write the report and print its main table.
@@ -41,10 +44,10 @@ def report(
         from report import write_report
 
         with as_the_user_writes():
-            written = write_report(store, folder, submission_id=submission)
+            written = write_report(store, folder, submission_id=submission, latex=latex)
         options.put(json.dumps(written.json, indent=2))
     else:
-        written = say_where(store, folder, submission=submission)
+        written = say_where(store, folder, submission=submission, latex=latex)
     claims = written.json["tables"]["claims"]
     if fail_on and not claims:
         fix = "write claims into the suite and submit it again, on its own data and protocol"
@@ -56,12 +59,14 @@ def report(
         raise typer.Exit(1)
 
 
-def say_where(store: "Store", out: Path, *, submission: int | None) -> "Report":
+def say_where(store: "Store", out: Path, *, submission: int | None, latex: bool = False) -> "Report":
     """Write the report, print its comparison table, and say where the page is."""
     from report import write_report
 
     with as_the_user_writes():
-        written = write_report(store, out, submission_id=submission)
+        written = write_report(store, out, submission_id=submission, latex=latex)
     options.put(written.text)
     options.put(f"\nReport: {written.html}")
+    if written.tex:
+        options.put(f"LaTeX: {written.tex} (twice: pdflatex report.tex)")
     return written

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 __all__ = ["compare_with", "write_report"]
 
 
-def write_report(store: "Store", out: Path, *, submission_id: int | None = None) -> "Report":
+def write_report(store: "Store", out: Path, *, submission_id: int | None = None, latex: bool = False) -> "Report":
     """See `report.write.write_report`; matplotlib is loaded only now."""
     from report import write
 
-    return write.write_report(store, out, submission_id=submission_id)
+    return write.write_report(store, out, submission_id=submission_id, latex=latex)
 
 
 def compare_with(store: "Store", saved: Path, *, submission_id: int | None = None) -> tuple[str, list[dict[str, Any]]]:

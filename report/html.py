@@ -71,7 +71,7 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], f
     from markupsafe import Markup
 
     script = _script()
-    environment = Environment(loader=PackageLoader("report", "web"), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=PackageLoader("report"), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
     return environment.get_template("report.html.j2").render(
         **facts(scope, tables, figures),

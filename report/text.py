@@ -1,4 +1,4 @@
-"""Tables as CSV, Markdown, LaTeX and for a terminal."""
+"""Tables as CSV, Markdown and for a terminal."""
 
 import csv
 import io
@@ -32,48 +32,6 @@ def _cell(text: str) -> str:
 def sentence(text: str) -> str:
     """A note as a sentence of its own."""
     return text[:1].upper() + text[1:] + "."
-
-
-def as_latex(table: Table) -> str:
-    """For booktabs, with every special character escaped; the note stands in the caption."""
-    body = [" & ".join(_latex(cell) for cell in line) + r" \\" for line in table.cells]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"\caption{{{_latex(table.title)}. {_latex(sentence(table.note))}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{''.join(sides(table, 'l', 'r'))}}}",
-            r"\toprule",
-            " & ".join(_latex(name) for name in table.head) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    "−": "$-$",
-    "–": "--",
-    "…": r"\ldots{}",
-    "[": "{[}",  # bare at the start of a row it would be the argument of the \\ before it
-    "\n": " ",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 _WORDS = frozenset(

@@ -141,6 +141,7 @@ def style() -> Iterator[None]:
         "figure.constrained_layout.h_pad": 0.06,
         "legend.frameon": False,
         "svg.fonttype": "none",
+        "pdf.fonttype": 42,  # publishers refuse matplotlib's own choice, Type 3
         "svg.hashsalt": "bench",
         "figure.dpi": 110,
     }

@@ -14,17 +14,20 @@ from report.characters import visible
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, figure_rows
 from report.html import html_page
+from report.latex import as_latex
 from report.page import Drawn, comparison, markdown_page, not_submitted
 from report.pairs import compare, finding, pairs_table
+from report.paper import paper
 from report.quality import quality_table
 from report.scope import Scope, read_scope
 from report.tables import FAILURES, Table, build_tables
-from report.text import as_csv, as_latex, as_markdown, as_text
+from report.text import as_csv, as_markdown, as_text
 from report.verdicts import NAME as CLAIMS
 from report.verdicts import Verdict, claims_table, judge
 
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
+_PAPER = "report.tex"
 _NAME = re.compile(r"[\w.=-]+")  # no way out of the folder
 
 
@@ -33,15 +36,17 @@ class Report:
     """What was written; `text` is the comparison table for a terminal, `json` every number shown."""
 
     html: Path
+    tex: Path | None  # where it was asked for
     text: str
     json: Mapping[str, Any]
     counts: Mapping[str, int]
 
 
-def write_report(store: Store, out: Path, *, submission_id: int | None = None) -> Report:
+def write_report(store: Store, out: Path, *, submission_id: int | None = None, latex: bool = False) -> Report:
     """Write report.html, report.md, report.json, tables/ and figures/ into `out`; only reads the store.
 
-    Raises NotFoundError for an empty store, ConfigError when `out` cannot be written.
+    With `latex` also report.tex, and the figures as PDF. Raises NotFoundError for an empty store, ConfigError when
+    `out` cannot be written.
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
@@ -52,18 +57,21 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
             (out / folder).mkdir(parents=True, exist_ok=True)
         for table in tables:
             _write_table(out / "tables", table)
-        figures = _write_figures(out / "figures", scope)
-        numbers = as_json(scope, tables, figures) | {"finding": said}
+        figures = _write_figures(out / "figures", scope, pdf=latex)
+        numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
         _clear_earlier(out, numbers)
         (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
         _write(out / "report.md", markdown_page(scope, tables, figures, said))
         html = out / "report.html"
         _write(html, html_page(scope, tables, figures, said))
+        tex = out / _PAPER if latex else None
+        if tex:
+            _write(tex, paper(scope, tables, figures, pairs, said))
     except OSError as error:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
     main = comparison(tables)
     text = visible(_for_terminal(main, tables, said))
-    return Report(html=html, text=text, json=numbers, counts=numbers["counts"])
+    return Report(html=html, tex=tex, text=text, json=numbers, counts=numbers["counts"])
 
 
 def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
@@ -72,15 +80,21 @@ def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
     Nothing else is touched: `out` may be a folder with tables and figures of its owner's.
     """
     try:
-        earlier = json.loads((out / "report.json").read_text(encoding="utf-8"))
-        names = {folder: set(earlier[folder]) - set(numbers[folder]) for folder in _WRITTEN}
+        earlier = _files(json.loads((out / "report.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
-    for folder, endings in _WRITTEN.items():
-        for name in names[folder]:
-            if isinstance(name, str) and _NAME.fullmatch(name):
-                for ending in endings:
-                    (out / folder / f"{name}.{ending}").unlink(missing_ok=True)
+    for file in earlier - _files(numbers):
+        (out / file).unlink(missing_ok=True)
+
+
+def _files(numbers: Mapping[str, Any]) -> set[str]:
+    """Those of tables, figures and for papers that a report of these numbers writes."""
+    names = [(folder, name) for folder in _WRITTEN for name in numbers[folder]]
+    kept = [(folder, name) for folder, name in names if isinstance(name, str) and _NAME.fullmatch(name)]
+    files = {f"{folder}/{name}.{ending}" for folder, name in kept for ending in _WRITTEN[folder]}
+    if "latex" in numbers and numbers["latex"] is True:
+        files |= {_PAPER, *(f"{folder}/{name}.pdf" for folder, name in kept if folder == "figures")}
+    return files
 
 
 def _for_terminal(main: Table, tables: Sequence[Table], finding: str) -> str:
@@ -143,7 +157,7 @@ def _write(path: Path, text: str) -> None:
     path.write_text(visible(text), encoding="utf-8")
 
 
-def _write_figures(folder: Path, scope: Scope) -> list[Drawn]:
+def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
     from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
@@ -157,6 +171,8 @@ def _write_figures(folder: Path, scope: Scope) -> list[Drawn]:
             figure.savefig(folder / f"{name}.png", dpi=150)
             figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            if pdf:
+                figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
         if wanted["kind"] not in PICTURES:
             _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(

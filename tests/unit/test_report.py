@@ -15,12 +15,13 @@ from db.errors import ConfigError
 from report import write_report
 from report.captions import caption
 from report.html import html_page
+from report.latex import as_latex
 from report.page import in_order, markdown_page
 from report.pairs import compare, pairs_table
 from report.quality import quality_table
 from report.scope import read_scope
 from report.tables import build_tables
-from report.text import as_csv, as_latex, as_markdown, as_text
+from report.text import as_csv, as_markdown, as_text
 from report.verdicts import claims_table, judge
 
 STUDY = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
