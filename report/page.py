@@ -19,7 +19,7 @@ from report.verdicts import NAME as CLAIMS
 class Drawn:
     """A figure as it was written: `png` its bytes, `rows` what it plots."""
 
-    number: int
+    number: str
     name: str
     title: str
     caption: str

@@ -27,6 +27,7 @@ COLOURS = (
 MARKERS = ("o", "s", "^", "v", "P", "X", "*")
 PARTS = {"train": "#4D4D4D", "validation": "#969696", "test": "#D0D0D0"}  # greys: no variant has them
 MUTE = "#5F6670"
+BEHIND_EVEN_AHEAD = (COLOURS[5], "#FFFFFF", COLOURS[0])  # of a difference: below nothing, nothing, above
 PRINTED: dict[str, Any] = {"marker": "D", "color": "black", "markersize": 5, "linestyle": "none"}
 
 # matplotlib's own, then what systems ship for other scripts; those that are not installed are passed over

@@ -5,25 +5,32 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any
 
 from db.errors import ConfigError
 from db.records import JobState
 from db.store import Store
 from report.characters import visible
 from report.earlier import packed
-from report.figure_data import FIELDS, PICTURES, figure_rows
+from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
 from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
 from report.pairs import compare, finding, pairs_table
 from report.quality import quality_table
 from report.scope import Scope, read_scope
+from report.standard_rows import FIELDS as STANDARD_FIELDS
+from report.standard_rows import standard_rows
 from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_latex, as_markdown, as_text
 from report.verdicts import NAME as CLAIMS
 from report.verdicts import Verdict, claims_table, judge
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
+_FLIPS = "figure_D_flips"  # no figure, but what is behind one: which classes a difference comes from
 _NAME = re.compile(r"[\w.=-]+")  # no way out of the folder
 
 
@@ -44,15 +51,19 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    tested = pairs_table(scope, pairs)
+    standard = standard_rows(scope, tested.values)
+    tables = [*build_tables(scope), tested, claims_table(scope, judge(scope)), quality_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         for table in tables:
             _write_table(out / "tables", table)
-        figures = _write_figures(out / "figures", scope)
+        figures = _write_figures(out / "figures", scope) + _write_standard(out / "figures", scope, standard)
+        _write(out / "figures" / f"{_FLIPS}.csv", as_csv(standard["flips"], STANDARD_FIELDS["flips"]))
         numbers = as_json(scope, tables, figures) | {"finding": said}
+        numbers["figures"][_FLIPS] = standard["flips"]
         _clear_earlier(out, numbers)
         (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
         _write(out / "report.md", markdown_page(scope, tables, figures, said))
@@ -143,6 +154,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_figures(folder: Path, scope: Scope) -> list[Drawn]:
+    """Those that the suite asks for, with their numbers."""
     from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
@@ -152,21 +164,45 @@ def _write_figures(folder: Path, scope: Scope) -> list[Drawn]:
         name = f"figure_{number:02d}_{wanted['name']}"
         rows, labels = figure_rows(scope, wanted), shown_variants(scope, wanted)
         with style():
-            figure = draw(scope, wanted, rows)
-            figure.savefig(folder / f"{name}.png", dpi=150)
-            figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            png = _save(draw(scope, wanted, rows), folder, name)
         if wanted["kind"] not in PICTURES:
             _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
             Drawn(
-                number=number,
+                number=str(number),
                 name=name,
                 title=wanted["title"],
                 caption=caption(scope, wanted),
-                png=(folder / f"{name}.png").read_bytes(),
+                png=png,
                 rows=rows,
                 shown=not labels or any(scope.variant(label).jobs for label in labels),
             )
         )
     return drawn
+
+
+def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows]) -> list[Drawn]:
+    """Those that every report has, with their letters, of the kinds that are `found`; a kind keeps its letter."""
+    from report.standard_captions import TITLES, standard_caption
+    from report.standard_figures import draw_standard
+    from report.theme import colours, style
+
+    drawn, palette = [], colours(scope.submission.variants)
+    for letter, (kind, title) in zip(ascii_uppercase, TITLES.items(), strict=False):
+        if kind not in found:
+            continue
+        name, rows = f"figure_{letter}_{kind}", found[kind]
+        with style():
+            png = _save(draw_standard(kind, rows, palette), folder, name)
+        _write(folder / f"{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
+        told = standard_caption(scope, kind, rows)
+        drawn.append(Drawn(number=letter, name=name, title=title, caption=told, png=png, rows=rows))
+    return drawn
+
+
+def _save(figure: "Figure", folder: Path, name: str) -> bytes:
+    """As PNG and SVG; gives the PNG."""
+    figure.savefig(folder / f"{name}.png", dpi=150)
+    figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    return (folder / f"{name}.png").read_bytes()
