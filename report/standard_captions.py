@@ -87,6 +87,8 @@ def _classes(rows: Rows) -> Iterator[str]:
     )
     images = [row["images"] for row in rows]
     least, most = min(images), max(images)
+    if not least:
+        yield "Grey: a class without a test image."
     yield f"A class has {least:,} test images." if least == most else f"A class has {least:,} to {most:,} test images."
 
 
