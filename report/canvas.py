@@ -14,12 +14,14 @@ _CHARACTER = 0.6  # of the font's size: the mean width of a character
 _POINTS = 72  # in an inch
 
 
-def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple["Figure", list["Axes"]]:
-    """A figure of `width` and `height` inches and its panels in the order of reading."""
+def new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, *, heights: Sequence[float] | None = None
+) -> tuple["Figure", list["Axes"]]:
+    """A figure of `width` and `height` inches and its panels in the order of reading; `heights`: of rows, as ratios."""
     from matplotlib.figure import Figure as NewFigure
 
     figure = NewFigure(figsize=(width, height))
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     return figure, list(axes.flat)
 
 
@@ -31,6 +33,22 @@ def say(axes: "Axes", text: str) -> None:
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set(visible=True, color="#CCCCCC")
+
+
+def scale_of_counts(axes: "Axes") -> None:
+    """Logarithmic in x, with ticks like 500k, 1M, 2M: at 1, 2 and 5 of each power of ten.
+
+    At least twofold: sizes that differ by a thousandth must not fill the width.
+    """
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    missing = max(1.0, 2 * low / high) ** 0.5
+    axes.set_xlim(low / missing, high * missing)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def key(figure: "Figure", entries: Sequence[tuple[Any, str]], *, below: bool = False) -> None:

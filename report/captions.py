@@ -1,6 +1,6 @@
 """The line under each figure: which variant has how many seeds, and what bars, bands and marks are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from report.scope import Scope
@@ -17,9 +17,13 @@ def caption(scope: Scope, wanted: Wanted) -> str:
         parts = [_of_data(scope, kind)]
     else:
         parts = [f"{seeds(scope, shown_variants(scope, wanted))}.", _marks(scope, wanted)]
-    if any(lacks_glyphs(text) for text in _texts(scope, wanted)):
-        parts.append(f"“{NO_GLYPH}” stands for characters that no font of the drawing machine has.")
-    return " ".join(parts)
+    return " ".join([*parts, *glyphs(_texts(scope, wanted))])
+
+
+def glyphs(texts: Iterable[str]) -> list[str]:
+    """The sentence about characters that cannot be drawn, where these texts have some."""
+    missing = any(lacks_glyphs(text) for text in texts)
+    return [f"“{NO_GLYPH}” stands for characters that no font of the drawing machine has."] if missing else []
 
 
 def shown_variants(scope: Scope, wanted: Wanted) -> list[str]:
@@ -73,10 +77,16 @@ def _marks(scope: Scope, wanted: Wanted) -> str:
             "Counts of the best weights on the test images, summed over seeds; each row as shares of its true class, "
             "one scale for all."
         )
-    intervals = ["for one seed of the noise of the test images alone (Wilson)"] if 1 in numbers else []
-    intervals += ["for several seeds of the seeds and the test images"] if several else []
-    lines = f" Error bars: 95 % interval, {', '.join(intervals)}." if intervals else ""
+    noise = interval_noise(numbers)
+    lines = f" Error bars: 95 % interval, {noise}." if noise else ""
     return f"Bars: mean test accuracy of the best weights.{lines}{printed}"
+
+
+def interval_noise(numbers: Collection[int]) -> str:
+    """Which noise intervals hold that are of so many seeds; empty where there are none."""
+    parts = ["for one seed of the noise of the test images alone (Wilson)"] if 1 in numbers else []
+    parts += ["for several seeds of the seeds and the test images"] if set(numbers) - {0, 1} else []
+    return ", ".join(parts)
 
 
 _PRINTED_FIELDS = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from report import pictures
-from report.canvas import Wanted, key, name_places, new_figure, say
+from report.canvas import Wanted, key, name_places, new_figure, say, scale_of_counts
 from report.figure_data import HISTORY, Rows
 from report.scope import Scope, VariantData
 from report.theme import MARKERS, MUTE, PRINTED, colours, fit
@@ -238,30 +238,13 @@ def _complexity(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     if missing:
         right.set_title(fit(f"no result: {', '.join(missing)}", 62), fontsize=8, color=MUTE)
     if right.lines or right.containers:
-        right.set(xscale="log", xlabel="parameters", ylabel="test accuracy %", ylim=left.get_ylim())
-        _at_least_twofold(right)
-        _count_ticks(right)
+        right.set(xlabel="parameters", ylabel="test accuracy %", ylim=left.get_ylim())
+        scale_of_counts(right)
     else:
         say(right, "no result yet")
     key(figure, entries, below=True)
     _printed_key(figure, rows, ["test_accuracy"])
     return figure
-
-
-def _at_least_twofold(axes: "Axes") -> None:
-    """Sizes that differ by a thousandth must not fill the width."""
-    low, high = axes.get_xlim()
-    missing = max(1.0, 2 * low / high) ** 0.5
-    axes.set_xlim(low / missing, high * missing)
-
-
-def _count_ticks(axes: "Axes") -> None:
-    """500k, 1M, 2M: at 1, 2 and 5 of each power of ten."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _size_and_accuracy(axes: "Axes", row: dict[str, Any], look: dict[str, Any]) -> None:

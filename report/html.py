@@ -50,7 +50,9 @@ _SECTIONS = {
 _OF_TABLES = {PAIRS: "pairs", CLAIMS: "claims", "printed_values": "claims", "cost": "cost", QUALITY: "classes"}
 _OF_TABLES |= {FAILURES: "failures"}
 _OF_FIGURES = {"forest": "results", "pairs": "pairs", "pareto": "cost", "classes": "classes", "flips": "classes"}
-_OF_FIGURES |= {"calibration": "classes"}
+_OF_FIGURES |= {"calibration": "classes", "histories": "training"}
+"""Of those that every report has; the suite's keep their numbers and stay together."""
+
 _DIGITS = 6  # significant ones, of the numbers that are drawn
 
 
@@ -101,7 +103,7 @@ def sections(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) ->
         found[named if named in found else "results"].tables.append((table, sides(table, "l", "r")))
     for figure in figures:
         if figure.shown:
-            found[_OF_FIGURES.get(figure.kind, "figures")].figures.append(figure)
+            found["figures" if figure.number.isdigit() else _OF_FIGURES[figure.kind]].figures.append(figure)
     return [one for one in found.values() if one.tables or one.figures or one.id in ("data", "made")]
 
 

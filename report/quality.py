@@ -28,11 +28,7 @@ def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.
 
 def quality_table(scope: Scope) -> Table:
     """A row for each config with results, those of sweeps among them, under its first label."""
-    variants: dict[tuple[int, ...], VariantData] = {}
-    for variant in scope.variants.values():
-        if variant.done:
-            variants.setdefault(variant.job_ids, variant)
-    rows = [_row(scope, variant) for variant in variants.values()]
+    rows = [_row(scope, variant) for variant in scope.with_results()]
     return Table(
         name=NAME,
         title="Beyond accuracy, on the test images",

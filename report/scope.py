@@ -113,6 +113,7 @@ class Scope:
     attempts: Mapping[int, Sequence[Attempt]]
     claimed_at: Mapping[str, datetime]  # when each of the submission's claims was first submitted
     warnings: tuple[str, ...]  # what makes these numbers less comparable than they look
+    test_labels: Mapping[str, NDArray[np.int64]]  # (images,) the true classes, by `Measured.images`
 
     def variant(self, label: str) -> VariantData:
         return self.variants[label]
@@ -139,6 +140,14 @@ class Scope:
         """How many configs have results."""
         described = self.submission.variants
         return len({_text(described[label]["config"]) for label, variant in self.variants.items() if variant.done})
+
+    def with_results(self) -> list[VariantData]:
+        """Each config with results once, under its first label; points of sweeps are among them."""
+        found: dict[tuple[int, ...], VariantData] = {}
+        for variant in self.variants.values():
+            if variant.done:
+                found.setdefault(variant.job_ids, variant)
+        return list(found.values())
 
     def jobs(self) -> list[Job]:
         """Each job once, in the store's order."""
@@ -167,7 +176,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
     ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one)} for one in same))
     by_config = _by_config(store.jobs(ids), own)
     results, histories = store.results(ids), store.histories(ids)
-    measured = _measured(store, results)
+    measured, test_labels = _measured(store, results)
     variants = {}
     for label, described in chosen.variants.items():
         jobs = by_config.get(_text(described["config"]), ())
@@ -189,6 +198,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
         attempts=store.attempts(ids),
         claimed_at=_claimed_at(store, chosen),
         warnings=warnings,
+        test_labels=test_labels,
     )
 
 
@@ -197,21 +207,24 @@ def _claimed_at(store: Store, chosen: Submission) -> dict[str, datetime]:
     return {text: min(one.created_at for one in earlier if text in one.claims) for text in chosen.claims}
 
 
-def _measured(store: Store, results: Mapping[int, Result]) -> dict[int, Measured]:
-    """By job, of those of which the store holds predictions."""
-    found = {}
+def _measured(store: Store, results: Mapping[int, Result]) -> tuple[dict[int, Measured], dict[str, NDArray[np.int64]]]:
+    """By job, of those of which the store holds predictions; and the labels of each set of test images, kept once."""
+    found: dict[int, Measured] = {}
+    labels: dict[str, NDArray[np.int64]] = {}
     for job_id, result in results.items():
         try:
             predicted = store.predictions(job_id, Weights.BEST)
         except NotFoundError:
             continue
+        images = f"{result.fingerprint[:16]} {_digest(predicted.labels)}"
+        labels.setdefault(images, predicted.labels)
         found[job_id] = Measured(
             right=predicted.probabilities.argmax(1) == predicted.labels,
-            images=f"{result.fingerprint[:16]} {_digest(predicted.labels)}",
+            images=images,
             predictions=_digest(predicted.probabilities),
             calibration=calibration(predicted),
         )
-    return found
+    return found, labels
 
 
 def _digest(values: NDArray[Any]) -> str:

@@ -51,6 +51,7 @@ DARK |= {f"--c{place}": colour for place, colour in enumerate(_ON_DARK)}
 DARK |= {"--part0": "#B8BEC6", "--part1": "#868D96", "--part2": "#5B626B"}
 """The page's colours by the names that its style and script know them by; pictures are light."""
 
+BEHIND_EVEN_AHEAD = (COLOURS[5], "#FFFFFF", COLOURS[0])  # of a difference: below nothing, nothing, above
 PRINTED: dict[str, Any] = {"marker": "D", "color": "black", "markersize": 5, "linestyle": "none"}
 
 # matplotlib's own, then what systems ship for other scripts; those that are not installed are passed over

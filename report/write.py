@@ -5,14 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any
 
 from db.errors import ConfigError
 from db.records import JobState
 from db.store import Store
 from report.characters import visible
 from report.earlier import packed
-from report.figure_data import FIELDS, PICTURES, figure_rows
+from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
 from report.html import html_page
 from report.latex import as_latex
 from report.page import Drawn, comparison, markdown_page, not_submitted
@@ -20,10 +21,15 @@ from report.pairs import compare, finding, pairs_table
 from report.paper import paper
 from report.quality import quality_table
 from report.scope import Scope, read_scope
+from report.standard_rows import FIELDS as STANDARD_FIELDS
+from report.standard_rows import standard_rows
 from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_markdown, as_text
 from report.verdicts import NAME as CLAIMS
 from report.verdicts import Verdict, claims_table, judge
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
@@ -50,7 +56,9 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    tested = pairs_table(scope, pairs)
+    standard = standard_rows(scope, tested.values)
+    tables = [*build_tables(scope), tested, claims_table(scope, judge(scope)), quality_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
@@ -58,6 +66,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
         for table in tables:
             _write_table(out / "tables", table)
         figures = _write_figures(out / "figures", scope, pdf=latex)
+        figures += _write_standard(out / "figures", scope, standard, pdf=latex)
         numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
         _clear_earlier(out, numbers)
         (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
@@ -158,6 +167,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
+    """Those that the suite asks for, with their numbers."""
     from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
@@ -167,12 +177,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
         name = f"figure_{number:02d}_{wanted['name']}"
         rows, labels = figure_rows(scope, wanted), shown_variants(scope, wanted)
         with style():
-            figure = draw(scope, wanted, rows)
-            figure.savefig(folder / f"{name}.png", dpi=150)
-            figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-            if pdf:
-                figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+            svg = _save(draw(scope, wanted, rows), folder, name, pdf=pdf)
         if wanted["kind"] not in PICTURES:
             _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
@@ -182,10 +187,39 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
                 name=name,
                 title=wanted["title"],
                 caption=caption(scope, wanted),
-                svg=(folder / f"{name}.svg").read_bytes(),
+                svg=svg,
                 rows=rows,
                 sweeps=wanted["sweeps"],
                 shown=not labels or any(scope.variant(label).jobs for label in labels),
             )
         )
     return drawn
+
+
+def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
+    """Those that every report has, with their letters."""
+    from report.standard_captions import TITLES, standard_caption
+    from report.standard_figures import standard_figure
+    from report.theme import style
+
+    drawn = []
+    for letter, (kind, title) in zip(ascii_uppercase, TITLES.items(), strict=False):
+        if kind not in found:
+            continue
+        name, rows = f"figure_{letter}_{kind}", found[kind]
+        with style():
+            svg = _save(standard_figure(scope, kind, rows), folder, name, pdf=pdf)
+        _write(folder / f"{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
+        told = standard_caption(scope, kind, rows)
+        drawn.append(Drawn(number=letter, kind=kind, name=name, title=title, caption=told, svg=svg, rows=rows))
+    return drawn
+
+
+def _save(figure: "Figure", folder: Path, name: str, *, pdf: bool) -> bytes:
+    """As PNG and SVG, and as PDF where papers need it; gives the SVG."""
+    figure.savefig(folder / f"{name}.png", dpi=150)
+    figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    if pdf:
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+    return (folder / f"{name}.svg").read_bytes()

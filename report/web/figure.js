@@ -42,8 +42,7 @@ class Figure {
     if (kept !== null) return new Set(kept.split(".").map((place) => this.series[Number(place)]?.key));
     const most = this.kind.most || FEW;
     if (this.series.length <= most) return new Set(this.series.map((one) => one.key));
-    const ranked = [...this.series].sort((a, b) => (variant(b.key).accuracy ?? -1) - (variant(a.key).accuracy ?? -1));
-    return new Set(ranked.slice(0, most).map((one) => one.key));
+    return new Set(bestFirst(this.series.map((one) => one.key)).slice(0, most));
   }
 
   choose(keys) {

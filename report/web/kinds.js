@@ -81,6 +81,11 @@ function epochLines(series, parts, epoch) {
   return lines.length > 13 ? [...lines.slice(0, 13), "…"] : lines;
 }
 
+/** Labels by mean test accuracy, those without one last. */
+function bestFirst(labels) {
+  return [...labels].sort((a, b) => (variant(b).accuracy ?? -1) - (variant(a).accuracy ?? -1));
+}
+
 /** The pairs of a figure's rows, each once. */
 function flippedPairs(figure) {
   return [...new Map(figure.rows.map((row) => [`${row.ours}\n${row.theirs}`, row])).values()];
@@ -171,7 +176,7 @@ const KINDS = {
   },
   pairs: {
     draw(into, width, figure) {
-      const labels = distinct(figure.rows.flatMap((row) => [row.ours, row.theirs]));
+      const labels = bestFirst(distinct(figure.rows.flatMap((row) => [row.ours, row.theirs])));
       const titles = new Map(figure.rows.flatMap((row) => [[row.ours, row.ours_title], [row.theirs, row.theirs_title]]));
       return pairMatrix(into, Math.min(width, 900), labels.map((key) => ({ key, title: titles.get(key) })), figure.rows);
     },
@@ -197,8 +202,9 @@ const KINDS = {
     choices: [choice("score", "Score", ["recall", "recall"], ["precision", "precision"], ["f1", "F1"])],
     draw(into, width, figure, view) {
       const cells = new Map(figure.rows.map((row) => [`${row.variant}\n${row.class}`, row]));
-      const classes = distinct(figure.rows.map((row) => row.class));
       const at = (key, name) => cells.get(`${key}\n${name}`);
+      const total = (name) => view.shown.reduce((sum, one) => sum + (at(one.key, name)?.[view.score] ?? 0), 0);
+      const classes = distinct(figure.rows.map((row) => row.class)).sort((a, b) => total(a) - total(b));
       return classTable(into, width, view.shown, classes, (key, name) => at(key, name)?.[view.score], (one, name) => {
         const row = at(one.key, name);
         const told = (score) => withDeviation(percent(row[score]), known(row[`${score}_sd`]) ? percent(row[`${score}_sd`]) : NOTHING);

@@ -10,7 +10,7 @@ function onCell(text, x, y, share, { size = 11, strong = false } = {}) {
   return words(text, x, y, { anchor: "middle", size, look: [share > 0.6 ? "light" : "", strong ? "strong" : ""].join(" ").trim() });
 }
 
-/** The pairs, row less column. A told-apart difference is bold, an equal one has "=". */
+/** The pairs, row less column. A told-apart difference is bold with a star, an equal one has "=". */
 function pairMatrix(into, width, names, rows) {
   const label = Math.min(0.34 * width, 200, Math.max(...names.map((one) => textWidth(one.title)))) + 8;
   const side = Math.max(8, Math.min(64, (width - label) / names.length));
@@ -42,7 +42,7 @@ function pairCell(row, way, x, y, side, height, largest) {
   const value = way * row.difference;
   const share = Math.sqrt(Math.abs(value) / largest) * (row.ahead ? 1 : 0.45);
   group.append(cell(x + 1, y + 1, side - 2, height - 2, share, { negative: value < 0 }));
-  const text = row.verdict.startsWith("equal") ? "=" : signed(value, 1);
+  const text = signed(value, 1) + (row.ahead ? "*" : row.verdict.startsWith("equal") ? "=" : "");
   const size = side < 44 ? 9.5 : 11;
   if (textWidth(text, size) < side - 3) group.append(onCell(text, x + side / 2, y + height / 2 + 4, share, { size, strong: Boolean(row.ahead) }));
   return group;

@@ -4,10 +4,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from drawn_words import boxes, words_outside
 from filled_store import CASES, filled
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
 
 from report.captions import caption
 from report.figure_data import figure_rows
@@ -39,35 +38,9 @@ def drawn(scope):
     return found
 
 
-def boxes(artists):
-    return [artist.get_window_extent() for artist in artists]
-
-
-def texts(figure):
-    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-
-
-def numbers_of_ticks(axes):
-    """Matplotlib keeps the numbers of ticks beyond an axis; names are put there by bench."""
-    axis = [one for one in (axes.xaxis, axes.yaxis) if not isinstance(one.get_major_formatter(), FixedFormatter)]
-    return [label for one in axis for label in one.get_ticklabels()]
-
-
-def outside(axes, tick):
-    """Whether a tick lies beyond its axis, where it is not drawn."""
-    (x0, x1), (y0, y1), (x, y) = sorted(axes.get_xlim()), sorted(axes.get_ylim()), tick.get_position()
-    return not (x0 <= x <= x1 if tick in axes.get_xticklabels() else y0 <= y <= y1)
-
-
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_word_leaves_the_picture(drawn, name):
-    figure = drawn[name]
-    width, height = figure.bbox.width, figure.bbox.height
-    hidden = [tick for axes in figure.axes for tick in numbers_of_ticks(axes) if not axes.axison or outside(axes, tick)]
-    shown = [text for text in texts(figure) if text not in hidden]
-    for text, box in zip(shown, boxes(shown), strict=True):
-        inside = box.x0 > -2 and box.y0 > -2 and box.x1 < width + 2 and box.y1 < height + 2
-        assert inside, (text.get_text(), box)
+    assert words_outside(drawn[name]) == []
 
 
 @pytest.mark.parametrize("name", ["tuning", "accuracy_and_complexity", "test_accuracy"])

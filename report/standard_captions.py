@@ -1,0 +1,135 @@
+"""Title and caption of the figures that every report has."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from report.captions import caption, glyphs, interval_noise, seeds
+from report.figure_data import Rows
+from report.scope import Scope
+from report.standard_figures import MOST_HISTORIES, MOST_NAMED, MOST_RELIABILITY, all_histories
+
+TITLES = {
+    "forest": "Test accuracy of every config, with its interval",
+    "pairs": "Difference in test accuracy of every pair",
+    "pareto": "Test accuracy and what it costs",
+    "classes": "Recall of every class",
+    "flips": "Where a difference comes from, class by class",
+    "calibration": "Reliability: accuracy against confidence",
+    "histories": "Training histories of all variants",
+}
+"""By kind, in the order of their letters, from A on."""
+_NOTHING = {
+    "flips": "Fewer than two variants have results on the same test images.",
+    "pairs": "Fewer than two variants have results on the same test images.",
+    "calibration": "The store holds no predictions yet.",
+}
+
+
+def standard_caption(scope: Scope, kind: str, rows: Rows) -> str:
+    """Whole sentences, never empty."""
+    if not rows:
+        return _NOTHING.get(kind, "No job has a result yet.")
+    labels = list(dict.fromkeys(label for row in rows for label in _labels(row)))
+    if kind == "histories":
+        return _histories(scope, labels)
+    parts = [f"{seeds(scope, labels)}.", *_WORDS[kind](rows)]
+    return " ".join([*parts, *glyphs(_texts(rows))])
+
+
+def _histories(scope: Scope, labels: Sequence[str]) -> str:
+    told = caption(scope, all_histories(labels))
+    if len(labels) <= MOST_HISTORIES:
+        return told
+    return f"{told} Drawn are the {MOST_HISTORIES} most accurate of {len(labels)} variants."
+
+
+def _labels(row: Mapping[str, Any]) -> Sequence[str]:
+    return (row["variant"],) if "variant" in row else (row["ours"], row["theirs"])
+
+
+def _texts(rows: Rows) -> set[str]:
+    return {row[name] for row in rows for name in ("title", "ours_title", "theirs_title", "class") if name in row}
+
+
+def _forest(rows: Rows) -> Iterator[str]:
+    yield "Points: mean test accuracy of the best weights, the highest on top."
+    noise = interval_noise({row["n"] for row in rows if row["low"] is not None})
+    if noise:
+        yield f"Lines: 95 % interval, {noise}."
+    if any(row["of_sweep"] for row in rows):
+        yield "Points of sweeps are chosen by validation and shown apart."
+    if any(row["printed_test_accuracy"] is not None for row in rows):
+        yield "Diamonds: printed values."
+
+
+def _pairs(rows: Rows) -> Iterator[str]:
+    yield "Each cell: test accuracy of the row's variant less that of the column's, in points, best weights."
+    yield (
+        "A star, where there are no numbers a point: told apart at 5 %, adjusted for all pairs; an equals sign or a "
+        f"dash: less than {100 * rows[0]['equal_within']:.2f} points apart by two one-sided tests; unmarked: cannot be "
+        "told apart."
+    )
+    tests = {row["test"] for row in rows}
+    if "t" in tests:
+        yield "The tests of several seeds hold the noise of the seeds and of the test images."
+    if "mcnemar" in tests:
+        yield "Those of one seed each hold the noise of the test images alone (McNemar)."
+    number = len({label for row in rows for label in _labels(row)})
+    if len(rows) < number * (number - 1) // 2:
+        yield "Grey: not compared."
+
+
+def _pareto(rows: Rows) -> Iterator[str]:
+    yield "Points: mean test accuracy of the best weights against what it costs."
+    noise = interval_noise({row["n"] for row in rows if row["low"] is not None})
+    if noise:
+        yield f"Lines: 95 % interval, {noise}."
+    yield "Filled: no other is as accurate for less; the stairs join these. Hollow: some other is."
+    if len(rows) > MOST_NAMED:
+        yield "Grey: on no front."
+
+
+def _classes(rows: Rows) -> Iterator[str]:
+    several = max(row["n"] for row in rows) > 1
+    of = "mean over seeds of the share" if several else "share"
+    yield f"Each cell: {of} of the class's test images that the best weights get right."
+    yield (
+        "The hardest class stands to the left; the most accurate variant on top, points of sweeps below all variants. "
+        "No interval is shown."
+    )
+    images = [row["images"] for row in rows]
+    least, most = min(images), max(images)
+    if not least:
+        yield "Grey: a class without a test image."
+    yield f"A class has {least:,} test images." if least == most else f"A class has {least:,} to {most:,} test images."
+
+
+def _flips(rows: Rows) -> Iterator[str]:
+    yield (
+        "Bars: of the test images of a class those that only the one variant gets right, best weights, mean over pairs "
+        "of seeds. No interval is shown."
+    )
+    number = len({(row["ours"], row["theirs"]) for row in rows})
+    if number > 1:
+        yield f"Of {number} pairs that of the most accurate variant and the one nearest to it; the data have all."
+
+
+def _calibration(rows: Rows) -> Iterator[str]:
+    yield (
+        "Points: of the test images in each of 15 bins of confidence, which is the probability of the predicted class, "
+        "the share that is right, best weights, all seeds together; above the dotted line a network is too careful, "
+        "below it too sure. Bars: the share of the images in each bin, mean over seeds. No interval is shown."
+    )
+    number = len({row["variant"] for row in rows})
+    if number > MOST_RELIABILITY:
+        yield f"Drawn are the {MOST_RELIABILITY} most accurate of {number} configs, points of sweeps last."
+
+
+_WORDS = {
+    "forest": _forest,
+    "pairs": _pairs,
+    "pareto": _pareto,
+    "classes": _classes,
+    "flips": _flips,
+    "calibration": _calibration,
+}
