@@ -16,6 +16,7 @@ from report import write_report
 from report.captions import caption
 from report.page import html_page, in_order, markdown_page
 from report.pairs import compare, pairs_table
+from report.printed import printed_tables
 from report.quality import quality_table
 from report.scope import read_scope
 from report.tables import build_tables
@@ -41,7 +42,7 @@ def scope(gaps):
 @pytest.fixture(scope="module")
 def tables(scope):
     tested = pairs_table(scope, compare(scope)), claims_table(scope, judge(scope)), quality_table(scope)
-    return {table.name: table for table in (*build_tables(scope), *tested)}
+    return {table.name: table for table in (*build_tables(scope), *printed_tables(scope), *tested)}
 
 
 def rows_of_all_tables(store):
