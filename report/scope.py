@@ -161,7 +161,7 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
-    chosen = _chosen(store, submission_id)
+    chosen = chosen_submission(store, submission_id)
     own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
     same = [one.id for one in store.submissions() if one.scope == chosen.scope]
     ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one)} for one in same))
@@ -218,7 +218,8 @@ def _digest(values: NDArray[Any]) -> str:
     return hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).hexdigest()
 
 
-def _chosen(store: Store, submission_id: int | None) -> Submission:
+def chosen_submission(store: Store, submission_id: int | None) -> Submission:
+    """The newest, or the one named. Raises NotFoundError."""
     if submission_id is not None:
         return store.submission(submission_id)
     newest = store.submissions()
