@@ -18,6 +18,7 @@ from report.latex import as_latex
 from report.page import Drawn, comparison, markdown_page, not_submitted
 from report.pairs import compare, finding, pairs_table
 from report.paper import paper
+from report.printed import printed_tables
 from report.quality import quality_table
 from report.scope import Scope, read_scope
 from report.tables import FAILURES, Table, build_tables
@@ -50,7 +51,8 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    tables = [*build_tables(scope), *printed_tables(scope), pairs_table(scope, pairs)]
+    tables += [claims_table(scope, judge(scope)), quality_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
