@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from db.store import Store
     from report.write import Report
 
-__all__ = ["compare_with", "write_report"]
+__all__ = ["claims_of", "compare_with", "write_report"]
 
 
 def write_report(store: "Store", out: Path, *, submission_id: int | None = None, latex: bool = False) -> "Report":
@@ -15,6 +15,13 @@ def write_report(store: "Store", out: Path, *, submission_id: int | None = None,
     from report import write
 
     return write.write_report(store, out, submission_id=submission_id, latex=latex)
+
+
+def claims_of(store: "Store", submission_id: int | None = None) -> tuple[str, ...]:
+    """What the report of this submission would judge. Raises NotFoundError for an empty store."""
+    from report.scope import chosen_submission
+
+    return tuple(chosen_submission(store, submission_id).claims)
 
 
 def compare_with(store: "Store", saved: Path, *, submission_id: int | None = None) -> tuple[str, list[dict[str, Any]]]:

@@ -1,15 +1,23 @@
 """Numbers as tables show them."""
 
+from collections.abc import Callable
+
 NOTHING = "–"
+Show = Callable[[float], str]
 
 
 def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
+def signed(value: float, show: Show) -> str:
+    """A difference, with its sign."""
+    return f"{'−' if value < 0 else '+'}{show(abs(value))}"
+
+
 def points(value: float) -> str:
     """A difference of accuracies, with its sign."""
-    return f"{100 * value:+.2f}".replace("-", "−")
+    return signed(value, percent)
 
 
 def interval_text(low: float, high: float) -> str:

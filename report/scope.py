@@ -108,6 +108,7 @@ class VariantData:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     submission: Submission  # where it speaks of a label whose results are of several kinds, it names each kind's row
+    submissions: tuple[Submission, ...]  # all that are reported together, as they were, the oldest first
     variants: Mapping[str, VariantData]  # of every label of the suite, submitted or not
     dataset: Dataset | None
     attempts: Mapping[int, Sequence[Attempt]]
@@ -170,10 +171,10 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
-    chosen = _chosen(store, submission_id)
+    chosen = chosen_submission(store, submission_id)
     own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
-    same = [one.id for one in store.submissions() if one.scope == chosen.scope]
-    ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one)} for one in same))
+    same = [one for one in store.submissions() if one.scope == chosen.scope]
+    ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one.id)} for one in same))
     by_config = _by_config(store.jobs(ids), own)
     results, histories = store.results(ids), store.histories(ids)
     measured, test_labels = _measured(store, results)
@@ -193,6 +194,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
     rows = {label: _by_kind(variant) for label, variant in variants.items()}
     return Scope(
         submission=_with_rows(chosen, rows),
+        submissions=tuple(reversed(same)),
         variants={row.label: row for of in rows.values() for row in of},
         dataset=dataset,
         attempts=store.attempts(ids),
@@ -231,7 +233,8 @@ def _digest(values: NDArray[Any]) -> str:
     return hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).hexdigest()
 
 
-def _chosen(store: Store, submission_id: int | None) -> Submission:
+def chosen_submission(store: Store, submission_id: int | None) -> Submission:
+    """The newest, or the one named. Raises NotFoundError."""
     if submission_id is not None:
         return store.submission(submission_id)
     newest = store.submissions()

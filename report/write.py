@@ -19,6 +19,7 @@ from report.latex import as_latex
 from report.page import Drawn, comparison, markdown_page, not_submitted
 from report.pairs import compare, finding, pairs_table
 from report.paper import paper
+from report.printed import printed_tables
 from report.quality import quality_table
 from report.scope import Scope, read_scope
 from report.standard_rows import FIELDS as STANDARD_FIELDS
@@ -58,7 +59,8 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     pairs = compare(scope)
     tested = pairs_table(scope, pairs)
     standard = standard_rows(scope, tested.values)
-    tables = [*build_tables(scope), tested, claims_table(scope, judge(scope)), quality_table(scope)]
+    tables = [*build_tables(scope), *printed_tables(scope), tested]
+    tables += [claims_table(scope, judge(scope)), quality_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):

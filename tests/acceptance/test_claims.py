@@ -65,6 +65,14 @@ def test_fail_on_ends_with_0_where_there_is_none_and_with_2_where_nothing_was_cl
         code = 0 if claims else 2
         said = report(tmp_path, tmp_path, "--fail-on", "contradicted", "--fail-on", "undecided", code=code)
     assert said.stderr.splitlines()[0] == "error: this submission has no claims to fail on"
+    assert said.stdout == ""
+
+
+def test_fail_on_without_claims_writes_nothing(tmp_path):
+    with filled(tmp_path, seeds=(42,), only=("baseline",), claims=()):
+        pass
+    report(tmp_path, tmp_path, "--fail-on", "contradicted", "--json", code=2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_fail_on_takes_verdicts_only(home, tmp_path):

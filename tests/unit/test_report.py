@@ -18,6 +18,7 @@ from report.html import html_page
 from report.latex import as_latex
 from report.page import in_order, markdown_page
 from report.pairs import compare, pairs_table
+from report.printed import printed_tables
 from report.quality import quality_table
 from report.scope import read_scope
 from report.tables import build_tables
@@ -46,7 +47,7 @@ def scope(gaps):
 @pytest.fixture(scope="module")
 def tables(scope):
     tested = pairs_table(scope, compare(scope)), claims_table(scope, judge(scope)), quality_table(scope)
-    return {table.name: table for table in (*build_tables(scope), *tested)}
+    return {table.name: table for table in (*build_tables(scope), *printed_tables(scope), *tested)}
 
 
 def rows_of_all_tables(store):

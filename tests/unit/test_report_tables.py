@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from filled_store import CASES, accuracy_interval_of, filled, histories_of, results_of
 
+from report.printed import printed_tables
 from report.scope import read_scope
 from report.statistics import over_seeds, summarise, wilson
 from report.tables import build_tables
@@ -41,12 +42,16 @@ STATES = {
 }
 
 
+def every(scope):
+    return [*build_tables(scope), *printed_tables(scope)]
+
+
 @pytest.fixture(scope="module", params=CASES)
 def case(request, tmp_path_factory):
     """A store, what the report reads of it, and its tables by name."""
     with filled(tmp_path_factory.mktemp("store"), **CASES[request.param]) as store:
         scope = read_scope(store, None)
-        yield request.param, store, scope, {table.name: table for table in build_tables(scope)}
+        yield request.param, store, scope, {table.name: table for table in every(scope)}
 
 
 def mean(values, text, factor=1):
@@ -171,7 +176,7 @@ def test_table_1_is_the_baselines(case):
 
 def test_without_printed_values_no_column_speaks_of_them(case):
     _, _, scope, _ = case
-    tables = build_tables(replace(scope, submission=replace(scope.submission, reference={})))
+    tables = every(replace(scope, submission=replace(scope.submission, reference={})))
     assert not [head for table in tables for head in table.head if "rinted" in head]
     assert all(len(line) == len(table.head) for table in tables for line in table.cells)
     assert "printed_values" not in {table.name for table in tables}
@@ -279,7 +284,9 @@ QUANTITIES = {
 
 def test_the_cells_of_the_printed_values_are_their_numbers(case):
     which, store, _, tables = case
-    cells = {(line[0], line[1]): line[2:] for line in tables["printed_values"].cells}
+    told = ("Printed", "Ours, best", "Ours, last", "n", "State")
+    places = [tables["printed_values"].head.index(name) for name in told]
+    cells = {(line[0], line[1]): tuple(line[at] for at in places) for line in tables["printed_values"].cells}
     baseline = results_of(store, "baseline")
     n, word = str(len(baseline)), state(which, "baseline")
     ours = {w: [getattr(one, w) for one in baseline] for w in ("best", "last")}
@@ -316,8 +323,7 @@ def test_notes_say_what_an_interval_holds(case):
     assert ("mean ± one standard deviation over seeds" in note) is (which == "gaps")
     assert ("2 seeds: the interval is very wide" in note) is (which == "gaps")
     assert "trained on cpu float32" in note
-    for name in ("table_1_baseline", "printed_values"):  # they have no column of intervals
-        assert "interval" not in tables[name].note
+    assert "interval" not in tables["table_1_baseline"].note  # it has no column of them
     assert "last: those" not in tables["tuning_depth"].note  # nor this one of last weights
     assert SUITE.reference["source"] in note
 
