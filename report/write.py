@@ -11,6 +11,7 @@ from db.errors import ConfigError
 from db.records import JobState
 from db.store import Store
 from report.characters import visible
+from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, figure_rows
 from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
@@ -44,7 +45,9 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tables = [*build_tables(scope), pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    *asked_for, failures = build_tables(scope)
+    tables = [*asked_for, cost_table(scope), failures, pairs_table(scope, pairs), claims_table(scope, judge(scope))]
+    tables += [quality_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):

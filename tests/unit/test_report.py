@@ -14,6 +14,7 @@ from filled_store import CASES, CLASSES, FINGERPRINT, fill, filled, layout_with_
 from db.errors import ConfigError
 from report import write_report
 from report.captions import caption
+from report.cost import cost_table
 from report.page import html_page, in_order, markdown_page
 from report.pairs import compare, pairs_table
 from report.quality import quality_table
@@ -41,7 +42,7 @@ def scope(gaps):
 @pytest.fixture(scope="module")
 def tables(scope):
     tested = pairs_table(scope, compare(scope)), claims_table(scope, judge(scope)), quality_table(scope)
-    return {table.name: table for table in (*build_tables(scope), *tested)}
+    return {table.name: table for table in (*build_tables(scope), *tested, cost_table(scope))}
 
 
 def rows_of_all_tables(store):
