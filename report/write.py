@@ -14,6 +14,7 @@ from report.characters import visible
 from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, figure_rows
+from report.pace import pace_table, stability_table
 from report.page import Drawn, comparison, html_page, markdown_page, not_submitted
 from report.pairs import compare, finding, pairs_table
 from report.quality import quality_table
@@ -47,7 +48,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None) -
     pairs = compare(scope)
     *asked_for, failures = build_tables(scope)
     tables = [*asked_for, cost_table(scope), failures, pairs_table(scope, pairs), claims_table(scope, judge(scope))]
-    tables += [quality_table(scope)]
+    tables += [quality_table(scope), pace_table(scope), stability_table(scope)]
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):

@@ -15,6 +15,7 @@ from db.errors import ConfigError
 from report import write_report
 from report.captions import caption
 from report.cost import cost_table
+from report.pace import pace_table, stability_table
 from report.page import html_page, in_order, markdown_page
 from report.pairs import compare, pairs_table
 from report.quality import quality_table
@@ -26,6 +27,7 @@ from report.verdicts import claims_table, judge
 STUDY = {"table_1_baseline", "table_2_improvements", "table_3_augmentation", "table_4_comparison"}
 TUNING = {"tuning_conv_depths", "tuning_hidden_units", "tuning_depth"}
 EVERY = {"pairs", "claims", "quality", "printed_values", "cost", "attempts_without_result"}
+EVERY |= {"time_to_accuracy", "stability"}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,8 @@ def scope(gaps):
 @pytest.fixture(scope="module")
 def tables(scope):
     tested = pairs_table(scope, compare(scope)), claims_table(scope, judge(scope)), quality_table(scope)
-    return {table.name: table for table in (*build_tables(scope), *tested, cost_table(scope))}
+    costs = cost_table(scope), pace_table(scope), stability_table(scope)
+    return {table.name: table for table in (*build_tables(scope), *tested, *costs)}
 
 
 def rows_of_all_tables(store):
