@@ -14,7 +14,7 @@ from db.errors import NoStoreError, SchemaError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 _LOCK = 0x62656E6368  # "bench": one upgrade at a time on Postgres
 
 

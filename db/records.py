@@ -152,6 +152,7 @@ class Claim:
     config: Mapping[str, Any]
     fingerprint: str | None
     timeout_s: float | None
+    trainings: int = field(default=1, compare=False)  # on the same device when it was claimed, this one among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +243,11 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a finished job is worth. `flops` is one image's forward pass; `train_s` and `eval_s` cover all epochs."""
+    """What a finished job is worth. `flops` is one image's forward pass; `train_s` and `eval_s` cover all epochs.
+
+    So does `energy_j`: the share of its card's energy that it is taken to have used, in joules; None where some of it
+    was not counted.
+    """
 
     best: Scores
     last: Scores
@@ -257,6 +262,7 @@ class Result:
     precision: str
     fingerprint: str  # of the data that it was trained on
     environment: Mapping[str, Any]
+    energy_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,6 +342,7 @@ class Beat:
 
     owned: bool
     cancel_requested: bool = False
+    trainings: int = 1  # that run on the same device, this one among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

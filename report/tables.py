@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import Attempt, Cause, Job, JobState, Result, Scores
-from report.numbers import NOTHING, Show, count, interval_text, loss, percent, tenth, whole
+from report.numbers import NOTHING, Show, interval_text, loss, percent, whole
 from report.scope import CHOSEN, Scope, VariantData, kind_of
 from report.statistics import accuracy, over_seeds, summarise, wilson
 
@@ -37,10 +37,10 @@ class Table:
 
 
 def build_tables(scope: Scope) -> list[Table]:
-    """Those that the suite asks for, then what every report has: cost, attempts that ended badly."""
+    """Those that the suite asks for, then what every report has: attempts that ended badly."""
     kinds = {"training": _training, "results": _results, "tuning": _tuning}
     tables = [kinds[wanted["kind"]](scope, wanted) for wanted in scope.submission.layout.get("tables", [])]
-    return [*tables, _cost(scope), _failures(scope)]
+    return [*tables, _failures(scope)]
 
 
 def mean_text(values: Sequence[float], show: Show) -> str:
@@ -81,7 +81,7 @@ def _parameters(variant: VariantData) -> str:
     return whole(variant.done[0].parameters) if variant.done else NOTHING
 
 
-def _devices(results: Sequence[Result]) -> list[str]:
+def devices(results: Sequence[Result]) -> list[str]:
     return sorted({kind_of(result) for result in results})
 
 
@@ -103,7 +103,7 @@ def _result_values(scope: Scope, variant: VariantData) -> dict[str, Any]:
     interval = accuracy_interval(variant)
     row["best_test_accuracy_low"], row["best_test_accuracy_high"] = interval or (None, None)
     row["parameters"] = done[0].parameters if done else None
-    row["devices"] = _devices(done)
+    row["devices"] = devices(done)
     row |= {f"printed_{name}": value for name, value in scope.reference(variant.label).items()}
     return row
 
@@ -148,7 +148,7 @@ def notes_of(scope: Scope, variants: Sequence[VariantData], *, intervals: bool =
         notes += [SEEDS_INTERVAL] if several else []
         notes += [THESE_IMAGES] if any(variant.hits is None for variant in several) else []
         notes += [TWO_SEEDS] if 2 in numbers else []
-    kinds = _devices([result for variant in variants for result in variant.done])
+    kinds = devices([result for variant in variants for result in variant.done])
     notes += [f"trained on {' and '.join(kinds)}"] if kinds else []
     notes += [BEST, LAST] if last else [BEST]
     notes += [str(scope.submission.reference["source"])] if scope.submission.reference else []
@@ -239,55 +239,17 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     return _table(scope, wanted, variants, columns, note)
 
 
-def _equal_or(values: Sequence[float], show: Show) -> str:
+def equal_or(values: Sequence[float], show: Show) -> str:
     """Counts that are all equal have no deviation to speak of."""
     return mean_text(values[:1] if len(set(values)) == 1 else values, show)
 
 
-def _by_jobs(scope: Scope) -> list[list[VariantData]]:
+def by_jobs(scope: Scope) -> list[list[VariantData]]:
     """Variants, those together that are the same jobs under several labels."""
     groups: dict[Any, list[VariantData]] = {}
     for variant in scope.variants.values():
         groups.setdefault(variant.job_ids or variant.label, []).append(variant)
     return list(groups.values())
-
-
-def _cost(scope: Scope) -> Table:
-    names = {group[0].label: ", ".join(scope.name(one.label) for one in group) for group in _by_jobs(scope)}
-    columns: Columns = [
-        ("Variant", lambda v: names[v.label]),
-        ("n", lambda v: str(len(v.done))),
-        ("MFLOP/image", lambda v: tenth(v.done[0].flops / 1e6) if v.done else NOTHING),
-        ("Epochs", lambda v: _equal_or([r.epochs for r in v.done], count)),
-        ("Training s", lambda v: mean_text([r.train_s for r in v.done], tenth)),
-        ("Evaluation s", lambda v: mean_text([r.eval_s for r in v.done], tenth)),
-        ("Peak MiB", lambda v: mean_text([r.peak_mib for r in v.done], whole)),
-        ("Device", lambda v: ", ".join(_devices(v.done)) or NOTHING),
-        ("State", lambda v: v.state),
-    ]
-    if scope.submission.reference:
-        columns.insert(4, ("Printed epochs", lambda v: _printed(scope, v.label, "epochs", count)))
-    several = "; with several seeds mean ± one standard deviation over seeds"
-    return Table(
-        name="cost",
-        title="Cost",
-        note="FLOPs of one image's forward pass; peak memory on CPU is that of the whole process"
-        + (several if any(len(variant.done) > 1 for variant in scope.variants.values()) else ""),
-        head=tuple(name for name, _ in columns),
-        cells=tuple(tuple(show(scope.variant(label)) for _, show in columns) for label in names),
-        values=tuple(_cost_values(scope, group) for group in _by_jobs(scope)),
-    )
-
-
-def _cost_values(scope: Scope, group: Sequence[VariantData]) -> dict[str, Any]:
-    variant = group[0]
-    row: dict[str, Any] = {"variant": variant.label, "labels": [one.label for one in group]}
-    row |= {"title": scope.name(variant.label), "state": variant.state, "n": len(variant.done)}
-    row["flops"] = variant.done[0].flops if variant.done else None
-    for name in ("epochs", "train_s", "eval_s", "peak_mib"):
-        row |= with_deviation(name, [getattr(result, name) for result in variant.done])
-    row["printed_epochs"] = scope.reference(variant.label).get("epochs")
-    return row | {"devices": _devices(variant.done)}
 
 
 def _failures(scope: Scope) -> Table:

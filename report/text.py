@@ -56,7 +56,7 @@ def sentence(text: str) -> str:
 _WORDS = frozenset(
     {
         *("Variant", "Data", "Quantity", "Device", "Cause", "Message", "State", "Chosen", "Printed choice"),
-        *("Verdict", "Against", "Why", "Hardest class", "Most confused"),
+        *("Verdict", "Against", "Why", "Hardest class", "Most confused", "Dominated by"),
     }
 )
 

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 from db.errors import ConfigError
 from db.records import JobState
 from db.store import Store
+from report import pareto
 from report.characters import visible
+from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
 from report.html import html_page
 from report.latex import as_latex
+from report.pace import pace_table, stability_table
 from report.page import Drawn, comparison, markdown_page, not_submitted
-from report.pairs import compare, finding, pairs_table
+from report.pairs import NAME as PAIRS
+from report.pairs import Pair, compare, finding, pairs_table
 from report.paper import paper
 from report.printed import printed_tables
 from report.quality import quality_table
@@ -57,10 +61,9 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tested = pairs_table(scope, pairs)
-    standard = standard_rows(scope, tested.values)
-    tables = [*build_tables(scope), *printed_tables(scope), tested]
-    tables += [claims_table(scope, judge(scope)), quality_table(scope)]
+    tables = every_table(scope, pairs)
+    tested = next(table for table in tables if table.name == PAIRS)
+    standard = standard_rows(scope, tested.values) | {"pareto": pareto.rows(scope)}
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
@@ -83,6 +86,14 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     main = comparison(tables)
     text = visible(_for_terminal(main, tables, said))
     return Report(html=html, tex=tex, text=text, json=numbers, counts=numbers["counts"])
+
+
+def every_table(scope: Scope, pairs: Sequence[Pair]) -> list[Table]:
+    """Those that the suite asks for, then what every report has."""
+    *asked_for, failures = build_tables(scope)
+    costs = [cost_table(scope), pace_table(scope), stability_table(scope)]
+    tested = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    return [*asked_for, *printed_tables(scope), *costs, failures, *tested]
 
 
 def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:

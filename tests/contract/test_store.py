@@ -88,6 +88,27 @@ def test_a_heartbeat_keeps_a_job(store, clock):
     assert not store.heartbeat(held, lease_s=60).owned
 
 
+def test_a_heartbeat_says_how_many_trainings_share_the_device(store, clock):
+    for seed in range(4):
+        add(store, seed)
+    claims = [store.claim_next("w", lease_s=60, place=place) for place in ("card-a", "card-a", "card-b")]
+    assert [held.trainings for held in claims] == [1, 2, 1]
+    here, _, elsewhere = claims
+    assert [store.heartbeat(held, lease_s=60).trainings for held in (here, elsewhere)] == [2, 1]
+    store.claim_next("w", lease_s=60, place="card-a")
+    assert store.heartbeat(here, lease_s=60).trainings == 3
+    store.finish(here, result(), predictions())
+    assert not store.heartbeat(here, lease_s=60).owned
+
+
+@pytest.mark.parametrize("energy_j", [None, 1234.5])
+def test_a_result_keeps_its_energy_or_that_nobody_knows_it(store, energy_j):
+    add(store, 1)
+    held = claim(store)
+    store.finish(held, replace(result(), energy_j=energy_j), predictions())
+    assert store.results([held.job_id])[held.job_id].energy_j == energy_j
+
+
 def test_a_frozen_worker_that_wakes_up_changes_nothing(store, clock):
     add(store, 1)
     frozen = claim(store)

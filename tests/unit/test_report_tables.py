@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from filled_store import CASES, accuracy_interval_of, filled, histories_of, results_of
 
+from report.cost import cost_table
 from report.printed import printed_tables
 from report.scope import read_scope
 from report.statistics import over_seeds, summarise, wilson
@@ -43,7 +44,7 @@ STATES = {
 
 
 def every(scope):
-    return [*build_tables(scope), *printed_tables(scope)]
+    return [*build_tables(scope), *printed_tables(scope), cost_table(scope)]
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -201,17 +202,47 @@ def test_every_cell_of_the_cost_table_is_the_stores(case):
             "16" if PRINTED.get(label) is PRINTED["baseline"] else "–",
             mean([one.train_s for one in found], ",.1f"),
             mean([one.eval_s for one in found], ",.1f"),
+            mean([(one.train_s + one.eval_s) / one.epochs for one in found], ",.2f"),
             mean([one.peak_mib for one in found], ",.0f"),
+            dominators(scope, tables["cost"], label) if found else "–",
             "cpu float32" if found else "–",
             state(which, label),
         )
-    head = ("Variant", "n", "MFLOP/image", "Epochs", "Printed epochs", "Training s", "Evaluation s", "Peak MiB")
-    assert tables["cost"].head == (*head, "Device", "State")
+    head = ("Variant", "n", "MFLOP/image", "Epochs", "Printed epochs", "Training s", "Evaluation s", "s per epoch")
+    assert tables["cost"].head == (*head, "Peak MiB", "Dominated by", "Device", "State")
+
+
+def dominators(scope, cost, label):
+    """The words of a row for the labels among its values, which tests/unit/test_report_pareto.py looks at."""
+    (row,) = (row for row in cost.values if row["variant"] == label)
+    by = {}
+    for name, word in (("parameters", "parameters"), ("flops", "FLOPs"), ("train_s", "training s")):
+        if row[f"dominated_{name}"]:
+            by.setdefault(row[f"dominated_{name}"], []).append(word)
+    return "; ".join(f"{scope.name(one)} ({', '.join(words)})" for one, words in by.items()) or "none"
+
+
+def test_energy_is_a_column_where_a_result_has_it_and_says_that_it_is_an_estimate(case):
+    _, _, scope, tables = case
+    assert not [name for name in tables["cost"].head if "Energy" in name]
+    variant = scope.variant("baseline")
+    used = {job_id: 1000.0 * number for number, job_id in enumerate(variant.results, start=2)}
+    counted = {job_id: replace(result, energy_j=used[job_id]) for job_id, result in variant.results.items()}
+    cost = cost_table(replace(scope, variants=scope.variants | {"baseline": replace(variant, results=counted)}))
+    shown = {line[0]: line[cost.head.index("Energy kJ, estimate")] for line in cost.cells}
+    assert shown.pop(cost.cells[0][0]) == mean([joules / 1000 for joules in used.values()], ",.1f")
+    assert set(shown.values()) == {"–"}
+    assert "energy: an estimate" in cost.note
+    assert_summary(cost.values[0], "energy_j", list(used.values()))
+    first, *others = used
+    some = {job_id: replace(one, energy_j=None if job_id == first else 1.0) for job_id, one in counted.items()}
+    partly = cost_table(replace(scope, variants=scope.variants | {"baseline": replace(variant, results=some)}))
+    assert ("not every seed has an energy: Baseline" in partly.note) is bool(others)
 
 
 def test_counts_that_are_all_equal_have_no_deviation(tmp_path):
     with filled(tmp_path, seeds=(42, 45), only=("baseline",)) as store:  # 4 epochs each
-        cost = next(table for table in build_tables(read_scope(store, None)) if table.name == "cost")
+        cost = cost_table(read_scope(store, None))
     assert dict(zip(cost.head, cost.cells[0], strict=True))["Epochs"] == "4"
 
 
@@ -222,6 +253,7 @@ def test_the_numbers_of_the_cost_table_have_deviations(case):
         assert row["flops"] == (found[0].flops if found else None)
         for name in ("epochs", "train_s", "eval_s", "peak_mib"):
             assert_summary(row, name, [getattr(one, name) for one in found])
+        assert_summary(row, "epoch_s", [(one.train_s + one.eval_s) / one.epochs for one in found])
 
 
 def assert_summary(row, name, values):
