@@ -13,10 +13,14 @@ from importlib.resources import files
 from typing import Any
 
 from report.characters import visible
+from report.checklist import DATA, MADE, WORDS, checklist
 from report.figure_data import Rows
+from report.glossary import GLOSSARY, term_of
+from report.pace import PACE, STABILITY
 from report.page import Drawn, comparison, facts
 from report.pairs import NAME as PAIRS
 from report.quality import NAME as QUALITY
+from report.repeat import repeat
 from report.scope import Scope
 from report.tables import FAILURES, Table
 from report.text import sentence, sides
@@ -44,11 +48,14 @@ _SECTIONS = {
     "failures": ("Failures", "Attempts that failed"),
     "data": ("Data", "Data"),
     "made": ("Made", "How these numbers were made"),
+    "checklist": ("Checklist", "Checklists for papers, answered from the store"),
+    "glossary": ("Glossary", "What the words mean"),
 }
 """By id, in the order of reading: a name for the list of sections, and the title."""
 
-_OF_TABLES = {PAIRS: "pairs", CLAIMS: "claims", "printed_values": "claims", "cost": "cost", QUALITY: "classes"}
-_OF_TABLES |= {FAILURES: "failures"}
+_OF_TABLES = {PAIRS: "pairs", CLAIMS: "claims", "printed_values": "claims", "cost": "cost", PACE: "cost"}
+_OF_TABLES |= {STABILITY: "training", QUALITY: "classes", FAILURES: "failures"}
+_ALWAYS = ("data", "made", "checklist", "glossary")
 _OF_FIGURES = {"forest": "results", "pairs": "pairs", "pareto": "cost", "classes": "classes", "flips": "classes"}
 _OF_FIGURES |= {"calibration": "classes", "histories": "training"}
 """Of those that every report has; the suite's keep their numbers and stay together."""
@@ -80,6 +87,12 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], f
         scope=scope,
         finding=finding,
         sections=sections(scope, tables, figures),
+        checklist=checklist(scope, tables),
+        places=_places(tables),
+        glossary=GLOSSARY,
+        term_of=term_of,
+        meanings={entry.term: entry.meaning for entry in GLOSSARY},
+        repeat=repeat(scope),
         sentence=sentence,
         encoded=lambda picture: base64.b64encode(picture).decode(),
         drawn_here=DRAWN_HERE,
@@ -104,7 +117,13 @@ def sections(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) ->
     for figure in figures:
         if figure.shown:
             found["figures" if figure.number.isdigit() else _OF_FIGURES[figure.kind]].figures.append(figure)
-    return [one for one in found.values() if one.tables or one.figures or one.id in ("data", "made")]
+    return [one for one in found.values() if one.tables or one.figures or one.id in _ALWAYS]
+
+
+def _places(tables: Sequence[Table]) -> dict[str, tuple[str, str]]:
+    """Where a checklist may point to: the anchor and the title, by what it calls the place."""
+    shown = {table.name: (f"table_{table.name}", table.title) for table in tables if table.shown}
+    return shown | {name: (name, _SECTIONS[name][1]) for name in (DATA, MADE, WORDS)}
 
 
 def _script() -> str:
