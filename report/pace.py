@@ -16,6 +16,7 @@ PACE = "time_to_accuracy"
 STABILITY = "stability"
 _SHARE = 0.9  # of the best variant's accuracy
 _FEWEST = 3  # epochs of which a deviation says something
+_ROUNDING = 1e-9  # of a mean, which may come out above all that it is of
 _PACE_NOTE = (
     "best: the highest of any epoch; s: of training and evaluation until validation accuracy was first that high; "
     "seconds and epochs are means over the seeds that reached it alone, ± one standard deviation where there are "
@@ -55,7 +56,7 @@ def reached(history: History, accuracy: float) -> tuple[float, int] | None:
     seconds = 0.0
     for record in history:
         seconds += record.epoch_s
-        if record.val_accuracy >= accuracy:
+        if record.val_accuracy >= accuracy - _ROUNDING:
             return seconds, record.epoch
     return None
 

@@ -95,6 +95,13 @@ def test_the_first_time_counts_and_a_seed_that_never_gets_there_does_not(two_see
     assert reached(scope.variants["dropout"].histories[next(iter(scope.variants["dropout"].histories))], 0.57) is None
 
 
+def test_seeds_that_are_all_alike_reach_their_mean(tmp_path):
+    with filled(tmp_path, seeds=(42, 43, 44), only=("baseline",)) as store:
+        scope = with_accuracies(read_scope(store, None), "baseline", *[[0.05, 0.1]] * 3)
+    assert np.mean([0.1] * 3) > 0.1  # by a rounding
+    assert pace_table(scope).values[0]["first_variant_reached"] == 3
+
+
 def test_without_a_result_of_the_first_variant_its_target_is_left_out(two_seeds):
     first = replace(two_seeds.variants["baseline"], results={}, histories={}, measured={})
     table = pace_table(replace(two_seeds, variants=two_seeds.variants | {"baseline": first}))
