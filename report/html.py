@@ -17,7 +17,7 @@ from report.checklist import DATA, MADE, WORDS, checklist
 from report.figure_data import Rows
 from report.glossary import GLOSSARY, term_of
 from report.pace import PACE, STABILITY
-from report.page import Drawn, comparison, facts
+from report.page import Drawn, comparison, facts, in_order
 from report.pairs import NAME as PAIRS
 from report.quality import NAME as QUALITY
 from report.repeat import repeat
@@ -110,7 +110,7 @@ def sections(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) ->
     found = {name: Section(id=name, short=short, title=title) for name, (short, title) in _SECTIONS.items()}
     kinds = {one["name"]: one["kind"] for one in scope.submission.layout.get("tables", [])}
     main = comparison(tables)
-    for table in [main, *(one for one in tables if one.shown and one is not main)]:
+    for table in in_order(tables):
         of_kind = kinds.get(table.name, "")
         named = "results" if table is main else _OF_TABLES.get(table.name, of_kind)
         found[named if named in found else "results"].tables.append((table, sides(table, "l", "r")))

@@ -7,7 +7,7 @@ Show = Callable[[float], str]
 
 
 def percent(value: float) -> str:
-    return f"{100 * value:.2f}"
+    return f"{100 * value:.2f}".replace("-", "−")
 
 
 def signed(value: float, show: Show) -> str:
@@ -21,7 +21,7 @@ def points(value: float) -> str:
 
 
 def interval_text(low: float, high: float) -> str:
-    return f"[{percent(low)}, {percent(high)}]".replace("-", "−")
+    return f"[{percent(low)}, {percent(high)}]"
 
 
 def loss(value: float) -> str:

@@ -110,6 +110,7 @@ def pace_table(scope: Scope) -> Table:
         cells=tuple(_pace_cells(row, known[row["variant"]], wanted) for row in rows),
         values=tuple(rows),
         fields=("variant", "title", "n"),
+        shown=bool(known),
     )
 
 
@@ -151,6 +152,7 @@ def stability_table(scope: Scope) -> Table:
         cells=tuple(_stability_cells(scope, label, own) for label, own in known.items()),
         values=tuple(_stability_row(scope, label, own) for label, own in known.items()),
         fields=("variant", "title", "n"),
+        shown=bool(known),
     )
 
 

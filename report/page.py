@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from report.figure_data import Rows
+from report.pace import PACE, STABILITY
 from report.pairs import NAME as PAIRS
 from report.quality import NAME as QUALITY
 from report.scope import Scope
@@ -13,6 +14,9 @@ from report.tables import Table
 from report.text import as_markdown, plain, sentence
 from report.verdicts import NAME as CLAIMS
 from report.verdicts import not_judged
+
+_OF_RESULTS = (PAIRS, CLAIMS, QUALITY, PACE, STABILITY)
+"""Tables that every report has once there is something to say in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,7 @@ class Drawn:
 
 def comparison(tables: Sequence[Table]) -> Table:
     """The table that names most variants: what a reader wants first. Those of sweeps only where there is no other."""
-    tables = [table for table in tables if table.name not in (PAIRS, CLAIMS, QUALITY)]
+    tables = [table for table in tables if table.name not in _OF_RESULTS]
     shown = [table for table in tables if table.shown] or tables
     results = [table for table in shown if "Test acc. %, best" in table.head]
     networks = [table for table in results if "Chosen" not in table.head]
@@ -48,9 +52,7 @@ def in_order(tables: Sequence[Table]) -> list[Table]:
 
 def not_shown(tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
     """One line that names the tables and figures left out; empty when all are there."""
-    names = [
-        f"table “{table.title}”" for table in tables if not table.shown and table.name not in (PAIRS, CLAIMS, QUALITY)
-    ]
+    names = [f"table “{table.title}”" for table in tables if not table.shown and table.name not in _OF_RESULTS]
     names += [f"figure {figure.number} “{figure.title}”" for figure in figures if not figure.shown]
     return f"Not shown, nothing was submitted for them: {', '.join(names)}." if names else ""
 

@@ -143,7 +143,7 @@ def training(scope, labels):
 PRINTED_TRAINING = {
     "baseline": ("0.4213", "87.66", "1.9478", "54.10", "33.56"),
     "both": ("–", "–", "–", "–", "1.31"),
-    "both_augmented": ("–", "42.15", "–", "–", "-14.20"),
+    "both_augmented": ("–", "42.15", "–", "–", "−14.20"),
     "advanced": ("–", "–", "–", "–", "7.00"),
     "resnet": ("–", "–", "–", "76.05", "–"),
 }
@@ -328,7 +328,7 @@ def test_the_cells_of_the_printed_values_are_their_numbers(case):
     assert cells["Baseline", "Validation loss"] == ("1.9478", *losses, n, word)
     assert cells["Baseline", "Epoch"][0] == "16"
     assert cells["ResNet", "Parameters"][0] == "4,330,324"
-    assert cells["Both + augmentation", "Gap, training − validation, points"][0] == "-14.20"
+    assert cells["Both + augmentation", "Gap, training − validation, points"][0] == "−14.20"
     choice = cells["Hidden units: 128", "Chosen of its experiment"]
     assert choice[0] == "yes"
     assert choice[1] == ("–" if which == "gaps" else "no")  # a larger point has the better made-up accuracy
