@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from db.statements import parse_statement
 from report.numbers import NOTHING, interval_text, percent, points
 from report.scope import Scope, VariantData
 from report.statistics import (
@@ -24,7 +25,8 @@ from report.text import sentence
 MARGIN = 0.01  # of accuracy: a smaller difference is taken for none
 _MARGIN = "1 point"
 NAME = "pairs"
-_MOST = 30  # variants of which all pairs are compared; of more, those with the best and with the first
+_MOST = 30  # variants of which all pairs are compared; of more those that `compare` names
+_Jobs = tuple[int, ...]  # what tells variants apart, whatever their labels
 _HEAD = (
     *("Pair", "n", "Difference, points", "95 % interval", "p", "p, adjusted", "Ahead in pairs of seeds, %"),
     *("Only the first right", "Only the second right", "Would have been found, points", "Seeds needed", "Verdict"),
@@ -72,15 +74,15 @@ class Pair:
 def compare(scope: Scope) -> list[Pair]:
     """All pairs of variants with predictions of the same test images, points of sweeps apart.
 
-    Of more than thirty variants those with the first one, which a suite names its baseline, and with the one of the
-    highest test accuracy. Points of a sweep are chosen by validation, and are not compared on the test set.
+    Of more than thirty variants those with the first one, which a suite names its baseline, with the one of the
+    highest test accuracy or that a claim calls the best, and those that a claim compares. Points of a sweep are chosen
+    by validation, and are not compared on the test set.
     """
     chosen = compared(scope)
     both = [pair for pair in combinations(chosen, 2) if same_images(*pair)]
     number = len(both)
     if len(chosen) > _MOST:
-        kept = {chosen[0].label, _best(chosen).label}
-        both = [pair for pair in both if kept & {one.label for one in pair}]
+        both = _of_interest(scope, both, {chosen[0].job_ids, _best(chosen).job_ids})
     hits = {variant.label: hits_of(variant) for variant in chosen}
     found = [tested(hits[ours.label], hits[theirs.label]) for ours, theirs in both]
     different = _adjusted([p_value for _, p_value in found], number)
@@ -89,6 +91,22 @@ def compare(scope: Scope) -> list[Pair]:
         _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other, level=1 - RISK / number)
         for pair, of_pair, one, other in zip(both, found, different, equal, strict=True)
     ]
+
+
+def _of_interest(
+    scope: Scope, pairs: Sequence[tuple[VariantData, VariantData]], with_all: set[_Jobs]
+) -> list[tuple[VariantData, VariantData]]:
+    """Those with one of `with_all` or with one that a claim calls the best, and each that a claim compares."""
+    claimed: set[frozenset[_Jobs]] = set()
+    for statement in map(parse_statement, scope.submission.claims):
+        labels = (label for label in (statement.ours, statement.theirs) if label in scope.variants)
+        named = frozenset(scope.variants[label].job_ids for label in labels)
+        if statement.kind == "best":
+            with_all = with_all | named
+        else:
+            claimed.add(named)
+    jobs = [frozenset(one.job_ids for one in pair) for pair in pairs]
+    return [pair for pair, of in zip(pairs, jobs, strict=True) if of & with_all or of in claimed]
 
 
 def compared(scope: Scope) -> list[VariantData]:

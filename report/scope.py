@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from db.records import Attempt, Dataset, EpochRecord, Job, JobState, Result, Sub
 from db.store import Store
 from report.calibration import Calibration, calibration
 from report.statistics import Hits
+from report.theme import colours
 
 CHOSEN = "chosen"
 """A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
@@ -37,7 +39,7 @@ class Measured:
     calibration: Calibration | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what tables and tests ask for again and again is kept
 class VariantData:
     """A label with its jobs, by seed; `results`, `histories` and `measured` are those of the jobs that are done.
 
@@ -51,30 +53,30 @@ class VariantData:
     histories: Mapping[int, Sequence[EpochRecord]]
     measured: Mapping[int, Measured]
 
-    @property
-    def done(self) -> list[Result]:
+    @cached_property
+    def done(self) -> tuple[Result, ...]:
         """The results, in the order of the jobs; of those that predicted the same in every number the first alone."""
         first: dict[str | int, Result] = {}
         for job in self.jobs:
             if job.id in self.results:
                 known = self.measured.get(job.id)
                 first.setdefault(known.predictions if known else job.id, self.results[job.id])
-        return list(first.values())
+        return tuple(first.values())
 
-    @property
+    @cached_property
     def job_ids(self) -> tuple[int, ...]:
         """The same for labels that mean the same jobs."""
         return tuple(job.id for job in self.jobs)
 
-    @property
-    def distinct(self) -> list[Measured]:
+    @cached_property
+    def distinct(self) -> tuple[Measured, ...]:
         """What the results predicted, each once: two that agree in every number are one training, whoever ran it."""
         found = {
             self.measured[job.id].predictions: self.measured[job.id] for job in self.jobs if job.id in self.measured
         }
-        return list(found.values())
+        return tuple(found.values())
 
-    @property
+    @cached_property
     def hits(self) -> Hits | None:
         """(seeds, images) of the distinct predictions; None where some result has none, or not of the same images."""
         found = self.distinct
@@ -84,12 +86,12 @@ class VariantData:
             return None
         return np.stack([one.right for one in found])
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """Whether it was submitted and every job of it is done."""
         return bool(self.jobs) and all(job.id in self.results for job in self.jobs)
 
-    @property
+    @cached_property
     def state(self) -> str:
         """In words for a reader: what is there, and what is missing."""
         if not self.jobs:
@@ -105,7 +107,7 @@ class VariantData:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Scope:
     submission: Submission  # where it speaks of a label whose results are of several kinds, it names each kind's row
     submissions: tuple[Submission, ...]  # all that are reported together, as they were, the oldest first
@@ -118,6 +120,11 @@ class Scope:
 
     def variant(self, label: str) -> VariantData:
         return self.variants[label]
+
+    @cached_property
+    def colours(self) -> Mapping[str, str]:
+        """Of each label, in all figures."""
+        return colours(self.submission.variants)
 
     def name(self, label: str) -> str:
         """The variant's title; for a point of a sweep the sweep's title before it."""

@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from db.errors import ConfigError
-from db.records import JobState
+from db.records import JobState, Result, Scores
 from db.store import Store
 from report import pareto
 from report.characters import visible
@@ -32,9 +32,6 @@ from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_markdown, as_text
 from report.verdicts import NAME as CLAIMS
 from report.verdicts import Verdict, claims_table, judge
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
@@ -74,7 +71,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
         figures += _write_standard(out / "figures", scope, standard, pdf=latex)
         numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
         _clear_earlier(out, numbers)
-        (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+        (out / "report.json").write_text(json_text(numbers), encoding="utf-8")
         _write(out / "report.md", markdown_page(scope, tables, figures, said))
         html = out / "report.html"
         _write(html, html_page(scope, tables, figures, said))
@@ -130,6 +127,19 @@ def _for_terminal(main: Table, tables: Sequence[Table], finding: str) -> str:
     return f"{text}\n\n{failures.title}:\n{as_text(failures)}" if failures.cells else text
 
 
+def json_text(value: Any, depth: int = 3) -> str:
+    """JSON with a line for each entry down to that depth: a job's fields, a table's rows.
+
+    `json.dumps` with an indent does it in Python, number by number, which takes seconds of many results.
+    """
+    if not (depth and value and isinstance(value, dict | list)):
+        return json.dumps(value)
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(name)}: {json_text(one, depth - 1)}" for name, one in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n}"
+    return "[\n" + ",\n".join(json_text(one, depth - 1) for one in value) + "\n]"
+
+
 def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
     """Every number shown, plain; accuracies are fractions."""
     results = scope.results()
@@ -147,7 +157,7 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
             "key": job.key,
             "state": str(job.state),
             "cause": str(job.cause) if job.cause else None,
-            "result": asdict(results[job.id]) if job.id in results else None,
+            "result": _result(results[job.id]) if job.id in results else None,
             "hits": hits.get(job.id),
         }
         for job in scope.jobs()
@@ -169,6 +179,15 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
     }
 
 
+def _result(result: Result) -> dict[str, Any]:
+    """Not by `asdict`, which copies every count of the confusion matrices."""
+    return _fields(result) | {"best": _fields(result.best), "last": _fields(result.last)}
+
+
+def _fields(record: Result | Scores) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
 def _write_table(folder: Path, table: Table) -> None:
     _write(folder / f"{table.name}.csv", as_csv(table.values, table.fields))
     _write(folder / f"{table.name}.md", as_markdown(table))
@@ -181,6 +200,7 @@ def _write(path: Path, text: str) -> None:
 
 def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
     """Those that the suite asks for, with their numbers."""
+    from report.canvas import save
     from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
@@ -190,7 +210,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
         name = f"figure_{number:02d}_{wanted['name']}"
         rows, labels = figure_rows(scope, wanted), shown_variants(scope, wanted)
         with style():
-            svg = _save(draw(scope, wanted, rows), folder, name, pdf=pdf)
+            svg = save(draw(scope, wanted, rows), folder / name, pdf=pdf)
         if wanted["kind"] not in PICTURES:
             _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
@@ -211,6 +231,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
 
 def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
     """Those that every report has, with their letters."""
+    from report.canvas import save
     from report.standard_captions import TITLES, standard_caption
     from report.standard_figures import standard_figure
     from report.theme import style
@@ -221,18 +242,8 @@ def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pd
             continue
         name, rows = f"figure_{letter}_{kind}", found[kind]
         with style():
-            svg = _save(standard_figure(scope, kind, rows), folder, name, pdf=pdf)
+            svg = save(standard_figure(scope, kind, rows), folder / name, pdf=pdf)
         _write(folder / f"{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
         told = standard_caption(scope, kind, rows)
         drawn.append(Drawn(number=letter, kind=kind, name=name, title=title, caption=told, svg=svg, rows=rows))
     return drawn
-
-
-def _save(figure: "Figure", folder: Path, name: str, *, pdf: bool) -> bytes:
-    """As PNG and SVG, and as PDF where papers need it; gives the SVG."""
-    figure.savefig(folder / f"{name}.png", dpi=150)
-    figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-    if pdf:
-        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    return (folder / f"{name}.svg").read_bytes()

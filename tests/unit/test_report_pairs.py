@@ -168,14 +168,27 @@ def test_equal_variants_of_several_seeds_are_said_to_be_equal_and_a_mixed_pair_n
     )
 
 
-def test_of_many_variants_pairs_are_those_with_the_first_and_with_the_best(case, monkeypatch):
+@pytest.mark.parametrize(
+    ("claims", "with_all", "claimed"),
+    [
+        ((), set(), set()),
+        (("dropout > batchnorm by 0.01", "baseline > no_such_row"), set(), {"dropout", "batchnorm"}),
+        (("best = batchnorm",), {"batchnorm"}, set()),
+    ],
+)
+def test_of_many_variants_pairs_are_those_with_the_first_with_the_best_and_those_of_claims(
+    case, monkeypatch, claims, with_all, claimed
+):
     _, scope, hits, _ = case
     monkeypatch.setattr(pairs_of, "_MOST", 3)
-    best = max(hits, key=lambda label: hits[label].mean())
-    found = [{pair.ours.label, pair.theirs.label} for pair in compare(scope)]
-    assert found == [{*pair} for pair in combinations(hits, 2) if {"baseline", best} & {*pair}]
-    number = len(hits) * (len(hits) - 1) // 2  # chosen by their outcome: each p value counts for all pairs
-    assert [pair.different for pair in compare(scope)] == [min(1, number * pair.p_value) for pair in compare(scope)]
+    pairs = compare(replace(scope, submission=replace(scope.submission, claims=claims)))
+    wanted = {"baseline", max(hits, key=lambda label: hits[label].mean()), *with_all}
+    expected = [{*pair} for pair in combinations(hits, 2) if wanted & {*pair} or {*pair} == claimed]
+    assert [{pair.ours.label, pair.theirs.label} for pair in pairs] == expected
+    number = len(hits) * (len(hits) - 1) // 2
+    assert len(pairs) < number
+    # chosen by their outcome: each p value counts for all pairs
+    assert [pair.different for pair in pairs] == [min(1, number * pair.p_value) for pair in pairs]
 
 
 def test_variants_of_other_test_images_are_no_pair(tmp_path):
