@@ -1,4 +1,4 @@
-"""Which variants are better than which: every pair, tested together, and what that says in a sentence."""
+"""Which variants are better than which: every pair, tested together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,9 @@ from report.statistics import (
     wins,
 )
 from report.tables import Table
-from report.text import sentence
 
 MARGIN = 0.01  # of accuracy: a smaller difference is taken for none
-_MARGIN = "1 point"
+MARGIN_NAME = "1 point"
 NAME = "pairs"
 _MOST = 30  # variants of which all pairs are compared; of more those that `compare` names
 _Jobs = tuple[int, ...]  # what tells variants apart, whatever their labels
@@ -67,7 +66,7 @@ class Pair:
                 return f"one run: {self.ahead.title} is ahead"
             return f"{self.ahead.title} is ahead{'' if self.found.seed_noise else '; one side has one seed'}"
         if self.found.seed_noise and self.equal < RISK:
-            return f"equal within {_MARGIN}"
+            return f"equal within {MARGIN_NAME}"
         return "cannot be told apart"
 
 
@@ -251,32 +250,3 @@ def _values(pair: Pair) -> dict[str, Any]:
         "ahead": pair.ahead.label if pair.ahead else None,
         "verdict": pair.verdict,
     }
-
-
-def finding(pairs: Sequence[Pair]) -> str:
-    """What the tests say of the tested variant with the highest test accuracy; empty without pairs."""
-    if not pairs:
-        return ""
-    tested_ones = {one.label: one for pair in pairs for one in (pair.ours, pair.theirs)}
-    best = _best([*tested_ones.values()])
-    own = [pair for pair in pairs if pair.ours is best or pair.theirs is best]
-    places: dict[str, list[str]] = {"it is ahead of": [], "it equals": [], "it cannot be told apart from": []}
-    for pair in own:
-        other = pair.theirs if pair.ours is best else pair.ours
-        equal = pair.found.seed_noise and pair.equal < RISK
-        word = "it is ahead of" if pair.ahead is best else "it equals" if equal else "it cannot be told apart from"
-        places[word].append(other.title)
-    parts = [
-        f"of the {len(tested_ones)} variants tested, points of sweeps apart, {best.title} has the highest accuracy, "
-    ]
-    parts[0] += f"{percent(float(hits_of(best).mean()))} %"
-    for word, names in places.items():
-        if names:
-            parts.append(f"{word} {_listed(names)}{f' within {_MARGIN}' if word == 'it equals' else ''}")
-    if any(not pair.found.seed_noise for pair in own):
-        parts.append("where a variant has one seed this holds for that run alone: the noise of seeds is unknown")
-    return sentence("; ".join(parts))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

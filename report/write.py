@@ -16,12 +16,13 @@ from report.characters import visible
 from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
+from report.finding import finding
 from report.html import html_page
 from report.latex import as_latex
 from report.pace import pace_table, stability_table
 from report.page import Drawn, comparison, markdown_page, not_submitted
 from report.pairs import NAME as PAIRS
-from report.pairs import Pair, compare, finding, pairs_table
+from report.pairs import Pair, compare, pairs_table
 from report.paper import paper
 from report.printed import printed_tables
 from report.quality import quality_table

@@ -38,7 +38,7 @@ def test_the_report_says_what_became_of_the_claims_and_who_is_ahead(home, tmp_pa
     assert "it is ahead of Baseline" in said
     assert "Claims: 0 supported, 1 contradicted, 15 undecided." in said
     numbers = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert "it is ahead of Baseline" in numbers["finding"]
+    assert "it is ahead of Baseline by" in numbers["finding"]
     assert len(numbers["tables"]["claims"]) == 16
     for page in ("report.html", "report.md"):
         text = (tmp_path / "out" / page).read_text()
