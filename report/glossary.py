@@ -22,7 +22,7 @@ NOT_STATISTICS = frozenset(
 )
 """Heads of columns that need no explanation, or are names."""
 
-_UNIT = re.compile(r"(, (best|last|now|saved|points)|,? %)$")
+_UNIT = re.compile(r"(, (best|last|now|saved|points)|( [\d.]+)?,? %)$")  # or an accuracy, as in “s to 62.50 %”
 
 
 def term_of(head: str) -> str | None:
@@ -89,6 +89,7 @@ _DATA = (
         meaning="Training accuracy less validation accuracy, in points. A large gap says that the network knows its "
         "training images by heart. Training figures are taken while it learns, with dropout and augmentation, so the "
         "gap may be below 0.",
+        heads=("Gap",),
     ),
     Entry(
         term="chosen",
@@ -260,8 +261,8 @@ _COST = (
     Entry(
         term="training and evaluation time",
         meaning="Seconds of all epochs of one training, loading of data and the final test apart. They depend on the "
-        "machine and on what else ran there.",
-        heads=("Training s", "Evaluation s"),
+        "machine and on what else ran there. Seconds per epoch hold both.",
+        heads=("Training s", "Evaluation s", "s per epoch"),
     ),
     Entry(
         term="peak memory",
@@ -270,12 +271,36 @@ _COST = (
         heads=("Peak MiB",),
     ),
     Entry(
+        term="energy",
+        meaning="What a training is taken to have used, by the card's own counter: an estimate. Trainings that share "
+        "a card have equal parts. What the card draws at rest is in it; processor and memory of the host are not.",
+        heads=("Energy kJ, estimate",),
+    ),
+    Entry(
         term="Pareto front, dominated",
         meaning="A variant is dominated when another one is at least as accurate and costs no more, and is better in "
-        "one of the two. Those that nothing dominates are the front: which of them is best depends on what accuracy "
-        "is worth.",
+        "one of the two. Means are compared, noise has no say. Those that nothing dominates are the front: which of "
+        "them is best depends on what accuracy is worth.",
+        heads=("Dominated by",),
     ),
 )
 
-GLOSSARY: tuple[Entry, ...] = (*_DATA, *_NOISE, *_TESTS, *_BEYOND, *_COST)
+_PACE = (
+    Entry(
+        term="time to accuracy",
+        meaning="Seconds of training and evaluation, and epochs, until validation accuracy was first as high as a "
+        "target: means over the seeds that got there alone. Where some did not, the mean is of the faster ones. The "
+        "best validation accuracy is the highest of any epoch.",
+        heads=("Best val. acc.", "Seeds at", "s to", "Epochs to"),
+    ),
+    Entry(
+        term="stability",
+        meaning="How steady validation accuracy is, in points: its standard deviation over the last quarter of the "
+        "epochs, “–” below three, and its fall from the highest epoch to the last one. Small numbers: it hardly "
+        "matters which epoch is taken.",
+        heads=("Sd, last quarter", "Fall from best"),
+    ),
+)
+
+GLOSSARY: tuple[Entry, ...] = (*_DATA, *_NOISE, *_TESTS, *_BEYOND, *_COST, *_PACE)
 """In the order in which a reader of the page meets them."""

@@ -5,29 +5,27 @@ from filled_store import CASES, filled
 
 from report.earlier import changes_table
 from report.glossary import GLOSSARY, NOT_STATISTICS, term_of, unexplained
-from report.pairs import compare, pairs_table
-from report.printed import printed_tables
-from report.quality import quality_table
+from report.pairs import compare
 from report.scope import read_scope
-from report.tables import build_tables
-from report.verdicts import claims_table, judge
+from report.write import every_table
 
 ASKED_FOR = (
     *("n", "seed", "mean ± sd", "95 % interval", "Wilson", "Student's t with Satterthwaite", "crossed random effects"),
     *("McNemar", "Holm", "p, adjusted", "TOST", "ahead in pairs of seeds", "flips", "would have been found"),
     *("seeds needed", "macro F1", "precision", "recall", "Brier", "ECE", "reliability diagram", "Pareto"),
-    *("best and last weights", "gap", "verdict"),
+    *("best and last weights", "gap", "verdict", "parameters", "FLOPs", "epochs", "training and evaluation time"),
+    *("peak memory", "energy", "dominated", "time to accuracy", "stability"),
 )
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
+    """Of every column there may be: on a card energy is one, too."""
     found = [changes_table([])]
-    for case in CASES.values():
+    for case in (*CASES.values(), {"seeds": (42,), "only": ("baseline",), "device": "cuda"}):
         with filled(tmp_path_factory.mktemp("store"), **case) as store:
             scope = read_scope(store, None)
-        found += [*build_tables(scope), *printed_tables(scope), quality_table(scope)]
-        found += [pairs_table(scope, compare(scope)), claims_table(scope, judge(scope))]
+        found += every_table(scope, compare(scope))
     return found
 
 
@@ -63,6 +61,10 @@ def test_the_words_of_the_page_are_in_the_glossary(word):
         ("Difference, points", "difference"),
         ("Difference, best", "difference from the printed value"),
         ("Ahead in pairs of seeds, %", "ahead in pairs of seeds"),
+        ("Gap", "gap"),
+        ("s to 62.50 %", "time to accuracy"),
+        ("Best val. acc. %", "time to accuracy"),
+        ("Energy kJ, estimate", "energy"),
         ("Hidden units", None),
     ],
 )

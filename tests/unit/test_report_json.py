@@ -3,6 +3,7 @@
 import json
 import re
 from importlib import resources
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,9 @@ def test_a_report_of_two_kinds_of_device_is_so_too(tmp_path):
     with filled(tmp_path, seeds=(42, 43), **small) as store:
         fill(store, seeds=(44, 45), device="cuda", **small)
         found = written(tmp_path, store)
-    assert any(row["variant"] == "baseline (cuda float32)" for row in found["tables"]["cost"])
+    (card,) = (row for row in found["tables"]["cost"] if row["variant"] == "baseline (cuda float32)")
+    assert card["energy_n"] == 2
+    assert card["energy_j"] > 0
     assert errors(found) == []
 
 
@@ -96,6 +99,14 @@ def test_a_field_that_is_not_described_is_found_in_every_table_and_figure(number
     assert len(rows_of) > 4
     for name, (row,) in rows_of.items():
         assert errors({**short, part: {**short[part], name: [{**row, "new_field": 1}]}}), name
+
+
+def test_a_figure_with_a_letter_has_the_rows_of_its_kind_and_no_others(numbers):
+    short = shortened(numbers)
+    lettered = {name: rows for name, rows in short["figures"].items() if re.match("figure_[A-Z]_", name)}
+    assert lettered.keys() == SCHEMA_FILE["properties"]["figures"]["properties"].keys()
+    for one, other in permutations(lettered, 2):
+        assert errors({**short, "figures": {**short["figures"], one: lettered[other]}}), (one, other)
 
 
 def test_a_missing_field_and_a_wrong_unit_are_found(numbers):
