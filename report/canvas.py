@@ -121,7 +121,7 @@ def save(figure: "Figure", path: Path, *, pdf: bool = False) -> bytes:
         engine.execute(figure)
     with mpl.rc_context({"figure.constrained_layout.use": False}):  # else None would mean a new engine
         figure.set_layout_engine(None)
-        figure.savefig(f"{path}.png", dpi=_DPI)
+        figure.savefig(f"{path}.png", dpi=_DPI, pil_kwargs={"compress_level": 3})  # half the time, a tenth larger
         figure.savefig(f"{path}.svg", metadata={"Date": None})
         if pdf:
             figure.savefig(f"{path}.pdf", metadata={"CreationDate": None})
