@@ -65,7 +65,7 @@ _DIGITS = 6  # significant ones, of the numbers that are drawn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page: its first table, its figures, its other tables."""
+    """A part of the page: its figures, then its tables; the results begin with their first table."""
 
     id: str
     short: str
