@@ -14,8 +14,8 @@ from db.errors import BenchError
 
 EPILOG = (
     "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop, or `report --fail-on` or `compare` "
-    "found what they look for; 2 wrong usage, setting, suite or data; 3 broker or store unreachable; 75 start this "
-    "worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
+    "found what they look for, or a question was answered with no; 2 wrong usage, setting, suite or data; 3 broker or "
+    "store unreachable; 75 start this worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
     "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "
