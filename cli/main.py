@@ -6,7 +6,24 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cli import cancel, compare, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
+from cli import (
+    cancel,
+    compare,
+    database,
+    demo,
+    diff,
+    down,
+    logs,
+    metrics,
+    plan,
+    report,
+    retry,
+    run,
+    show,
+    status,
+    submit,
+    worker,
+)
 from cli._options import say
 from cli._streams import full_disk, make_usable
 from cli._umask import keep_private
@@ -49,6 +66,9 @@ def _options(
 app.command()(plan.plan)
 app.command()(submit.submit)
 app.command()(status.status)
+app.command()(show.show)
+app.command()(logs.logs)
+app.command()(diff.diff)
 app.command()(worker.worker)
 app.command()(run.run)
 app.command()(report.report)

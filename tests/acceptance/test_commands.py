@@ -288,7 +288,7 @@ def test_the_list_of_commands_is_cut_nowhere(here):
     assert "..." not in here("--help").out.partition("Commands:")[2].partition("Exit codes")[0]
 
 
-@pytest.mark.parametrize("words", ["cancel", "retry", "db backup", "submit", "status"])
+@pytest.mark.parametrize("words", ["cancel", "retry", "db backup", "submit", "status", "show", "logs", "diff"])
 def test_a_help_names_no_type_of_the_programs(here, words):
     assert not re.search(r"<\w", here(*words.split(), "--help").out.replace("<=x<=", ""))
 

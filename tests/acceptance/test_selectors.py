@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from command import bench, on_a_terminal
+from command import on_a_terminal
 from records import new_job, submission
 
 from db import open_store
@@ -112,9 +112,9 @@ def test_a_bad_selector_is_one_error_with_its_mend_and_changes_nothing(url, type
     assert set(states(url)) == {"queued"}
 
 
-def test_without_a_terminal_more_than_a_hundred_jobs_need_a_yes(url, typed, tmp_path):
+def test_without_a_terminal_more_than_a_hundred_jobs_need_a_yes(url, typed):
     fill(url, 101)
-    said = bench("cancel", "--all", cwd=tmp_path, code=2).stderr
+    said = typed("cancel", "--all", code=2).err
     assert said == "error: 101 jobs would be cancelled: more than 100 need a yes\nfix: add --yes\n"
     assert set(states(url)) == {"queued"}
     assert typed("cancel", "--all", "--yes").out.startswith("101 jobs cancelled")
