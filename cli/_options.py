@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scheduler.settings import Settings
 
 _MOST = 2**31 - 1  # what an id, or a priority, may be in any database
+_ASKED_ABOVE = 100  # jobs
 
 All = Annotated[bool, typer.Option("--all", help="Every variant and every tuning config of the suite.")]
 Variants = Annotated[
@@ -111,6 +112,7 @@ NoGraph = Annotated[
     bool, typer.Option("--no-graph", help="On CUDA: train step by step, without a captured graph of the step.")
 ]
 Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, hidden=True)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 100 jobs change.")]
 
 
 def say(*words: object) -> None:
@@ -126,13 +128,31 @@ def number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def put(text: str) -> None:
-    """A result goes to stdout; a reader who has heard enough, `| head` say, is no error."""
+def make_sure(count: int, what: str, *, yes: bool) -> None:
+    """Ask before `what` happens to more than a hundred jobs, unless `yes`; a no ends the command with 1.
+
+    Raises ConfigError where nobody can be asked.
+    """
+    if yes or count <= _ASKED_ABOVE:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(f"{count} jobs would be {what}: more than {_ASKED_ABOVE} need a yes", fix="add --yes")
+    sys.stderr.write(f"{count} jobs will be {what}. Go on? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        say("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def put(text: str) -> bool:
+    """A result goes to stdout; a reader who has heard enough, `| head` say, is no error. Whether somebody reads on."""
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         abandon(sys.stdout)
+        return False
+    return True
 
 
 def show(parts: "Sequence[Part]") -> None:

@@ -6,7 +6,24 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cli import cancel, compare, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
+from cli import (
+    cancel,
+    compare,
+    database,
+    demo,
+    diff,
+    down,
+    logs,
+    metrics,
+    plan,
+    report,
+    retry,
+    run,
+    show,
+    status,
+    submit,
+    worker,
+)
 from cli._options import say
 from cli._streams import full_disk, make_usable
 from cli._umask import keep_private
@@ -14,8 +31,8 @@ from db.errors import BenchError
 
 EPILOG = (
     "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop, or `report --fail-on` or `compare` "
-    "found what they look for; 2 wrong usage, setting, suite or data; 3 broker or store unreachable; 75 start this "
-    "worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
+    "found what they look for, or a question was answered with no; 2 wrong usage, setting, suite or data; 3 broker or "
+    "store unreachable; 75 start this worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
     "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "
@@ -49,6 +66,9 @@ def _options(
 app.command()(plan.plan)
 app.command()(submit.submit)
 app.command()(status.status)
+app.command()(show.show)
+app.command()(logs.logs)
+app.command()(diff.diff)
 app.command()(worker.worker)
 app.command()(run.run)
 app.command()(report.report)

@@ -366,3 +366,15 @@ class Upgraded:
 class Health:
     schema: str
     bytes: int  # on disk
+
+
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested plain values by dotted name, `augmentation.0.name` say; of an empty list or table None."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+        if isinstance(inner, Mapping) and inner:
+            found |= dotted({str(key): one for key, one in inner.items()}, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = None if isinstance(inner, Mapping) else inner
+    return found

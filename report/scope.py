@@ -184,7 +184,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
     ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one.id)} for one in same))
     by_config = _by_config(store.jobs(ids), own)
     results, histories = store.results(ids), store.histories(ids)
-    measured, test_labels = _measured(store, results)
+    measured, test_labels = measured_of(store, results)
     variants = {}
     for label, described in chosen.variants.items():
         jobs = by_config.get(_text(described["config"]), ())
@@ -216,7 +216,9 @@ def _claimed_at(store: Store, chosen: Submission) -> dict[str, datetime]:
     return {text: min(one.created_at for one in earlier if text in one.claims) for text in chosen.claims}
 
 
-def _measured(store: Store, results: Mapping[int, Result]) -> tuple[dict[int, Measured], dict[str, NDArray[np.int64]]]:
+def measured_of(
+    store: Store, results: Mapping[int, Result]
+) -> tuple[dict[int, Measured], dict[str, NDArray[np.int64]]]:
     """By job, of those of which the store holds predictions; and the labels of each set of test images, kept once."""
     found: dict[int, Measured] = {}
     labels: dict[str, NDArray[np.int64]] = {}

@@ -45,6 +45,17 @@ def test_two_labels_of_one_key_are_one_job(store):
     assert {job.label for job in store.submitted_jobs(1)} == {"baseline", "alias"}
 
 
+def test_jobs_are_found_by_the_labels_they_were_submitted_under(store):
+    store.submit(submission(), [new_job(1), new_job(1, label="alias"), new_job(2)])
+    store.submit(submission(), [new_job(1, label="later")])
+    assert store.labelled(["alias"]) == store.labelled(["later"]) == {1}
+    assert store.labelled(["baseline", "later"]) == {1, 2}
+    assert store.labelled(["baseline", "later"], 2) == {1}
+    assert store.labelled(["none"]) == store.labelled([]) == set()
+    asked = {1: [(1, "alias"), (1, "baseline"), (2, "later")], 2: [(1, "baseline")], 7: []}
+    assert store.asked_for([1, 2, 7]) == asked
+
+
 def test_a_higher_priority_then_a_longer_training_goes_first(store):
     low, long = add(store, 1, 2)
     (urgent,) = add(store, 3, priority=5)
