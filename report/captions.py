@@ -71,7 +71,7 @@ def _marks(scope: Scope, wanted: Wanted) -> str:
         band = " Line: mean, band: ± one standard deviation of the seeds that reached the epoch." if several else ""
         return f"Solid: training, dashed: validation.{band}{printed}"
     if kind == "metrics":
-        return f"Bars: mean at the last epoch{', ± one standard deviation of the seeds' if several else ''}.{printed}"
+        return f"Bars: mean{', ± one standard deviation of the seeds' if several else ''}.{printed}"
     if kind == "confusion":
         return (
             "Counts of the best weights on the test images, summed over seeds; each row as shares of its true class, "

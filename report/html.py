@@ -35,7 +35,7 @@ DRAWN_HERE = frozenset(
 )
 """The kinds of figures that the page's script draws; the others are pictures."""
 
-_SCRIPTS = ("draw", "charts", "matrices", "kinds", "figure", "tables", "page")
+_SCRIPTS = ("draw", "bars", "charts", "matrices", "kinds", "figure", "tables", "page")
 _SECTIONS = {
     "results": ("Results", "Results"),
     "pairs": ("Pairs", "Which pairs can be told apart"),

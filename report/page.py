@@ -31,6 +31,7 @@ class Drawn:
     svg: bytes
     rows: Rows
     sweeps: Sequence[str] = ()
+    left_out: str = ""  # what the picture does not show, and the page does
     shown: bool = True  # False: nothing was submitted for any of its variants
 
 
@@ -156,7 +157,8 @@ def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn
         parts += [f"## {plain(table.title)}", "", as_markdown(table), ""]
     for figure in (one for one in figures if one.shown):
         parts += [f"![{plain(figure.title)}](figures/{figure.name}.png)", ""]
-        parts += [f"Figure {figure.number}: {plain(figure.title)}. {plain(figure.caption)}", ""]
+        told = f"{figure.caption} {figure.left_out}".strip()
+        parts += [f"Figure {figure.number}: {plain(figure.title)}. {plain(told)}", ""]
     parts += ["## How these numbers were made", "", *(f"- {name}: {plain(text)}" for name, text in made(scope)), ""]
     return "\n".join(parts)
 

@@ -36,11 +36,21 @@ def standard_caption(scope: Scope, kind: str, rows: Rows) -> str:
     return " ".join([*parts, *glyphs(_texts(rows))])
 
 
+def left_out(kind: str, rows: Rows) -> str:
+    """What the picture of a figure does not show and the page does; empty where it shows all."""
+    labels = {label for row in rows for label in _labels(row)}
+    pairs = {(row["ours"], row["theirs"]) for row in rows if "ours" in row}
+    if kind == "flips" and len(pairs) > 1:
+        return f"Of {len(pairs)} pairs that of the most accurate variant and the one nearest to it; the data have all."
+    if kind == "calibration" and len(labels) > MOST_RELIABILITY:
+        return f"Drawn are the {MOST_RELIABILITY} most accurate of {len(labels)} configs, points of sweeps last."
+    if kind == "histories" and len(labels) > MOST_HISTORIES:
+        return f"Drawn are the {MOST_HISTORIES} most accurate of {len(labels)} variants."
+    return "Grey: on no front." if kind == "pareto" and len(rows) > MOST_NAMED else ""
+
+
 def _histories(scope: Scope, labels: Sequence[str]) -> str:
-    told = caption(scope, all_histories(labels))
-    if len(labels) <= MOST_HISTORIES:
-        return told
-    return f"{told} Drawn are the {MOST_HISTORIES} most accurate of {len(labels)} variants."
+    return caption(scope, {**all_histories(labels), "variants": [*labels]})
 
 
 def _labels(row: Mapping[str, Any]) -> Sequence[str]:
@@ -57,7 +67,7 @@ def _forest(rows: Rows) -> Iterator[str]:
     if noise:
         yield f"Lines: 95 % interval, {noise}."
     if any(row["of_sweep"] for row in rows):
-        yield "Points of sweeps are chosen by validation and shown apart."
+        yield "Points of sweeps are chosen by validation, and stand apart."
     if any(row["printed_test_accuracy"] is not None for row in rows):
         yield "Diamonds: printed values."
 
@@ -85,8 +95,6 @@ def _pareto(rows: Rows) -> Iterator[str]:
     if noise:
         yield f"Lines: 95 % interval, {noise}."
     yield "Filled: no other is as accurate for less; the stairs join these. Hollow: some other is."
-    if len(rows) > MOST_NAMED:
-        yield "Grey: on no front."
 
 
 def _classes(rows: Rows) -> Iterator[str]:
@@ -109,9 +117,6 @@ def _flips(rows: Rows) -> Iterator[str]:
         "Bars: of the test images of a class those that only the one variant gets right, best weights, mean over pairs "
         "of seeds. No interval is shown."
     )
-    number = len({(row["ours"], row["theirs"]) for row in rows})
-    if number > 1:
-        yield f"Of {number} pairs that of the most accurate variant and the one nearest to it; the data have all."
 
 
 def _calibration(rows: Rows) -> Iterator[str]:
@@ -120,9 +125,6 @@ def _calibration(rows: Rows) -> Iterator[str]:
         "the share that is right, best weights, all seeds together; above the dotted line a network is too careful, "
         "below it too sure. Bars: the share of the images in each bin, mean over seeds. No interval is shown."
     )
-    number = len({row["variant"] for row in rows})
-    if number > MOST_RELIABILITY:
-        yield f"Drawn are the {MOST_RELIABILITY} most accurate of {number} configs, points of sweeps last."
 
 
 _WORDS = {

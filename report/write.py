@@ -233,7 +233,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
 def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
     """Those that every report has, with their letters."""
     from report.canvas import save
-    from report.standard_captions import TITLES, standard_caption
+    from report.standard_captions import TITLES, left_out, standard_caption
     from report.standard_figures import standard_figure
     from report.theme import style
 
@@ -245,6 +245,16 @@ def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pd
         with style():
             svg = save(standard_figure(scope, kind, rows), folder / name, pdf=pdf)
         _write(folder / f"{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
-        told = standard_caption(scope, kind, rows)
-        drawn.append(Drawn(number=letter, kind=kind, name=name, title=title, caption=told, svg=svg, rows=rows))
+        drawn.append(
+            Drawn(
+                number=letter,
+                kind=kind,
+                name=name,
+                title=title,
+                caption=standard_caption(scope, kind, rows),
+                left_out=left_out(kind, rows),
+                svg=svg,
+                rows=rows,
+            )
+        )
     return drawn

@@ -59,12 +59,17 @@ const roundPercent = (value) => percent(value, 1).replace(/\.0$/, "");
 const signed = (value, digits = 2) => (value > 0 ? "+" : "") + percent(value, digits);
 const interval = (low, high) => `[${percent(low)}, ${percent(high)}]`;
 const withDeviation = (text, deviation) => (deviation === NOTHING ? text : `${text} ± ${deviation}`);
-const chance = (value) => (value < 0.0001 ? "< 0.0001" : value.toFixed(4));
+const chance = (value) => (value < 0.0001 ? "< 0.0001" : `= ${value.toFixed(4)}`);
 
 /** 1234567 as 1.2M. */
 function short(value) {
   if (!known(value)) return NOTHING;
-  const [size, unit] = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]].find(([most]) => Math.abs(value) >= most) || [1, ""];
+  const [size, unit] = [
+    [1e12, "T"],
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ].find(([most]) => Math.abs(value) >= most) || [1, ""];
   return sign(`${Number((value / size).toPrecision(3))}${unit}`);
 }
 
@@ -76,7 +81,8 @@ function linear([from, to], [start, end], wanted = 5) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((times) => times * power).find((one) => one >= rough * 0.999);
   scale.ticks = [];
-  for (let tick = Math.ceil(from / step - 1e-9); tick * step <= to + 1e-9 * step; tick++) scale.ticks.push(Number((tick * step).toPrecision(12)));
+  for (let tick = Math.ceil(from / step - 1e-9); tick * step <= to + 1e-9 * step; tick++)
+    scale.ticks.push(Number((tick * step).toPrecision(12)));
   scale.log = false;
   return scale;
 }
@@ -94,7 +100,10 @@ function logarithmic([from, to], [start, end], most = 6) {
     }
   }
   const tens = ticks.filter((tick) => Math.abs(Math.log10(tick) % 1) < 1e-9);
-  scale.ticks = ticks.length > most && tens.length > 1 ? tens : ticks.filter((_, place) => place % Math.ceil(ticks.length / most) === 0);
+  scale.ticks =
+    ticks.length > most && tens.length > 1
+      ? tens
+      : ticks.filter((_, place) => place % Math.ceil(ticks.length / most) === 0);
   scale.log = true;
   return scale;
 }
@@ -106,7 +115,10 @@ function extent(values, { margin = 0.05, zero = false, log = false } = {}) {
   let low = Infinity;
   let high = -Infinity;
   for (const value of found) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  if (log) return low === high ? [low / 1.5, high * 1.5] : [low / (high / low) ** margin, high * (high / low) ** margin];
+  if (log)
+    return low === high
+      ? [low / 1.5, high * 1.5]
+      : [low / (high / low) ** margin, high * (high / low) ** margin];
   if (zero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
   const more = (high - low || Math.abs(high) || 1) * margin;
   return [zero && low === 0 ? 0 : low - more, high + more];
@@ -132,7 +144,10 @@ function horizontalAxis(into, box, scale, { show = String, title = "", grid = tr
     into.append(words(show(tick), x, box.bottom + 15, { anchor: "middle", size: 11, look: "mute" }));
     last = x + half;
   }
-  if (title) into.append(words(title, (box.left + box.right) / 2, box.bottom + 32, { anchor: "middle", look: "mute" }));
+  if (title)
+    into.append(
+      words(title, (box.left + box.right) / 2, box.bottom + 32, { anchor: "middle", look: "mute" }),
+    );
 }
 
 /** A line from low to high with short ends, along x or y. */
@@ -146,7 +161,12 @@ function whisker(low, high, across, { along = "x", cap = 4, look = "whisker", st
 
 /** The mark of a printed value. */
 function diamond(x, y, { size = 5, fill = "var(--ink)", stroke = "var(--ink)" } = {}) {
-  return shape("path", { d: `M${x},${y - size}l${size},${size}l${-size},${size}l${-size},${-size}z`, class: "printed", fill, stroke });
+  return shape("path", {
+    d: `M${x},${y - size}l${size},${size}l${-size},${size}l${-size},${-size}z`,
+    class: "printed",
+    fill,
+    stroke,
+  });
 }
 
 /** Places of panels of equal width, at least `least` pixels wide, `height` high: boxes around all that a panel holds. */

@@ -46,8 +46,8 @@ class Opened:
         return self.page
 
     def drawn(self) -> Page:
-        """With every figure drawn, as for a printer."""
-        self.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        """With every figure drawn, as after it was printed."""
+        self.page.evaluate("dispatchEvent(new Event('beforeprint')), dispatchEvent(new Event('afterprint'))")
         return self.page
 
 

@@ -98,6 +98,16 @@ def test_rows_are_filtered_and_columns_hidden_and_the_address_keeps_both(opened,
         assert again.locator(f"{MAIN} th:visible").all_inner_texts() == shown
 
 
+def test_links_and_a_table_without_a_match_leave_what_was_chosen(opened, study):
+    with opened(study[0]) as one:
+        page = one.go("theme=dark")
+        page.locator(f"{MAIN} input[type=search]").fill("no such thing")
+        assert page.locator(f"{MAIN} [role=status]").inner_text() == "no row matches"
+        page.locator("#checklist ~ dl a").first.click()
+        assert "theme=dark" in page.url
+        assert "find=no+such+thing" in page.url
+
+
 def curves(page):
     return set(
         page.eval_on_selector_all(f"#{HISTORIES} .plot [data-series]", "all => all.map((g) => g.dataset.series)")
@@ -114,6 +124,10 @@ def test_a_variant_is_hidden_shown_and_seen_alone(opened, study):
         assert chip.get_attribute("aria-pressed") == "false"
         chip.click(modifiers=["Shift"])
         assert curves(page) == {"dropout"}
+        chip.click()
+        assert curves(page) == set()
+        assert page.locator(f"#{HISTORIES} .plot").inner_text() == "nothing is chosen"
+        chip.click()
         one.go(page.url.split("#")[1])
         assert curves(one.drawn()) == {"dropout"}
         page.locator(f"#{HISTORIES} .chips button", has_text=re.compile("^all$")).click()
@@ -193,6 +207,13 @@ def saved(page, figure, kind):
     """What a button hands to the browser, which saves only so many files in a row."""
     pressed(page, figure, kind)
     return page.evaluate("blob.text()")
+
+
+def test_a_tap_tells_a_value(opened, study):
+    with opened(study[0], 390, has_touch=True, is_mobile=True) as one:
+        page = one.drawn()
+        page.locator("#figure_A_forest .plot circle").first.tap()
+        assert "95 % interval" in page.locator(".tip").inner_text()
 
 
 def test_every_figure_gives_its_picture_and_its_data(opened, study):
@@ -294,5 +315,8 @@ def test_all_figures_are_printed(opened, study, tmp_path):
     with opened(study[0]) as one:
         one.page.pdf(path=tmp_path / "page.pdf")
         assert one.page.locator("figure[data-figure] .plot:not(:has(svg))").count() == 0
+        one.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        names = one.page.locator(f"#{HISTORIES} .plot").inner_text()
+        assert "Dropout only" in names  # paper has no buttons that name the colours
         one.page.emulate_media(media="print")
         assert one.page.locator("nav, .chips").locator("visible=true").count() == 0
