@@ -41,10 +41,10 @@ def put(text: str) -> None:
 
 def show(parts: "Sequence[Part]") -> None:
     """Like `put`, for tables: drawn on a terminal, plain in a pipe."""
-    from cli._tables import console, plain
+    from cli._tables import draw, plain
 
     if sys.stdout.isatty():
-        console(sys.stdout).print(*parts, sep="\n")
+        draw(sys.stdout, parts)
     else:
         put(plain(parts))
 
