@@ -16,7 +16,7 @@ SEED ?=
 STORE ?= sqlite
 # Of the benchmarks: anything keeps their numbers in benchmarks/results.
 SAVE ?=
-.PHONY: demo test test-long soak guards bench-engine bench-gpu bench-cli check clean help
+.PHONY: demo test test-long soak guards bench-engine bench-gpu bench-cli bench-report check clean help
 
 demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
 	$(BIN)/bench demo
@@ -40,8 +40,11 @@ bench-gpu: $(TEST_STAMP) ## on a card: the engine against a plain script, and se
 	$(BIN)/python -m benchmarks.engine --device cuda --images 8000 --precision float32 --precision bfloat16 $(if $(SAVE),--save)
 	$(BIN)/python -m benchmarks.packing $(if $(SAVE),--save)
 
-bench-cli: $(TEST_STAMP) ## how long help, status, submit and report take, as stores grow: make bench-cli JOBS=10,1000
+bench-cli: $(TEST_STAMP) ## how long help, status and submit take, as stores grow: make bench-cli JOBS=10,1000
 	$(BIN)/python -m benchmarks.cli $(if $(JOBS),--jobs $(JOBS)) $(if $(SAVE),--save)
+
+bench-report: $(TEST_STAMP) ## seconds and memory of the report, of 60 and of 1,000 jobs; KEEP=FOLDER keeps the filled stores
+	$(BIN)/python -m benchmarks.report $(if $(KEEP),--keep $(KEEP)) $(if $(SAVE),--save)
 
 check: $(TEST_STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check

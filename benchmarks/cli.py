@@ -1,10 +1,10 @@
-"""How long the prompt is away: help, status, submit and report, beside a Python that does nothing, and as stores grow.
+"""How long the prompt is away: help, status and submit, beside a Python that does nothing, and as stores grow.
 
 A store of so many jobs holds the results of up to 100 variants with 50 epochs each: the first seed of each variant is
 written through the store's own methods, the others are copies of it with slightly other numbers, and without events and
 predictions, which none of these commands reads. Every command is a process of its own; in each round `python -c pass`
-goes first, and a ratio is that of one round. A first round is not counted: it compiles, and fills the disk's cache;
-but where a round takes long, as a report's does, all count. Ctrl-C ends it with what was measured until then.
+goes first, and a ratio is that of one round. A first round is not counted: it compiles, and fills the disk's cache.
+Ctrl-C ends it with what was measured until then.
 
     python -m benchmarks.cli --jobs 10,1000
 
@@ -44,7 +44,7 @@ from scheduler.suite import load_suite  # noqa: E402
 
 VARIANTS, EPOCHS = 100, 50
 EXTRA = "extra"  # the variant that nobody has submitted yet
-GOALS = {"help": "<= 0.1 s", "status": "<= 0.4 s", "report": "<= 60 s, <= 1024 MiB"}
+GOALS = {"help": "<= 0.1 s", "status": "<= 0.4 s"}
 _runs = count()
 
 
@@ -61,7 +61,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=numbers, default=(10, 1000, 10_000), help="of each store")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--report", type=int, default=1000, help="no report of stores with more jobs than these")
     parser.add_argument("--submit", type=int, default=10_000, help="jobs of one `bench submit` into an empty store")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="help and status, in turns with that revision's")
     add_save(parser)
@@ -82,8 +81,7 @@ def everything(folder: Path, asked: argparse.Namespace) -> Iterator[Measure]:
     yield from timed("bench --help", folder, ["--help"], rounds=asked.rounds, goal=GOALS["help"])
     for number in asked.jobs:
         home = folder / f"jobs-{number}"
-        yield from of_store(home, number, rounds=asked.rounds, report=number <= asked.report)
-    yield from of_the_suite(folder / "suite")
+        yield from of_store(home, number, rounds=asked.rounds)
     yield from of_submit(folder / "submit", asked.submit)
 
 
@@ -113,15 +111,11 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
 
 
-def of_store(home: Path, number: int, *, rounds: int, report: bool) -> Iterator[Measure]:
+def of_store(home: Path, number: int, *, rounds: int) -> Iterator[Measure]:
     """All commands on a store of so many jobs, all of which are done, and status again while one waits."""
     suite = made_store(home, number)
-    size, few = f"{number:,} jobs", min(rounds, 2 if number < 1000 else 1)
-    words = ["report", "--out", str(home / "out")]
+    size = f"{number:,} jobs"
     yield from timed(f"bench status, {size}", home, ["status"], rounds=rounds, goal=GOALS["status"])
-    goal = GOALS["report"] if number == 10 * VARIANTS else ""
-    if report:
-        yield from timed(f"bench report, {size}", home, words, rounds=few, goal=goal, long=True)
     try:
         yield from timed(f"bench submit of 1, {size}", home, one_more(suite), rounds=rounds)
         yield from timed(f"bench status, {size}, broker up", home, ["status"], rounds=rounds, goal=GOALS["status"])
@@ -135,13 +129,6 @@ def made_store(home: Path, number: int) -> str:
     suite = write_suite(home, variants)
     fill(home, suite, seeds=number // variants)
     return suite
-
-
-def of_the_suite(home: Path) -> list[Measure]:
-    """The report of the built-in suite's twelve configs, 60 jobs."""
-    fill(home, "report", seeds=5)
-    report = ["report", "--out", str(home / "out")]
-    return timed("bench report, 60 jobs of the suite", home, report, rounds=2, goal="<= 10 s", long=True)
 
 
 def of_submit(folder: Path, number: int) -> list[Measure]:
@@ -173,18 +160,17 @@ def timed(
     *,
     rounds: int,
     goal: str = "",
-    long: bool = False,
 ) -> list[Measure]:
-    """Seconds of the command, by the wall and of a core, and its ratio to a Python that does nothing, by the wall.
-
-    Of a `long` one its largest memory too.
-    """
-    turns = range(rounds if long else rounds + 1)
-    pairs = [(run_python(), run(home, words() if callable(words) else words)) for _ in turns]
-    return told(what, pairs[-rounds:], goal=goal, memory=long)
+    """Of the command, without a first round."""
+    pairs = [(run_python(), run(home, words() if callable(words) else words)) for _ in range(rounds + 1)]
+    return told(what, pairs[1:], goal=goal, memory=False)
 
 
 def told(what: str, pairs: Sequence[tuple[Ran, Ran]], *, goal: str, memory: bool) -> list[Measure]:
+    """Seconds by the wall and of a core, ratios to a Python that does nothing, by the wall; with `memory` the largest.
+
+    `pairs`: such a Python and what is measured, in turns.
+    """
     ours = [own for _, own in pairs]
     ratios = tuple(own.wall_s / bare.wall_s for bare, own in pairs)
     found = [Measure(what=what, unit="s", values=tuple(own.wall_s for own in ours), goal=goal)]

@@ -14,6 +14,9 @@ COMMANDS = {
     "plan": "Show the exact jobs of a submit.",
     "submit": "Queue what the store does not have yet.",
     "status": "Show what waits, runs and is done.",
+    "show": "Show all that is known of a job.",
+    "logs": "Print the log of a job's attempt.",
+    "diff": "Show what differs between two jobs.",
     "worker": "Train queued jobs until stopped.",
     "run": "Submit, train here, and write the report.",
     "report": "Write the report and print its main table.",
@@ -29,8 +32,8 @@ COMMANDS = {
 
 EPILOG = (
     "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop, or `report --fail-on` or `compare` "
-    "found what they look for; 2 wrong usage, setting, suite or data; 3 broker or store unreachable; 75 start this "
-    "worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
+    "found what they look for, or a question was answered with no; 2 wrong usage, setting, suite or data; 3 broker or "
+    "store unreachable; 75 start this worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
     "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
+_ASKED_ABOVE = 100  # jobs
+
 All = Annotated[bool, typer.Option("--all", help="Every variant and every tuning config of the suite.")]
 Variants = Annotated[
     list[str] | None,
@@ -111,6 +113,23 @@ NoGraph = Annotated[
     bool, typer.Option("--no-graph", help="On CUDA: train step by step, without a captured graph of the step.")
 ]
 Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=MOST, hidden=True)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 100 jobs change.")]
+
+
+def make_sure(count: int, what: str, *, yes: bool) -> None:
+    """Ask before `what` happens to more than a hundred jobs, unless `yes`; a no ends the command with 1.
+
+    Raises ConfigError where nobody can be asked.
+    """
+    if yes or count <= _ASKED_ABOVE:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(f"{count} jobs would be {what}: more than {_ASKED_ABOVE} need a yes", fix="add --yes")
+    sys.stderr.write(f"{count} jobs will be {what}. Go on? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        say("Nothing was changed.")
+        raise typer.Exit(1)
 
 
 def out_folder(given: Path | None) -> Path:

@@ -30,13 +30,15 @@ def number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def put(text: str) -> None:
-    """A result goes to stdout; a reader who has heard enough, `| head` say, is no error."""
+def put(text: str) -> bool:
+    """A result goes to stdout; a reader who has heard enough, `| head` say, is no error. Whether somebody reads on."""
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         abandon(sys.stdout)
+        return False
+    return True
 
 
 def show(parts: "Sequence[Part]") -> None:

@@ -5,12 +5,18 @@ from typing import Annotated
 import typer
 
 from cli import _options as options
+from cli import _selection as select
 from db.errors import ConfigError
 
 
 def cancel(
     job: options.Jobs = None,
     everything: Annotated[bool, typer.Option("--all", help="Every job that waits or runs.")] = False,
+    submission: options.Submission = None,
+    variant: select.Variants = None,
+    state: select.States = None,
+    where: select.Wheres = None,
+    yes: options.Yes = False,
 ) -> None:
     """Cancel jobs.
 
@@ -18,13 +24,18 @@ def cancel(
     """
     from db.records import WAITING
 
-    if job and everything:
-        raise ConfigError("give ids or --all, not both", fix="leave one of them out")
-    if not job and not everything:
-        raise ConfigError("say which jobs", fix="give ids, or --all")
+    chosen = select.selection(job, submission=submission, variant=variant, state=state, where=where)
+    if chosen and everything:
+        what = "ids" if job else "selectors"
+        raise ConfigError(f"give {what} or --all, not both", fix="leave one of them out")
+    if not chosen and not everything:
+        raise ConfigError("say which jobs", fix="give ids, or --all, --submission, --variant, --state or --where")
     store = options.opened(options.settings())
-    waiting, running = store.cancel(job or [one.id for one in store.jobs() if one.state in WAITING])
+    open_ones = [one.id for one in chosen.jobs(store) if one.state in WAITING]
+    options.make_sure(len(open_ones), "cancelled", yes=yes)
+    waiting, running = store.cancel(open_ones)
     options.put(f"{options.number(len(waiting), 'job')} cancelled, {len(running)} running asked to stop.")
     for one in store.jobs(job) if job else ():
         if one.id not in waiting + running:
-            options.say(f"job {one.id} is {one.state} already: nothing to cancel")
+            why = "does not meet the rest" if one.state in WAITING else f"is {one.state} already"
+            options.say(f"job {one.id} {why}: nothing to cancel")

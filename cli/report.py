@@ -40,6 +40,8 @@ def report(
         if word not in FAILING:
             raise ConfigError(f"--fail-on must be {' or '.join(FAILING)}, not {word!r}", fix="give one of them")
     store, folder = options.opened(options.settings(), create=False), options.out_folder(out)
+    if fail_on:
+        _check_claims(store, submission)
     if as_json:
         from report import write_report
 
@@ -48,15 +50,20 @@ def report(
         options.put(json.dumps(written.json, indent=2))
     else:
         written = say_where(store, folder, submission=submission, latex=latex)
-    claims = written.json["tables"]["claims"]
-    if fail_on and not claims:
-        fix = "write claims into the suite and submit it again, on its own data and protocol"
-        raise ConfigError("this submission has no claims to fail on", fix=fix)
-    failing = [row for row in claims if row["verdict"] in (fail_on or ())]
+    failing = [row for row in written.json["tables"]["claims"] if row["verdict"] in (fail_on or ())]
     for row in failing:
         options.say(f"{row['verdict']}: {row['claim']}")
     if failing:
         raise typer.Exit(1)
+
+
+def _check_claims(store: "Store", submission: int | None) -> None:
+    """Before anything is written: a pipeline that waits for a verdict must not take silence for one."""
+    from report import claims_of
+
+    if not claims_of(store, submission):
+        fix = "write claims into the suite and submit it again, on its own data and protocol"
+        raise ConfigError("this submission has no claims to fail on", fix=fix)
 
 
 def say_where(store: "Store", out: Path, *, submission: int | None, latex: bool = False) -> "Report":

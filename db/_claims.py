@@ -6,7 +6,7 @@ What changes a job names its attempt, and fails once that is lost. Lease times a
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
@@ -49,6 +49,7 @@ _CLAIM_COLUMNS = (
     *(jobs.c[name] for name in ("id", "attempt", "key", "label", "seed", "config", "fingerprint", "timeout_s")),
     _NEWEST_SUBMISSION.correlate(jobs).scalar_subquery().label("submission_id"),
 )
+_AT_ONCE = select(func.count()).where(jobs.c.state == JobState.RUNNING, jobs.c.place == bindparam("here"))
 
 _EVEN_ALONE: ColumnElement[bool] = bindparam("even_alone", type_=Boolean)
 _PASSED_OVER_S = 600.0  # for so long at most do smaller jobs go before one that does not fit beside others
@@ -83,7 +84,7 @@ class Claims(Endings):
             for row in self._move(connection, claiming, now, actor=owner, what="claimed"):
                 opened = {"job_id": row.id, "number": row.attempt, "owner": owner}
                 attempt_id = connection.execute(self._opening, opened).scalar_one()
-                return _claim(row, attempt_id, owner)
+                return replace(_claim(row, attempt_id, owner), trainings=len(beside) + 1)
         return None
 
     def _beside(self, connection: Connection, place: str, actor: str) -> list[Row[Any]]:
@@ -164,13 +165,16 @@ class Claims(Endings):
         """Renew the lease. Not owned: another attempt was opened or the job has ended; this one must stop."""
         with self._writing() as connection:
             now = names(claim) | {"lease_s": lease_s}
-            cancel = connection.execute(self._renewing, now).scalar_one_or_none()
-        return Beat(owned=cancel is not None, cancel_requested=bool(cancel))
+            own = connection.execute(self._renewing, now).one_or_none()
+            if own is None:
+                return Beat(owned=False)
+            at_once = connection.execute(_AT_ONCE, {"here": own.place}).scalar_one()
+        return Beat(owned=True, cancel_requested=own.cancel_requested, trainings=at_once)
 
     @cached_property
-    def _renewing(self) -> ReturningUpdate[bool]:
+    def _renewing(self) -> ReturningUpdate[Any]:
         longer = update(jobs).where(HELD).values(lease_until=self._lease_end)
-        return longer.returning(jobs.c.cancel_requested)
+        return longer.returning(jobs.c.cancel_requested, jobs.c.place)
 
     @property
     def _lease_end(self) -> ColumnElement[float]:

@@ -33,6 +33,7 @@ from db.tables import (
     jobs,
     predictions,
     results,
+    submission_jobs,
 )
 
 _Id = TypeVar("_Id", int, str)
@@ -47,6 +48,21 @@ class Reading(Database, Looks):
     def _now(self) -> float:
         with self._reading() as connection:
             return float(connection.execute(select(self.clock)).scalar_one())
+
+    def labelled(self, labels: Iterable[str], submission_id: int | None = None) -> set[int]:
+        """Ids of the jobs that this submission, or any, asked for under one of these labels."""
+        query = select(submission_jobs.c.job_id).distinct()
+        if submission_id is not None:
+            query = query.where(submission_jobs.c.submission_id == submission_id)
+        return {row.job_id for row in self._for_ids(query, submission_jobs.c.label, labels)}
+
+    def asked_for(self, job_ids: Iterable[int]) -> dict[int, list[tuple[int, str]]]:
+        """The submissions that asked for each job, oldest first, each with the label that the job has there."""
+        found: dict[int, list[tuple[int, str]]] = {job_id: [] for job_id in job_ids}
+        query = select(submission_jobs).order_by(submission_jobs.c.submission_id, submission_jobs.c.label)
+        for row in self._for_ids(query, submission_jobs.c.job_id, found):
+            found[row.job_id].append((row.submission_id, row.label))
+        return found
 
     def attempts(self, job_ids: Iterable[int]) -> dict[int, list[Attempt]]:
         """Every attempt of each job, oldest first."""

@@ -152,6 +152,7 @@ class Claim:
     config: Mapping[str, Any]
     fingerprint: str | None
     timeout_s: float | None
+    trainings: int = field(default=1, compare=False)  # on the same device when it was claimed, this one among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +243,11 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a finished job is worth. `flops` is one image's forward pass; `train_s` and `eval_s` cover all epochs."""
+    """What a finished job is worth. `flops` is one image's forward pass; `train_s` and `eval_s` cover all epochs.
+
+    So does `energy_j`: the share of its card's energy that it is taken to have used, in joules; None where some of it
+    was not counted.
+    """
 
     best: Scores
     last: Scores
@@ -257,6 +262,7 @@ class Result:
     precision: str
     fingerprint: str  # of the data that it was trained on
     environment: Mapping[str, Any]
+    energy_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,6 +342,7 @@ class Beat:
 
     owned: bool
     cancel_requested: bool = False
+    trainings: int = 1  # that run on the same device, this one among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,3 +366,15 @@ class Upgraded:
 class Health:
     schema: str
     bytes: int  # on disk
+
+
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested plain values by dotted name, `augmentation.0.name` say; of an empty list or table None."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+        if isinstance(inner, Mapping) and inner:
+            found |= dotted({str(key): one for key, one in inner.items()}, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = None if isinstance(inner, Mapping) else inner
+    return found

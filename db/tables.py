@@ -190,6 +190,7 @@ results = Table(
     Column("precision", String(16), nullable=False),
     Column("fingerprint", String(64), nullable=False),
     Column("environment", JSON, nullable=False),
+    Column("energy_j", Double),  # an estimate; NULL where some of it was not counted
 )
 
 predictions = Table(

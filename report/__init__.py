@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from db.store import Store
+    from report.differences import Differences
     from report.write import Report
 
-__all__ = ["compare_with", "write_report"]
+__all__ = ["claims_of", "compare_with", "job_differences", "write_report"]
 
 
 def write_report(store: "Store", out: Path, *, submission_id: int | None = None, latex: bool = False) -> "Report":
@@ -15,6 +16,13 @@ def write_report(store: "Store", out: Path, *, submission_id: int | None = None,
     from report import write
 
     return write.write_report(store, out, submission_id=submission_id, latex=latex)
+
+
+def claims_of(store: "Store", submission_id: int | None = None) -> tuple[str, ...]:
+    """What the report of this submission would judge. Raises NotFoundError for an empty store."""
+    from report.scope import chosen_submission
+
+    return tuple(chosen_submission(store, submission_id).claims)
 
 
 def compare_with(store: "Store", saved: Path, *, submission_id: int | None = None) -> tuple[str, list[dict[str, Any]]]:
@@ -29,3 +37,10 @@ def compare_with(store: "Store", saved: Path, *, submission_id: int | None = Non
 
     table = changes_table(changes(read_scope(store, submission_id), saved))
     return visible(f"{as_text(table)}\n\n{sentence(table.note)}"), list(table.values)
+
+
+def job_differences(store: "Store", ours: int, theirs: int) -> "Differences":
+    """Of two jobs: what differs in config, environment, curves and result; see `report.differences`."""
+    from report.differences import differences
+
+    return differences(store, ours, theirs)

@@ -47,6 +47,14 @@ def figure_rows(scope: Scope, figure: dict[str, Any]) -> Rows:
     return []
 
 
+def by_variant(rows: Rows) -> dict[str, Rows]:
+    """The rows of each label, in their order."""
+    found: dict[str, Rows] = {}
+    for row in rows:
+        found.setdefault(row["variant"], []).append(row)
+    return found
+
+
 def class_counts(scope: Scope) -> Rows:
     data = scope.dataset
     if data is None:

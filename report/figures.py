@@ -7,9 +7,9 @@ import numpy as np
 
 from report import pictures
 from report.canvas import Wanted, key, name_places, new_figure, say, scale_of_counts
-from report.figure_data import HISTORY, Rows
+from report.figure_data import HISTORY, Rows, by_variant
 from report.scope import Scope, VariantData
-from report.theme import MARKERS, MUTE, PRINTED, colours, fit
+from report.theme import MARKERS, MUTE, PRINTED, fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def _histories(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
 
 
 def _colour(scope: Scope, label: str) -> str:
-    return colours(scope.submission.variants)[label]
+    return scope.colours[label]
 
 
 def _line_key(colour: str, rows: Rows) -> list[tuple[Any, str]]:
@@ -98,9 +98,10 @@ def _diamond(part: str, colour: str) -> dict[str, Any]:
 def _epochs(scope: Scope, panels: Sequence["Axes"], wanted: Wanted, rows: Rows) -> None:
     from matplotlib.ticker import MaxNLocator
 
+    by_label = by_variant(rows)
     for panel, what in zip(panels, ("loss", "accuracy"), strict=True):
         for label in wanted["variants"]:
-            own = [row for row in rows if row["variant"] == label]
+            own = by_label.get(label, [])
             for part in ("train", "val") if own else ():
                 _line(panel, own, f"{part}_{what}", _colour(scope, label))
         panel.set(xlabel="epoch", ylabel=_unit(what))
@@ -148,23 +149,35 @@ def _bar_name(scope: Scope, row: dict[str, Any], name: str | None = None) -> str
 def _bars(axes: "Axes", scope: Scope, rows: Rows, name: str, intervals: Sequence[Interval | None]) -> None:
     """A bar, an interval and a diamond for each row; where there is no result its state."""
     scale = _scale(name)
-    for place, (row, interval) in enumerate(zip(rows, intervals, strict=True)):
-        value = row[name]
-        if value is None:
+    look: dict[str, Any] = {"rotation": 90, "color": MUTE, "fontsize": 8, "in_layout": False}
+    look |= {"ha": "center", "va": "bottom", "transform": axes.get_xaxis_transform()}
+    for place, row in enumerate(rows):
+        if row[name] is None:
             state = fit(scope.variant(row["variant"]).state, 24)
-            look: dict[str, Any] = {"rotation": 90, "color": MUTE, "fontsize": 8, "in_layout": False}
-            foot = axes.get_xaxis_transform()
-            axes.text(place + _BAR, 0.03, state, ha="center", va="bottom", transform=foot, **look)
-        else:
-            axes.bar(place + _BAR, scale * value, _WIDTH, color=_colour(scope, row["variant"]))
-        if interval is not None:
-            error = [[scale * (value - interval[0])], [scale * (interval[1] - value)]]
-            axes.errorbar(place + _BAR, scale * value, error, color="black", capsize=3, linewidth=1)
+            axes.text(place + _BAR, 0.03, state, **look)
         printed = row.get(f"printed_{name}")
         if printed is not None:
             axes.plot(place + _DIAMOND, scale * printed, **PRINTED)
+    there = [(place + _BAR, row) for place, row in enumerate(rows) if row[name] is not None]
+    if there:
+        places, found = zip(*there, strict=True)
+        heights, looks = [scale * row[name] for row in found], [_colour(scope, row["variant"]) for row in found]
+        axes.bar(places, heights, _WIDTH, color=looks)
+    _error_bars(axes, scale, [row[name] for row in rows], intervals)
     if not axes.patches and not axes.lines:
         axes.set_yticks([])  # a scale of nothing
+
+
+def _error_bars(axes: "Axes", scale: int, values: Sequence[float | None], intervals: Sequence[Interval | None]) -> None:
+    """All in one piece: one by one they take two fifths of the time of a figure of many bars."""
+    ends = [
+        (place + _BAR, scale * value, scale * (value - interval[0]), scale * (interval[1] - value))
+        for place, (value, interval) in enumerate(zip(values, intervals, strict=True))
+        if value is not None and interval is not None
+    ]
+    if ends:
+        places, heights, below, above = zip(*ends, strict=True)
+        axes.errorbar(places, heights, [below, above], fmt="none", color="black", capsize=3, linewidth=1)
 
 
 def _printed_key(figure: "Figure", rows: Rows, names: Sequence[str]) -> None:

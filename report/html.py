@@ -13,10 +13,14 @@ from importlib.resources import files
 from typing import Any
 
 from report.characters import visible
+from report.checklist import DATA, MADE, WORDS, checklist
 from report.figure_data import Rows
-from report.page import Drawn, comparison, facts
+from report.glossary import GLOSSARY, term_of
+from report.pace import PACE, STABILITY
+from report.page import Drawn, comparison, facts, in_order
 from report.pairs import NAME as PAIRS
 from report.quality import NAME as QUALITY
+from report.repeat import repeat
 from report.scope import Scope
 from report.tables import FAILURES, Table
 from report.text import sentence, sides
@@ -44,11 +48,14 @@ _SECTIONS = {
     "failures": ("Failures", "Attempts that failed"),
     "data": ("Data", "Data"),
     "made": ("Made", "How these numbers were made"),
+    "checklist": ("Checklist", "Checklists for papers, answered from the store"),
+    "glossary": ("Glossary", "What the words mean"),
 }
 """By id, in the order of reading: a name for the list of sections, and the title."""
 
-_OF_TABLES = {PAIRS: "pairs", CLAIMS: "claims", "printed_values": "claims", "cost": "cost", QUALITY: "classes"}
-_OF_TABLES |= {FAILURES: "failures"}
+_OF_TABLES = {PAIRS: "pairs", CLAIMS: "claims", "printed_values": "claims", "cost": "cost", PACE: "cost"}
+_OF_TABLES |= {STABILITY: "training", QUALITY: "classes", FAILURES: "failures"}
+_ALWAYS = ("data", "made", "checklist", "glossary")
 _OF_FIGURES = {"forest": "results", "pairs": "pairs", "pareto": "cost", "classes": "classes", "flips": "classes"}
 _OF_FIGURES |= {"calibration": "classes", "histories": "training"}
 """Of those that every report has; the suite's keep their numbers and stay together."""
@@ -58,7 +65,7 @@ _DIGITS = 6  # significant ones, of the numbers that are drawn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page: its first table, its figures, its other tables."""
+    """A part of the page: its figures, then its tables; the results begin with their first table."""
 
     id: str
     short: str
@@ -80,6 +87,12 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], f
         scope=scope,
         finding=finding,
         sections=sections(scope, tables, figures),
+        checklist=checklist(scope, tables),
+        places=_places(tables),
+        glossary=GLOSSARY,
+        term_of=term_of,
+        meanings={entry.term: entry.meaning for entry in GLOSSARY},
+        repeat=repeat(scope),
         sentence=sentence,
         encoded=lambda picture: base64.b64encode(picture).decode(),
         drawn_here=DRAWN_HERE,
@@ -97,14 +110,20 @@ def sections(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) ->
     found = {name: Section(id=name, short=short, title=title) for name, (short, title) in _SECTIONS.items()}
     kinds = {one["name"]: one["kind"] for one in scope.submission.layout.get("tables", [])}
     main = comparison(tables)
-    for table in [main, *(one for one in tables if one.shown and one is not main)]:
+    for table in in_order(tables):
         of_kind = kinds.get(table.name, "")
         named = "results" if table is main else _OF_TABLES.get(table.name, of_kind)
         found[named if named in found else "results"].tables.append((table, sides(table, "l", "r")))
     for figure in figures:
         if figure.shown:
             found["figures" if figure.number.isdigit() else _OF_FIGURES[figure.kind]].figures.append(figure)
-    return [one for one in found.values() if one.tables or one.figures or one.id in ("data", "made")]
+    return [one for one in found.values() if one.tables or one.figures or one.id in _ALWAYS]
+
+
+def _places(tables: Sequence[Table]) -> dict[str, tuple[str, str]]:
+    """Where a checklist may point to: the anchor and the title, by what it calls the place."""
+    shown = {table.name: (f"table_{table.name}", table.title) for table in tables if table.shown}
+    return shown | {name: (name, _SECTIONS[name][1]) for name in (DATA, MADE, WORDS)}
 
 
 def _script() -> str:

@@ -1,19 +1,27 @@
 """Numbers as tables show them."""
 
+from collections.abc import Callable
+
 NOTHING = "–"
+Show = Callable[[float], str]
 
 
 def percent(value: float) -> str:
-    return f"{100 * value:.2f}"
+    return f"{100 * value:.2f}".replace("-", "−")
+
+
+def signed(value: float, show: Show) -> str:
+    """A difference, with its sign."""
+    return f"{'−' if value < 0 else '+'}{show(abs(value))}"
 
 
 def points(value: float) -> str:
     """A difference of accuracies, with its sign."""
-    return f"{100 * value:+.2f}".replace("-", "−")
+    return signed(value, percent)
 
 
 def interval_text(low: float, high: float) -> str:
-    return f"[{percent(low)}, {percent(high)}]".replace("-", "−")
+    return f"[{percent(low)}, {percent(high)}]"
 
 
 def loss(value: float) -> str:

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from report.figure_data import Rows
+from report.pace import PACE, STABILITY
 from report.pairs import NAME as PAIRS
 from report.quality import NAME as QUALITY
 from report.scope import Scope
 from report.tables import Table
-from report.text import as_markdown, sentence
+from report.text import as_markdown, plain, sentence
 from report.verdicts import NAME as CLAIMS
+from report.verdicts import not_judged
+
+_OF_RESULTS = (PAIRS, CLAIMS, QUALITY, PACE, STABILITY)
+"""Tables that every report has once there is something to say in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +36,7 @@ class Drawn:
 
 def comparison(tables: Sequence[Table]) -> Table:
     """The table that names most variants: what a reader wants first. Those of sweeps only where there is no other."""
-    tables = [table for table in tables if table.name not in (PAIRS, CLAIMS, QUALITY)]
+    tables = [table for table in tables if table.name not in _OF_RESULTS]
     shown = [table for table in tables if table.shown] or tables
     results = [table for table in shown if "Test acc. %, best" in table.head]
     networks = [table for table in results if "Chosen" not in table.head]
@@ -47,9 +52,7 @@ def in_order(tables: Sequence[Table]) -> list[Table]:
 
 def not_shown(tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
     """One line that names the tables and figures left out; empty when all are there."""
-    names = [
-        f"table “{table.title}”" for table in tables if not table.shown and table.name not in (PAIRS, CLAIMS, QUALITY)
-    ]
+    names = [f"table “{table.title}”" for table in tables if not table.shown and table.name not in _OF_RESULTS]
     names += [f"figure {figure.number} “{figure.title}”" for figure in figures if not figure.shown]
     return f"Not shown, nothing was submitted for them: {', '.join(names)}." if names else ""
 
@@ -137,28 +140,25 @@ def images(scope: Scope) -> str:
 
 def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], finding: str = "") -> str:
     """`finding`: what the tests say, in a sentence."""
-    parts = [f"# {_plain(scope.submission.title)}", "", _plain(subtitle(scope)), "", _plain(headline(scope)), ""]
-    parts += [_plain(finding), ""] if finding else []
+    parts = [f"# {plain(scope.submission.title)}", "", plain(subtitle(scope)), "", plain(headline(scope)), ""]
+    parts += [plain(finding), ""] if finding else []
     for warning in scope.warnings:
-        parts += [f"**{_plain(sentence(warning))}**", ""]
+        parts += [f"**{plain(sentence(warning))}**", ""]
     missing = not_submitted(scope)
-    parts += [f"Not submitted: {', '.join(missing)}.", ""] if missing else []
+    parts += [f"Not submitted: {', '.join(map(plain, missing))}.", ""] if missing else []
+    parts += [not_judged(scope.submission), ""] if not_judged(scope.submission) else []
     if scope.dataset:
-        parts += ["Classes: " + ", ".join(_plain(name) for name in scope.dataset.classes) + ".", ""]
+        parts += ["Classes: " + ", ".join(plain(name) for name in scope.dataset.classes) + ".", ""]
         parts += [f"Images: {images(scope)}.", ""]
     absent = not_shown(tables, figures)
-    parts += [_plain(absent), ""] if absent else []
+    parts += [plain(absent), ""] if absent else []
     for table in in_order(tables):
-        parts += [f"## {_plain(table.title)}", "", as_markdown(table), ""]
+        parts += [f"## {plain(table.title)}", "", as_markdown(table), ""]
     for figure in (one for one in figures if one.shown):
-        parts += [f"![{_plain(figure.title)}](figures/{figure.name}.png)", ""]
-        parts += [f"Figure {figure.number}: {_plain(figure.title)}. {_plain(figure.caption)}", ""]
-    parts += ["## How these numbers were made", "", *(f"- {name}: {_plain(text)}" for name, text in made(scope)), ""]
+        parts += [f"![{plain(figure.title)}](figures/{figure.name}.png)", ""]
+        parts += [f"Figure {figure.number}: {plain(figure.title)}. {plain(figure.caption)}", ""]
+    parts += ["## How these numbers were made", "", *(f"- {name}: {plain(text)}" for name, text in made(scope)), ""]
     return "\n".join(parts)
-
-
-def _plain(text: str) -> str:
-    return text.replace("<", "&lt;").replace("\n", " ")
 
 
 def facts(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
@@ -167,6 +167,7 @@ def facts(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> di
         "headline": headline(scope),
         "subtitle": subtitle(scope),
         "missing": not_submitted(scope),
+        "not_judged": not_judged(scope.submission),
         "not_shown": not_shown(tables, figures),
         "images": images(scope),
         "made": made(scope),

@@ -1,10 +1,11 @@
-"""Which variants are better than which: every pair, tested together, and what that says in a sentence."""
+"""Which variants are better than which: every pair, tested together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from db.statements import parse_statement
 from report.numbers import NOTHING, interval_text, percent, points
 from report.scope import Scope, VariantData
 from report.statistics import (
@@ -19,12 +20,12 @@ from report.statistics import (
     wins,
 )
 from report.tables import Table
-from report.text import sentence
 
 MARGIN = 0.01  # of accuracy: a smaller difference is taken for none
-_MARGIN = "1 point"
+MARGIN_NAME = "1 point"
 NAME = "pairs"
-_MOST = 30  # variants of which all pairs are compared; of more, those with the best and with the first
+_MOST = 30  # variants of which all pairs are compared; of more those that `compare` names
+_Jobs = tuple[int, ...]  # what tells variants apart, whatever their labels
 _HEAD = (
     *("Pair", "n", "Difference, points", "95 % interval", "p", "p, adjusted", "Ahead in pairs of seeds, %"),
     *("Only the first right", "Only the second right", "Would have been found, points", "Seeds needed", "Verdict"),
@@ -65,22 +66,22 @@ class Pair:
                 return f"one run: {self.ahead.title} is ahead"
             return f"{self.ahead.title} is ahead{'' if self.found.seed_noise else '; one side has one seed'}"
         if self.found.seed_noise and self.equal < RISK:
-            return f"equal within {_MARGIN}"
+            return f"equal within {MARGIN_NAME}"
         return "cannot be told apart"
 
 
 def compare(scope: Scope) -> list[Pair]:
     """All pairs of variants with predictions of the same test images, points of sweeps apart.
 
-    Of more than thirty variants those with the first one, which a suite names its baseline, and with the one of the
-    highest test accuracy. Points of a sweep are chosen by validation, and are not compared on the test set.
+    Of more than thirty variants those with the first one, which a suite names its baseline, with the one of the
+    highest test accuracy or that a claim calls the best, and those that a claim compares. Points of a sweep are chosen
+    by validation, and are not compared on the test set.
     """
     chosen = compared(scope)
     both = [pair for pair in combinations(chosen, 2) if same_images(*pair)]
     number = len(both)
     if len(chosen) > _MOST:
-        kept = {chosen[0].label, _best(chosen).label}
-        both = [pair for pair in both if kept & {one.label for one in pair}]
+        both = _of_interest(scope, both, {chosen[0].job_ids, _best(chosen).job_ids})
     hits = {variant.label: hits_of(variant) for variant in chosen}
     found = [tested(hits[ours.label], hits[theirs.label]) for ours, theirs in both]
     different = _adjusted([p_value for _, p_value in found], number)
@@ -89,6 +90,22 @@ def compare(scope: Scope) -> list[Pair]:
         _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other, level=1 - RISK / number)
         for pair, of_pair, one, other in zip(both, found, different, equal, strict=True)
     ]
+
+
+def _of_interest(
+    scope: Scope, pairs: Sequence[tuple[VariantData, VariantData]], with_all: set[_Jobs]
+) -> list[tuple[VariantData, VariantData]]:
+    """Those with one of `with_all` or with one that a claim calls the best, and each that a claim compares."""
+    claimed: set[frozenset[_Jobs]] = set()
+    for statement in map(parse_statement, scope.submission.claims):
+        labels = (label for label in (statement.ours, statement.theirs) if label in scope.variants)
+        named = frozenset(scope.variants[label].job_ids for label in labels)
+        if statement.kind == "best":
+            with_all = with_all | named
+        else:
+            claimed.add(named)
+    jobs = [frozenset(one.job_ids for one in pair) for pair in pairs]
+    return [pair for pair, of in zip(pairs, jobs, strict=True) if of & with_all or of in claimed]
 
 
 def compared(scope: Scope) -> list[VariantData]:
@@ -233,32 +250,3 @@ def _values(pair: Pair) -> dict[str, Any]:
         "ahead": pair.ahead.label if pair.ahead else None,
         "verdict": pair.verdict,
     }
-
-
-def finding(pairs: Sequence[Pair]) -> str:
-    """What the tests say of the tested variant with the highest test accuracy; empty without pairs."""
-    if not pairs:
-        return ""
-    tested_ones = {one.label: one for pair in pairs for one in (pair.ours, pair.theirs)}
-    best = _best([*tested_ones.values()])
-    own = [pair for pair in pairs if pair.ours is best or pair.theirs is best]
-    places: dict[str, list[str]] = {"it is ahead of": [], "it equals": [], "it cannot be told apart from": []}
-    for pair in own:
-        other = pair.theirs if pair.ours is best else pair.ours
-        equal = pair.found.seed_noise and pair.equal < RISK
-        word = "it is ahead of" if pair.ahead is best else "it equals" if equal else "it cannot be told apart from"
-        places[word].append(other.title)
-    parts = [
-        f"of the {len(tested_ones)} variants tested, points of sweeps apart, {best.title} has the highest accuracy, "
-    ]
-    parts[0] += f"{percent(float(hits_of(best).mean()))} %"
-    for word, names in places.items():
-        if names:
-            parts.append(f"{word} {_listed(names)}{f' within {_MARGIN}' if word == 'it equals' else ''}")
-    if any(not pair.found.seed_noise for pair in own):
-        parts.append("where a variant has one seed this holds for that run alone: the noise of seeds is unknown")
-    return sentence("; ".join(parts))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,7 +6,7 @@ import numpy as np
 
 from db.records import ImageGrid
 from report.canvas import Wanted, new_figure, say
-from report.figure_data import Rows
+from report.figure_data import Rows, by_variant
 from report.scope import Scope
 from report.theme import PARTS, fit
 
@@ -81,7 +81,8 @@ def _pictures(grid: ImageGrid, *, heads: bool) -> "Figure":
 def confusion(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     """Panels of one size; the names of the classes where they fit."""
     labels = wanted["variants"]
-    by_label = {label: [row for row in rows if row["variant"] == label] for label in labels}
+    known = by_variant(rows)
+    by_label = {label: known.get(label, []) for label in labels}
     classes = round(max((len(own) for own in by_label.values()), default=0) ** 0.5)
     columns = min(2 if 10 < classes <= _MOST_NAMES else 3, len(labels))
     lines = -(-len(labels) // columns)

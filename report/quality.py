@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from db.records import Result
 from report.numbers import NOTHING, percent
 from report.scope import Scope, VariantData
-from report.tables import BEST, Table, with_deviation
+from report.tables import BEST, Table, gap, with_deviation
 
 NAME = "quality"
 
@@ -31,14 +31,15 @@ def quality_table(scope: Scope) -> Table:
     rows = [_row(scope, variant) for variant in scope.with_results()]
     return Table(
         name=NAME,
-        title="Beyond accuracy, on the test images",
+        title="Beyond accuracy",
         note=(
-            f"{BEST}; macro F1: the mean of the classes' F1; Brier score: 0 is perfect; ECE: how far probabilities are "
-            "from the share that is right, in points, 15 bins; hardest class: the lowest recall; most confused: the "
-            "largest share of a true class that is taken for another one; with several seeds means, ± one standard "
-            "deviation"
+            f"{BEST}; on the test images but for the gap, training accuracy minus validation accuracy at the epoch of "
+            "these weights, in points; macro F1: the mean of the classes' F1; Brier score: 0 is perfect; ECE: how far "
+            "probabilities are from the share that is right, in points, 15 bins; hardest class: the lowest recall; "
+            "most confused: the largest share of a true class that is taken for another one; with several seeds means, "
+            "± one standard deviation"
         ),
-        head=("Variant", "n", "Macro F1 %", "Brier score", "ECE", "Hardest class", "Most confused"),
+        head=("Variant", "n", "Macro F1 %", "Brier score", "ECE", "Gap", "Hardest class", "Most confused"),
         cells=tuple(_cells(row) for row in rows),
         values=tuple({name: value for name, value in row.items() if name != "text"} for row in rows),
         fields=("variant", "n"),
@@ -58,6 +59,7 @@ def _row(scope: Scope, variant: VariantData) -> dict[str, Any]:
     row |= with_deviation("macro_f1", [float(class_scores(result)[2].mean()) for result in variant.done])
     found = [one.calibration for one in variant.distinct if one.calibration]
     row |= with_deviation("brier", [one.brier for one in found]) | with_deviation("ece", [one.ece for one in found])
+    row |= with_deviation("gap", [gap(result.best) for result in variant.done])
     row |= {"hardest_class": names[hardest], "hardest_recall": float(scores[1][hardest])}
     row |= {"confused_class": names[int(true)], "confused_with": names[int(taken)], "confused": float(shares.max())}
     for name, values in zip(("precision", "recall", "f1"), scores, strict=True):
@@ -72,6 +74,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _shown(row, "macro_f1", 100, 2),
         _shown(row, "brier", 1, 4),
         _shown(row, "ece", 100, 2),
+        _shown(row, "gap", 100, 2),
         f"{row['hardest_class']}, {percent(row['hardest_recall'])} %",
         f"{row['confused_class']} for {row['confused_with']}, {percent(row['confused'])} %",
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from db.records import Attempt, Dataset, EpochRecord, Job, JobState, Result, Sub
 from db.store import Store
 from report.calibration import Calibration, calibration
 from report.statistics import Hits
+from report.theme import colours
 
 CHOSEN = "chosen"
 """A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
@@ -37,7 +39,7 @@ class Measured:
     calibration: Calibration | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what tables and tests ask for again and again is kept
 class VariantData:
     """A label with its jobs, by seed; `results`, `histories` and `measured` are those of the jobs that are done.
 
@@ -51,30 +53,30 @@ class VariantData:
     histories: Mapping[int, Sequence[EpochRecord]]
     measured: Mapping[int, Measured]
 
-    @property
-    def done(self) -> list[Result]:
+    @cached_property
+    def done(self) -> tuple[Result, ...]:
         """The results, in the order of the jobs; of those that predicted the same in every number the first alone."""
         first: dict[str | int, Result] = {}
         for job in self.jobs:
             if job.id in self.results:
                 known = self.measured.get(job.id)
                 first.setdefault(known.predictions if known else job.id, self.results[job.id])
-        return list(first.values())
+        return tuple(first.values())
 
-    @property
+    @cached_property
     def job_ids(self) -> tuple[int, ...]:
         """The same for labels that mean the same jobs."""
         return tuple(job.id for job in self.jobs)
 
-    @property
-    def distinct(self) -> list[Measured]:
+    @cached_property
+    def distinct(self) -> tuple[Measured, ...]:
         """What the results predicted, each once: two that agree in every number are one training, whoever ran it."""
         found = {
             self.measured[job.id].predictions: self.measured[job.id] for job in self.jobs if job.id in self.measured
         }
-        return list(found.values())
+        return tuple(found.values())
 
-    @property
+    @cached_property
     def hits(self) -> Hits | None:
         """(seeds, images) of the distinct predictions; None where some result has none, or not of the same images."""
         found = self.distinct
@@ -84,12 +86,12 @@ class VariantData:
             return None
         return np.stack([one.right for one in found])
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """Whether it was submitted and every job of it is done."""
         return bool(self.jobs) and all(job.id in self.results for job in self.jobs)
 
-    @property
+    @cached_property
     def state(self) -> str:
         """In words for a reader: what is there, and what is missing."""
         if not self.jobs:
@@ -105,9 +107,10 @@ class VariantData:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Scope:
     submission: Submission  # where it speaks of a label whose results are of several kinds, it names each kind's row
+    submissions: tuple[Submission, ...]  # all that are reported together, as they were, the oldest first
     variants: Mapping[str, VariantData]  # of every label of the suite, submitted or not
     dataset: Dataset | None
     attempts: Mapping[int, Sequence[Attempt]]
@@ -117,6 +120,11 @@ class Scope:
 
     def variant(self, label: str) -> VariantData:
         return self.variants[label]
+
+    @cached_property
+    def colours(self) -> Mapping[str, str]:
+        """Of each label, in all figures."""
+        return colours(self.submission.variants)
 
     def name(self, label: str) -> str:
         """The variant's title; for a point of a sweep the sweep's title before it."""
@@ -170,13 +178,13 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
-    chosen = _chosen(store, submission_id)
+    chosen = chosen_submission(store, submission_id)
     own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
-    same = [one.id for one in store.submissions() if one.scope == chosen.scope]
-    ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one)} for one in same))
+    same = [one for one in store.submissions() if one.scope == chosen.scope]
+    ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one.id)} for one in same))
     by_config = _by_config(store.jobs(ids), own)
     results, histories = store.results(ids), store.histories(ids)
-    measured, test_labels = _measured(store, results)
+    measured, test_labels = measured_of(store, results)
     variants = {}
     for label, described in chosen.variants.items():
         jobs = by_config.get(_text(described["config"]), ())
@@ -193,6 +201,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
     rows = {label: _by_kind(variant) for label, variant in variants.items()}
     return Scope(
         submission=_with_rows(chosen, rows),
+        submissions=tuple(reversed(same)),
         variants={row.label: row for of in rows.values() for row in of},
         dataset=dataset,
         attempts=store.attempts(ids),
@@ -207,7 +216,9 @@ def _claimed_at(store: Store, chosen: Submission) -> dict[str, datetime]:
     return {text: min(one.created_at for one in earlier if text in one.claims) for text in chosen.claims}
 
 
-def _measured(store: Store, results: Mapping[int, Result]) -> tuple[dict[int, Measured], dict[str, NDArray[np.int64]]]:
+def measured_of(
+    store: Store, results: Mapping[int, Result]
+) -> tuple[dict[int, Measured], dict[str, NDArray[np.int64]]]:
     """By job, of those of which the store holds predictions; and the labels of each set of test images, kept once."""
     found: dict[int, Measured] = {}
     labels: dict[str, NDArray[np.int64]] = {}
@@ -231,7 +242,8 @@ def _digest(values: NDArray[Any]) -> str:
     return hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).hexdigest()
 
 
-def _chosen(store: Store, submission_id: int | None) -> Submission:
+def chosen_submission(store: Store, submission_id: int | None) -> Submission:
+    """The newest, or the one named. Raises NotFoundError."""
     if submission_id is not None:
         return store.submission(submission_id)
     newest = store.submissions()

@@ -22,7 +22,7 @@ Colours = Mapping[str, str]
 """By label."""
 
 MOST_NAMED = 14  # variants that the legend of costs names; of more, those that nothing dominates
-MOST_RELIABILITY = 12  # variants with a panel
+MOST_RELIABILITY = 8  # variants with a panel
 MOST_HISTORIES = 12  # variants with curves
 COSTS = {"parameters": "parameters", "flops": "FLOPs of one image", "train_s": "training, seconds"}
 _LINE, _TWO_LINES = 0.28, 0.36  # inches of a row with a name

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 RISK = 1 - LEVEL
@@ -167,8 +167,8 @@ def equivalence(found: Estimate, margin: float) -> float:
 
 def wins(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The share of pairs of seeds in which ours is ahead, a tie counting half (Mann and Whitney 1947)."""
-    found = stats.mannwhitneyu(ours, theirs, method="asymptotic")
-    return float(found.statistic) / (len(ours) * len(theirs))
+    apart = np.subtract.outer(ours, theirs)
+    return float((apart > 0).sum() + (apart == 0).sum() / 2) / apart.size
 
 
 def seeds_needed(ours: Hits, theirs: Hits, wanted: float, power: float = POWER, *, level: float = LEVEL) -> int | None:
@@ -250,10 +250,11 @@ def _noise(terms: Sequence[tuple[float, int]]) -> Noise:
 
 
 def _quantiles(noise: Noise, levels: Sequence[float]) -> float:
-    return noise.error * float(stats.t.ppf(levels, noise.df).sum()) if noise.error else 0.0
+    # what stats.t.ppf and stats.t.sf call in the end, without their checks, which take most of a pair's time
+    return noise.error * float(special.stdtrit(noise.df, levels).sum()) if noise.error else 0.0
 
 
 def _tail(distance: float, noise: Noise) -> float:
     if not noise.error:
         return 1.0 if distance <= 0 else 0.0
-    return float(stats.t.sf(distance / noise.error, noise.df))
+    return float(special.stdtr(noise.df, -distance / noise.error))

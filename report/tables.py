@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import Attempt, Cause, Job, JobState, Result, Scores
-from report.numbers import NOTHING, count, interval_text, loss, percent, tenth, whole, yes
+from report.numbers import NOTHING, Show, interval_text, loss, percent, whole
 from report.scope import CHOSEN, Scope, VariantData, kind_of
 from report.statistics import accuracy, over_seeds, summarise, wilson
 
@@ -19,7 +19,6 @@ BEST = "best: the weights of the lowest validation loss"
 LAST = "last: those of the last epoch"
 FAILURES = "attempts_without_result"
 
-Show = Callable[[float], str]
 Columns = list[tuple[str, Callable[[VariantData], str]]]
 
 
@@ -38,14 +37,13 @@ class Table:
 
 
 def build_tables(scope: Scope) -> list[Table]:
-    """Those that the suite asks for, then what every report has: printed values, cost, attempts that ended badly."""
+    """Those that the suite asks for, then what every report has: attempts that ended badly."""
     kinds = {"training": _training, "results": _results, "tuning": _tuning}
     tables = [kinds[wanted["kind"]](scope, wanted) for wanted in scope.submission.layout.get("tables", [])]
-    printed = [_printed_values(scope)] if scope.submission.reference else []
-    return [*tables, *printed, _cost(scope), _failures(scope)]
+    return [*tables, _failures(scope)]
 
 
-def _cell(values: Sequence[float], show: Show) -> str:
+def mean_text(values: Sequence[float], show: Show) -> str:
     """Mean, with the deviation when there are several seeds; a dash for nothing."""
     found = summarise(values)
     if found is None:
@@ -83,7 +81,7 @@ def _parameters(variant: VariantData) -> str:
     return whole(variant.done[0].parameters) if variant.done else NOTHING
 
 
-def _devices(results: Sequence[Result]) -> list[str]:
+def devices(results: Sequence[Result]) -> list[str]:
     return sorted({kind_of(result) for result in results})
 
 
@@ -101,16 +99,16 @@ def _result_values(scope: Scope, variant: VariantData) -> dict[str, Any]:
         scores = [getattr(result, weights) for result in done]
         for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss"):
             row |= with_deviation(f"{weights}_{name}", [getattr(score, name) for score in scores])
-        row |= with_deviation(f"{weights}_gap", [_gap(score) for score in scores])
+        row |= with_deviation(f"{weights}_gap", [gap(score) for score in scores])
     interval = accuracy_interval(variant)
     row["best_test_accuracy_low"], row["best_test_accuracy_high"] = interval or (None, None)
     row["parameters"] = done[0].parameters if done else None
-    row["devices"] = _devices(done)
+    row["devices"] = devices(done)
     row |= {f"printed_{name}": value for name, value in scope.reference(variant.label).items()}
     return row
 
 
-def _gap(score: Scores) -> float:
+def gap(score: Scores) -> float:
     """How much better the network is on what it was trained on, as a fraction."""
     return score.train_accuracy - score.val_accuracy
 
@@ -120,16 +118,16 @@ def _results(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     columns: Columns = [
         ("Variant", lambda v: v.title),
         ("n", lambda v: str(len(v.done))),
-        ("Test acc. %, best", lambda v: _cell([r.best.test_accuracy for r in v.done], percent)),
+        ("Test acc. %, best", lambda v: mean_text([r.best.test_accuracy for r in v.done], percent)),
         ("95 % interval", _interval),
-        ("Test acc. %, last", lambda v: _cell([r.last.test_accuracy for r in v.done], percent)),
+        ("Test acc. %, last", lambda v: mean_text([r.last.test_accuracy for r in v.done], percent)),
     ]
     printed = bool(scope.submission.reference)
     if printed:
         columns.append(("Printed acc. %", lambda v: _printed(scope, v.label, "test_accuracy", percent)))
     if "test_loss" in wanted["columns"]:
-        columns.append(("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], loss)))
-        columns.append(("Test loss, last", lambda v: _cell([r.last.test_loss for r in v.done], loss)))
+        columns.append(("Test loss, best", lambda v: mean_text([r.best.test_loss for r in v.done], loss)))
+        columns.append(("Test loss, last", lambda v: mean_text([r.last.test_loss for r in v.done], loss)))
         if printed:
             columns.append(("Printed loss", lambda v: _printed(scope, v.label, "test_loss", loss)))
     if "parameters" in wanted["columns"]:
@@ -137,10 +135,10 @@ def _results(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         if printed:
             columns.append(("Printed parameters", lambda v: _printed(scope, v.label, "parameters", whole)))
     columns.append(("State", lambda v: v.state))
-    return _table(scope, wanted, variants, columns, _note(scope, variants))
+    return _table(scope, wanted, variants, columns, notes_of(scope, variants))
 
 
-def _note(scope: Scope, variants: Sequence[VariantData], *, intervals: bool = True, last: bool = True) -> str:
+def notes_of(scope: Scope, variants: Sequence[VariantData], *, intervals: bool = True, last: bool = True) -> str:
     """What the columns of a table mean; `intervals` and `last`: whether it has columns of these."""
     numbers = {len(variant.done) for variant in variants} - {0}
     notes = ([ONE_SEED] if 1 in numbers else []) + ([SEEDS] if numbers - {1} else [])
@@ -150,7 +148,7 @@ def _note(scope: Scope, variants: Sequence[VariantData], *, intervals: bool = Tr
         notes += [SEEDS_INTERVAL] if several else []
         notes += [THESE_IMAGES] if any(variant.hits is None for variant in several) else []
         notes += [TWO_SEEDS] if 2 in numbers else []
-    kinds = _devices([result for variant in variants for result in variant.done])
+    kinds = devices([result for variant in variants for result in variant.done])
     notes += [f"trained on {' and '.join(kinds)}"] if kinds else []
     notes += [BEST, LAST] if last else [BEST]
     notes += [str(scope.submission.reference["source"])] if scope.submission.reference else []
@@ -180,7 +178,7 @@ def _training(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         name=wanted["name"],
         title=wanted["title"],
         note="training figures are means over the epoch, in training mode; the gap is training minus validation, in "
-        "points; " + _note(scope, variants, intervals=False),
+        "points; " + notes_of(scope, variants, intervals=False),
         head=(*head, "State"),
         cells=tuple(line for variant in variants for line in _training_lines(scope, variant)),
         values=tuple(_result_values(scope, variant) for variant in variants),
@@ -194,18 +192,18 @@ def _training_lines(scope: Scope, variant: VariantData) -> list[tuple[str, ...]]
     for name, part in (("Training", "train"), ("Validation", "val")):
         line = [name]
         for found in scores:
-            line.append(_cell([getattr(score, f"{part}_loss") for score in found], loss))
-            line.append(_cell([getattr(score, f"{part}_accuracy") for score in found], percent))
+            line.append(mean_text([getattr(score, f"{part}_loss") for score in found], loss))
+            line.append(mean_text([getattr(score, f"{part}_accuracy") for score in found], percent))
         line.append(_printed(scope, variant.label, f"{part}_loss", loss))
         line.append(_printed(scope, variant.label, f"{part}_accuracy", percent))
         lines.append(line)
-    gaps = [_cell([_gap(score) for score in found], percent) for found in scores]
+    gaps = [mean_text([gap(score) for score in found], percent) for found in scores]
     lines.append(["Gap", "", gaps[0], "", gaps[1], "", _printed(scope, variant.label, "gap", percent)])
     shown = slice(None) if scope.submission.reference else slice(-2)
     return [(variant.title, str(len(variant.done)), *line[shown], variant.state) for line in lines]
 
 
-def _choice(scope: Scope, sweep: str) -> str | None:
+def choice(scope: Scope, sweep: str) -> str | None:
     """The point with the highest mean validation accuracy of its best weights; None before all of them are done."""
     variants = [scope.variant(label) for label in scope.submission.layout["sweeps"][sweep]["points"]]
     if not all(variant.complete for variant in variants):
@@ -216,17 +214,17 @@ def _choice(scope: Scope, sweep: str) -> str | None:
 def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     sweep = scope.submission.layout["sweeps"][wanted["sweep"]]
     points: Mapping[str, str] = sweep["points"]
-    chosen = _choice(scope, wanted["sweep"])
+    chosen = choice(scope, wanted["sweep"])
     printed = bool(scope.submission.reference)
     columns: Columns = [
         (sweep["title"], lambda v: points[v.label]),
         ("n", lambda v: str(len(v.done))),
-        ("Val. acc. %", lambda v: _cell([r.best.val_accuracy for r in v.done], percent)),
-        ("Test acc. %, best", lambda v: _cell([r.best.test_accuracy for r in v.done], percent)),
+        ("Val. acc. %", lambda v: mean_text([r.best.val_accuracy for r in v.done], percent)),
+        ("Test acc. %, best", lambda v: mean_text([r.best.test_accuracy for r in v.done], percent)),
         ("95 % interval", _interval),
     ]
     columns += [("Printed acc. %", lambda v: _printed(scope, v.label, "test_accuracy", percent))] if printed else []
-    columns += [("Test loss, best", lambda v: _cell([r.best.test_loss for r in v.done], loss))]
+    columns += [("Test loss, best", lambda v: mean_text([r.best.test_loss for r in v.done], loss))]
     columns += [("Printed loss", lambda v: _printed(scope, v.label, "test_loss", loss))] if printed else []
     columns += [("Parameters", _parameters)]
     columns += [("Printed parameters", lambda v: _printed(scope, v.label, "parameters", whole))] if printed else []
@@ -235,118 +233,23 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
         columns += [("Printed choice", lambda v: "best" if scope.reference(v.label).get(CHOSEN) else "")]
     columns += [("State", lambda v: v.state)]
     variants = [scope.variant(label) for label in points]
-    note = "chosen by validation accuracy when every point is done; the test set had no say; " + _note(
+    note = "chosen by validation accuracy when every point is done; the test set had no say; " + notes_of(
         scope, variants, last=False
     )
     return _table(scope, wanted, variants, columns, note)
 
 
-Ours = Callable[[Result, Scores], float]
-QUANTITIES: Mapping[str, tuple[str, Show, Ours]] = {
-    "test_accuracy": ("Test acc. %", percent, lambda _, score: score.test_accuracy),
-    "test_loss": ("Test loss", loss, lambda _, score: score.test_loss),
-    "train_accuracy": ("Training acc. %", percent, lambda _, score: score.train_accuracy),
-    "train_loss": ("Training loss", loss, lambda _, score: score.train_loss),
-    "val_accuracy": ("Validation acc. %", percent, lambda _, score: score.val_accuracy),
-    "val_loss": ("Validation loss", loss, lambda _, score: score.val_loss),
-    "gap": ("Gap, training − validation, points", percent, lambda _, score: _gap(score)),
-    "epochs": ("Epoch", count, lambda _, score: score.epoch),
-    "parameters": ("Parameters", whole, lambda result, _: result.parameters),
-}
-"""What may be printed of a variant: its name here, how it is shown, and ours from a result and one of its scores."""
-
-
-def _printed_values(scope: Scope) -> Table:
-    """Every printed value once, under the label that it was printed for, with ours."""
-    labels = [label for label in scope.variants if label in scope.submission.reference["variants"]]
-    rows = [row for label in labels for row in _beside(scope, label)]
-    fields = ("name", "quantity", "printed_text", "best_text", "last_text", "n", "state")
-    return Table(
-        name="printed_values",
-        title="Every printed value beside ours",
-        note="the epoch of the last weights is the one at which training stopped; "
-        + _note(scope, [scope.variant(label) for label in labels], intervals=False),
-        head=("Variant", "Quantity", "Printed", "Ours, best", "Ours, last", "n", "State"),
-        cells=tuple(tuple(str(row[name]) for name in fields) for row in rows),
-        values=tuple({name: row[name] for name in row if not name.endswith("_text")} for row in rows),
-    )
-
-
-def _beside(scope: Scope, label: str) -> list[dict[str, Any]]:
-    variant, printed = scope.variant(label), scope.submission.reference["variants"][label]
-    rows = []
-    for name, (title, show, ours) in QUANTITIES.items():
-        if name in printed:
-            found = {w: [ours(r, getattr(r, w)) for r in variant.done] for w in ("best", "last")}
-            values = {"printed": printed[name], **with_deviation("best", found["best"])}
-            shown = slice(1) if name == "parameters" else slice(None)  # a size has no deviation
-            texts = {f"{weights}_text": _cell(found[weights][shown], show) for weights in found}
-            values |= with_deviation("last", found["last"])
-            rows.append({"quantity": title, **values, "printed_text": show(printed[name]), **texts})
-    if CHOSEN in printed:
-        rows.append(_choice_beside(scope, label))
-    shared = {"variant": label, "name": scope.name(label), "n": len(variant.done), "state": variant.state}
-    return [shared | row for row in rows]
-
-
-def _choice_beside(scope: Scope, label: str) -> dict[str, Any]:
-    sweeps = scope.submission.layout.get("sweeps", {})
-    chosen = next((_choice(scope, sweep) for sweep in sweeps if label in sweeps[sweep]["points"]), None)
-    ours = None if chosen is None else chosen == label
-    printed = bool(scope.reference(label)[CHOSEN])
-    texts = {"printed_text": yes(printed), "best_text": NOTHING if ours is None else yes(ours), "last_text": ""}
-    return {"quantity": "Chosen of its experiment", "printed": printed, "best": ours, "last": None, **texts}
-
-
-def _equal_or(values: Sequence[float], show: Show) -> str:
+def equal_or(values: Sequence[float], show: Show) -> str:
     """Counts that are all equal have no deviation to speak of."""
-    return _cell(values[:1] if len(set(values)) == 1 else values, show)
+    return mean_text(values[:1] if len(set(values)) == 1 else values, show)
 
 
-def _by_jobs(scope: Scope) -> list[list[VariantData]]:
+def by_jobs(scope: Scope) -> list[list[VariantData]]:
     """Variants, those together that are the same jobs under several labels."""
     groups: dict[Any, list[VariantData]] = {}
     for variant in scope.variants.values():
         groups.setdefault(variant.job_ids or variant.label, []).append(variant)
     return list(groups.values())
-
-
-def _cost(scope: Scope) -> Table:
-    names = {group[0].label: ", ".join(scope.name(one.label) for one in group) for group in _by_jobs(scope)}
-    columns: Columns = [
-        ("Variant", lambda v: names[v.label]),
-        ("n", lambda v: str(len(v.done))),
-        ("MFLOP/image", lambda v: tenth(v.done[0].flops / 1e6) if v.done else NOTHING),
-        ("Epochs", lambda v: _equal_or([r.epochs for r in v.done], count)),
-        ("Training s", lambda v: _cell([r.train_s for r in v.done], tenth)),
-        ("Evaluation s", lambda v: _cell([r.eval_s for r in v.done], tenth)),
-        ("Peak MiB", lambda v: _cell([r.peak_mib for r in v.done], whole)),
-        ("Device", lambda v: ", ".join(_devices(v.done)) or NOTHING),
-        ("State", lambda v: v.state),
-    ]
-    if scope.submission.reference:
-        columns.insert(4, ("Printed epochs", lambda v: _printed(scope, v.label, "epochs", count)))
-    several = "; with several seeds mean ± one standard deviation over seeds"
-    return Table(
-        name="cost",
-        title="Cost",
-        note="FLOPs of one image's forward pass; peak memory on CPU is that of the whole process"
-        + (several if any(len(variant.done) > 1 for variant in scope.variants.values()) else ""),
-        head=tuple(name for name, _ in columns),
-        cells=tuple(tuple(show(scope.variant(label)) for _, show in columns) for label in names),
-        values=tuple(_cost_values(scope, group) for group in _by_jobs(scope)),
-    )
-
-
-def _cost_values(scope: Scope, group: Sequence[VariantData]) -> dict[str, Any]:
-    variant = group[0]
-    row: dict[str, Any] = {"variant": variant.label, "labels": [one.label for one in group]}
-    row |= {"title": scope.name(variant.label), "state": variant.state, "n": len(variant.done)}
-    row["flops"] = variant.done[0].flops if variant.done else None
-    for name in ("epochs", "train_s", "eval_s", "peak_mib"):
-        row |= with_deviation(name, [getattr(result, name) for result in variant.done])
-    row["printed_epochs"] = scope.reference(variant.label).get("epochs")
-    return row | {"devices": _devices(variant.done)}
 
 
 def _failures(scope: Scope) -> Table:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,13 +21,31 @@ def as_csv(rows: Sequence[Mapping[str, Any]], fields: Sequence[str] = ()) -> str
 
 
 def as_markdown(table: Table) -> str:
-    lines = [table.head, ("---",) * len(table.head), *table.cells]
-    body = "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-    return f"{body}\n\n{sentence(table.note)}\n"
+    head, *cells = ([plain(cell) for cell in line] for line in (table.head, *table.cells))
+    body = "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *cells))
+    return f"{body}\n\n{plain(sentence(table.note))}\n"
 
 
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+_LIVE = re.compile(
+    r"[\\`*~|$\[\]]"  # always
+    r"|(?<![^\W_])_|_(?![^\W_])"  # not within a word
+    r"|^[#>]|^[-+=](?=[-=\s]|$)|(?<=\s)#"  # begins a block, or ends a heading
+)
+_NUMBER = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")  # of a list
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_INTERVAL = re.compile(r"\[[−\d.]+, [−\d.]+\]")
+
+
+def plain(text: str) -> str:
+    """Somebody's text as one line of Markdown that shows it as it is: no emphasis, link, picture, formula or HTML.
+
+    For titles, class names and cells. A bare web address stays one, and many programs make a link of it.
+    """
+    line = _line(text).strip()
+    if _INTERVAL.fullmatch(line):
+        return line  # easier to read where nothing can come of it
+    escaped = _NUMBER.sub(r"\1\\\2", _LIVE.sub(lambda found: f"\\{found[0]}", line))
+    return _ENTITY.sub("&amp;", escaped).replace("<", "&lt;")
 
 
 def sentence(text: str) -> str:
@@ -37,7 +56,7 @@ def sentence(text: str) -> str:
 _WORDS = frozenset(
     {
         *("Variant", "Data", "Quantity", "Device", "Cause", "Message", "State", "Chosen", "Printed choice"),
-        *("Verdict", "Against", "Why", "Hardest class", "Most confused"),
+        *("Verdict", "Against", "Why", "Hardest class", "Most confused", "Dominated by"),
     }
 )
 

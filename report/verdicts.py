@@ -1,16 +1,19 @@
 """What became of the suite's claims: supported, contradicted, or undecided, with the figures behind it."""
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from db.records import NewSubmission
 from db.statements import Statement, parse_statement
 from report.numbers import NOTHING, interval_text, points
 from report.pairs import compared, hits_of, same_images, sweep_points
 from report.scope import Scope, VariantData
 from report.statistics import POWER, RISK, Estimate, difference, equivalence, holm, seeds_needed
 from report.tables import Table
+from report.text import sentence
 
 NAME = "claims"
 
@@ -39,6 +42,23 @@ class Judgement:
 def judge(scope: Scope) -> list[Judgement]:
     """Each claim by itself: its error of 5 % is its own, and of twenty false claims one may be supported."""
     return [_dated(scope, _judged(scope, parse_statement(text))) for text in scope.submission.claims]
+
+
+def not_judged(submission: NewSubmission) -> str:
+    """A sentence where the suite claims or prints something that does not speak of these data; else empty.
+
+    A submission on other data or with another protocol keeps its suite's text, and none of its claims.
+    """
+    if submission.claims or submission.reference:
+        return ""
+    try:
+        suite = tomllib.loads(submission.text)
+    except tomllib.TOMLDecodeError:
+        return ""
+    left = [word for word, name in (("claims", "claims"), ("printed values", "reference")) if suite.get(name)]
+    if not left:
+        return ""
+    return sentence(f"{' and '.join(left)} of the suite are those of its own data and protocol, and not judged here")
 
 
 def _dated(scope: Scope, one: Judgement) -> Judgement:

@@ -3,22 +3,28 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from db.errors import ConfigError
-from db.records import JobState
+from db.records import JobState, Result, Scores
 from db.store import Store
+from report import pareto
 from report.characters import visible
+from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
+from report.finding import finding
 from report.html import html_page
 from report.latex import as_latex
+from report.pace import pace_table, stability_table
 from report.page import Drawn, comparison, markdown_page, not_submitted
-from report.pairs import compare, finding, pairs_table
+from report.pairs import NAME as PAIRS
+from report.pairs import Pair, compare, pairs_table
 from report.paper import paper
+from report.printed import printed_tables
 from report.quality import quality_table
 from report.scope import Scope, read_scope
 from report.standard_rows import FIELDS as STANDARD_FIELDS
@@ -27,9 +33,6 @@ from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_markdown, as_text
 from report.verdicts import NAME as CLAIMS
 from report.verdicts import Verdict, claims_table, judge
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
@@ -56,9 +59,9 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tested = pairs_table(scope, pairs)
-    standard = standard_rows(scope, tested.values)
-    tables = [*build_tables(scope), tested, claims_table(scope, judge(scope)), quality_table(scope)]
+    tables = every_table(scope, pairs)
+    tested = next(table for table in tables if table.name == PAIRS)
+    standard = standard_rows(scope, tested.values) | {"pareto": pareto.rows(scope)}
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
@@ -69,7 +72,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
         figures += _write_standard(out / "figures", scope, standard, pdf=latex)
         numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
         _clear_earlier(out, numbers)
-        (out / "report.json").write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+        (out / "report.json").write_text(json_text(numbers), encoding="utf-8")
         _write(out / "report.md", markdown_page(scope, tables, figures, said))
         html = out / "report.html"
         _write(html, html_page(scope, tables, figures, said))
@@ -81,6 +84,14 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     main = comparison(tables)
     text = visible(_for_terminal(main, tables, said))
     return Report(html=html, tex=tex, text=text, json=numbers, counts=numbers["counts"])
+
+
+def every_table(scope: Scope, pairs: Sequence[Pair]) -> list[Table]:
+    """Those that the suite asks for, then what every report has."""
+    *asked_for, failures = build_tables(scope)
+    costs = [cost_table(scope), pace_table(scope), stability_table(scope)]
+    tested = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    return [*asked_for, *printed_tables(scope), *costs, failures, *tested]
 
 
 def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
@@ -117,6 +128,19 @@ def _for_terminal(main: Table, tables: Sequence[Table], finding: str) -> str:
     return f"{text}\n\n{failures.title}:\n{as_text(failures)}" if failures.cells else text
 
 
+def json_text(value: Any, depth: int = 3) -> str:
+    """JSON with a line for each entry down to that depth: a job's fields, a table's rows.
+
+    `json.dumps` with an indent does it in Python, number by number, which takes seconds of many results.
+    """
+    if not (depth and value and isinstance(value, dict | list)):
+        return json.dumps(value)
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(name)}: {json_text(one, depth - 1)}" for name, one in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n}"
+    return "[\n" + ",\n".join(json_text(one, depth - 1) for one in value) + "\n]"
+
+
 def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> dict[str, Any]:
     """Every number shown, plain; accuracies are fractions."""
     results = scope.results()
@@ -134,7 +158,7 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
             "key": job.key,
             "state": str(job.state),
             "cause": str(job.cause) if job.cause else None,
-            "result": asdict(results[job.id]) if job.id in results else None,
+            "result": _result(results[job.id]) if job.id in results else None,
             "hits": hits.get(job.id),
         }
         for job in scope.jobs()
@@ -156,6 +180,15 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
     }
 
 
+def _result(result: Result) -> dict[str, Any]:
+    """Not by `asdict`, which copies every count of the confusion matrices."""
+    return _fields(result) | {"best": _fields(result.best), "last": _fields(result.last)}
+
+
+def _fields(record: Result | Scores) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
 def _write_table(folder: Path, table: Table) -> None:
     _write(folder / f"{table.name}.csv", as_csv(table.values, table.fields))
     _write(folder / f"{table.name}.md", as_markdown(table))
@@ -168,6 +201,7 @@ def _write(path: Path, text: str) -> None:
 
 def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
     """Those that the suite asks for, with their numbers."""
+    from report.canvas import save
     from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
@@ -177,7 +211,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
         name = f"figure_{number:02d}_{wanted['name']}"
         rows, labels = figure_rows(scope, wanted), shown_variants(scope, wanted)
         with style():
-            svg = _save(draw(scope, wanted, rows), folder, name, pdf=pdf)
+            svg = save(draw(scope, wanted, rows), folder / name, pdf=pdf)
         if wanted["kind"] not in PICTURES:
             _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
@@ -198,6 +232,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
 
 def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
     """Those that every report has, with their letters."""
+    from report.canvas import save
     from report.standard_captions import TITLES, standard_caption
     from report.standard_figures import standard_figure
     from report.theme import style
@@ -208,18 +243,8 @@ def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pd
             continue
         name, rows = f"figure_{letter}_{kind}", found[kind]
         with style():
-            svg = _save(standard_figure(scope, kind, rows), folder, name, pdf=pdf)
+            svg = save(standard_figure(scope, kind, rows), folder / name, pdf=pdf)
         _write(folder / f"{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
         told = standard_caption(scope, kind, rows)
         drawn.append(Drawn(number=letter, kind=kind, name=name, title=title, caption=told, svg=svg, rows=rows))
     return drawn
-
-
-def _save(figure: "Figure", folder: Path, name: str, *, pdf: bool) -> bytes:
-    """As PNG and SVG, and as PDF where papers need it; gives the SVG."""
-    figure.savefig(folder / f"{name}.png", dpi=150)
-    figure.set_layout_engine("none")  # everything has its place by now; finding it takes half of the time
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-    if pdf:
-        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    return (folder / f"{name}.svg").read_bytes()

@@ -22,7 +22,10 @@ from scheduler.config import Config
 from scheduler.datasets import normalise
 
 BUILT_IN = ("report",)
-OWN_TABLES = ("cost", "attempts_without_result", "printed_values", "pairs", "claims", "quality")
+OWN_TABLES = (
+    *("cost", "attempts_without_result", "printed_values", "pairs", "claims", "quality"),
+    *("time_to_accuracy", "stability"),
+)
 """Tables that every report has of its own; a suite's may not have their names, which are file names too."""
 
 _NAME_THEM = 'name the points: list = [{ name = "short", ... }]'

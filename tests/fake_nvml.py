@@ -6,13 +6,17 @@ MIB = 2**20
 
 
 class FakeNvml:
-    """Cards by UUID, each with total and free MiB; as in NVML, nothing answers unless it is open."""
+    """Cards by UUID, each with total and free MiB; as in NVML, nothing answers unless it is open.
+
+    `used_mj` of a card is its energy counter; a card that is not in it has none.
+    """
 
     class NVMLError(Exception):
         pass
 
     def __init__(self, cards):
         self.cards = dict(cards)
+        self.used_mj = {}
         self.opened = 0
         self.fails = False
 
@@ -41,6 +45,12 @@ class FakeNvml:
         assert handle in self._all()
         total, free = self.cards[handle]
         return SimpleNamespace(total=total * MIB, free=free * MIB, used=(total - free) * MIB)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle):
+        assert handle in self._all()
+        if handle not in self.used_mj:
+            raise self.NVMLError("Not Supported")
+        return self.used_mj[handle]
 
     def _all(self):
         assert self.opened > 0

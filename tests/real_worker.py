@@ -117,15 +117,18 @@ def submit_endless(store, settings, folder, *, seeds=(42,)):
     return submit_digits(store, settings, "endless", suite=load_suite(str(path)), seeds=seeds, epochs=1000)
 
 
-def attempt_here(store, settings, *, stopping=lambda: False):
-    """One attempt of the next job in this very process; gives the state that it leaves the job in."""
+def attempt_here(store, settings, *, stopping=lambda: False, card=""):
+    """One attempt of the next job in this very process; gives the state that it leaves the job in.
+
+    It trains on the CPU, also where a `card` is named, whose energy is then counted.
+    """
     import torch
 
     from worker.attempt import Slot, run_attempt
 
     torch.set_num_threads(1)  # as a worker's slot: numbers are promised for one thread count
     claim = store.claim_next("alone", lease_s=3600)
-    return run_attempt(store, claim, Slot(device="cpu", settings=settings, stopping=stopping))
+    return run_attempt(store, claim, Slot(device="cpu", settings=settings, stopping=stopping, card=card))
 
 
 def job(store, job_id=1):

@@ -14,11 +14,15 @@ from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
 from db.store import Store
 from scheduler.config import Config, job_key
 from scheduler.settings import Settings
+from worker.devices import energy_counter
+from worker.energy import EnergyShare
 from worker.heartbeat import Heartbeat
 from worker.logs import attempt_file, attempt_log, without_passwords
 from worker.outbox import Outbox
 
 if TYPE_CHECKING:
+    import torch
+
     from worker.checkpoints import Checkpoints
     from worker.engine import Outcome
     from worker.snapshot import Snapshot
@@ -67,6 +71,7 @@ class Slot:
     settings: Settings
     stopping: Callable[[], bool] = lambda: False
     graph: bool = True  # on CUDA: steps are captured once and replayed
+    card: str = ""  # the UUID of the slot's card; none on a CPU
 
 
 def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
@@ -113,7 +118,7 @@ class _Run:
         import torch
 
         from worker.checkpoints import Checkpoints
-        from worker.engine import Hooks, Stopped, train
+        from worker.engine import Stopped
         from worker.environment import environment
         from worker.precision import compute_in
 
@@ -135,14 +140,7 @@ class _Run:
             log.warning("%s", warning)
         reached, start_step = (snapshot.history(), snapshot.step) if snapshot else ([], 0)
         self.outbox.insist(lambda: store.start_attempt(claim, reached=reached, start_step=start_step, message=warning))
-        hooks = Hooks(
-            should_stop=self.interruptions.any,
-            on_epoch=self.on_epoch,
-            save=self.save,
-            checkpoint_s=settings.checkpoint_s,
-            save_at_end=settings.keep_checkpoints,
-        )
-        outcome = train(config, claim.seed, splits, device=device, hooks=hooks, resume=snapshot, graph=slot.graph)
+        outcome = self.train(config, splits, device, snapshot)
         made_with = environment(slot.device) | ({"cuda_graph": outcome.captured} if device.type == "cuda" else {})
         result = _result(outcome, config, slot.device, splits.fingerprint, made_with)
         kept = self.keep(self.checkpoints) if settings.keep_checkpoints else []
@@ -153,6 +151,28 @@ class _Run:
         best, last = outcome.best.test_accuracy, outcome.last.test_accuracy
         log.info("done: test_accuracy %.4f (best weights), %.4f (last)", best, last)
         return JobState.DONE
+
+    def train(self, config: Config, splits: "Splits", device: "torch.device", snapshot: "Snapshot | None") -> "Outcome":
+        from worker.engine import Hooks, train
+
+        settings = self.slot.settings
+        with energy_counter(self.slot.card) as counter:
+            energy = EnergyShare(counter, lambda: self.beat.trainings)
+
+            def on_epoch(record: EpochRecord) -> None:
+                energy.look()
+                self.on_epoch(record)
+
+            hooks = Hooks(
+                should_stop=self.interruptions.any,
+                on_epoch=on_epoch,
+                save=self.save,
+                used_j=energy.used_j,
+                checkpoint_s=settings.checkpoint_s,
+                save_at_end=settings.keep_checkpoints,
+            )
+            seed, graph = self.claim.seed, self.slot.graph
+            return train(config, seed, splits, device=device, hooks=hooks, resume=snapshot, graph=graph)
 
     def load_checkpoint(
         self, checkpoints: "Checkpoints", config: Config, classes: int
@@ -273,6 +293,7 @@ def _result(outcome: "Outcome", config: Config, device: str, fingerprint: str, m
         precision=config.precision,
         fingerprint=fingerprint,
         environment=made_with,
+        energy_j=outcome.energy_j,
     )
 
 

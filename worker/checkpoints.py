@@ -26,7 +26,7 @@ from worker.snapshot import Snapshot
 _KEPT = 2
 _SUFFIX = ".safetensors"
 _PARTIAL = ".partial"
-_FORMAT = 4  # raised whenever what a snapshot holds changes
+_FORMAT = 4  # raised whenever no training can go on from older ones
 _HEAD_MOST = 64 * 2**20  # bytes; a real one has some kilobytes
 _Answer = TypeVar("_Answer")
 

@@ -123,7 +123,13 @@ class Child:
             return
         if claim is None:
             return
-        slot = Slot(device=self.device, settings=self.settings, stopping=self.pipe.stopping.is_set, graph=self.graph)
+        slot = Slot(
+            device=self.device,
+            settings=self.settings,
+            stopping=self.pipe.stopping.is_set,
+            graph=self.graph,
+            card=self.card,
+        )
         state = run_attempt(store, claim, slot)
         free_memory()
         if state is JobState.DONE:

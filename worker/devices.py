@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -57,6 +58,37 @@ def card_memory(uuid: str) -> CardMemory | None:
         return CardMemory(memory.total / 2**20, memory.free / 2**20)
 
     return _ask_nvml(look, None)
+
+
+@contextmanager
+def energy_counter(card: str) -> Iterator[Callable[[], float | None]]:
+    """Gives a look at a card's own counter: joules since its driver was loaded; None where nobody counts them.
+
+    That is on a CPU, where no card is named, on cards older than Volta, for a part of a card (MIG), and where it is not
+    allowed. NVML stays open to the end, so that a look has nothing to open.
+    """
+    if not card.startswith("GPU-"):
+        yield lambda: None
+        return
+    import pynvml
+
+    def look() -> float | None:
+        try:
+            handle = pynvml.nvmlDeviceGetHandleByUUID(card)
+            return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
+        except pynvml.NVMLError as error:
+            log.info("the card %s does not tell its energy: %s", card, error)
+            return None
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield lambda: None
+        return
+    try:
+        yield look
+    finally:
+        pynvml.nvmlShutdown()
 
 
 def _all_uuids(nvml: Any) -> list[str]:

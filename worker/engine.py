@@ -47,12 +47,14 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
 class Hooks:
     """What the engine tells its caller.
 
-    `should_stop` is asked before every step and after the last one, and must be cheap.
+    `should_stop` is asked before every step and after the last one, and must be cheap. `used_j` gives the joules since
+    it was last asked, None where nobody counts them; it is asked at both ends and before a snapshot, never for a step.
     """
 
     on_epoch: Callable[[EpochRecord], None] = lambda record: None
     should_stop: Callable[[], bool] = lambda: False
     save: Callable[[Snapshot], object] = lambda snapshot: None
+    used_j: Callable[[], float | None] = lambda: None
     checkpoint_s: float = math.inf
     save_at_end: bool = False
 
@@ -62,7 +64,8 @@ class Outcome:
     """Seconds are sums over all epochs, those before a resume included.
 
     `train_s` holds the order of the images, their draws, gather, augmentation and the steps; `eval_s` the validation.
-    Loading the data, checkpoints, what the hooks do and the test set are in neither. `captured`: as a CUDA graph.
+    Loading the data, checkpoints, what the hooks do and the test set are in neither. `energy_j` is such a sum too, of
+    what `used_j` gave from the first epoch's beginning to the last one's end. `captured`: as a CUDA graph.
     """
 
     best: Scores
@@ -75,6 +78,7 @@ class Outcome:
     train_s: float
     eval_s: float
     peak_mib: float
+    energy_j: float | None
     captured: bool
 
 
@@ -98,6 +102,7 @@ def train(
     training = Training(config, seed, splits, device, hooks, graph=graph and device.type == "cuda")
     if resume:
         training.restore(resume)
+    hooks.used_j()  # what the card has done before is not this training's
     with PeakMemory(device) as memory:
         while not training.ended():
             with Stopwatch(device, elapsed_s=training.progress.epoch_train_s) as train_watch:
@@ -116,6 +121,7 @@ def train(
             )
             training.end_epoch(record)
             hooks.on_epoch(record)
+        training.count_energy()
         # the test set may take long to measure: a stop that is asked for now may not wait until it is
         if hooks.should_stop() or hooks.save_at_end or training.checkpoint_is_due():
             training.save()
@@ -192,7 +198,11 @@ class Training:
     def checkpoint_is_due(self) -> bool:
         return time.monotonic() - self.unsaved_since >= self.hooks.checkpoint_s
 
+    def count_energy(self) -> None:
+        self.progress.add_energy(self.hooks.used_j())
+
     def save(self) -> None:
+        self.count_energy()
         self.hooks.save(self.snapshot())
         self.unsaved_since = time.monotonic()
 
@@ -227,6 +237,7 @@ class Training:
             train_s=progress.train_s,
             eval_s=progress.eval_s,
             peak_mib=memory.mib(),
+            energy_j=progress.energy_j,
             captured=self.steps.captured,
         )
 

@@ -15,11 +15,13 @@ class Heartbeat:
     """Between `with` and its end the lease is renewed every `every_s` seconds.
 
     Only the store's word that the attempt is no longer ours sets `lost`: through an outage the thread keeps trying.
+    `trainings` run on the device, this one among them, as the store knew last.
     """
 
     def __init__(self, store: Store, claim: Claim, *, lease_s: float, every_s: float) -> None:
         self.lost = threading.Event()
         self.cancelled = threading.Event()
+        self.trainings = claim.trainings
         self._store, self._claim = store, claim
         self._lease_s, self._every_s = lease_s, every_s
         self._ended = threading.Event()
@@ -54,5 +56,6 @@ class Heartbeat:
             if not beat.owned:
                 self.lost.set()
                 return
+            self.trainings = beat.trainings
             if beat.cancel_requested:
                 self.cancelled.set()

@@ -33,7 +33,10 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a training is; within an epoch `step` batches are done and the sums are theirs."""
+    """How far a training is; within an epoch `step` batches are done and the sums are theirs.
+
+    `energy_j` is None once some of it was not counted.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -42,6 +45,7 @@ class Progress:
     epoch_train_s: float = 0.0
     train_s: float = 0.0
     eval_s: float = 0.0
+    energy_j: float | None = 0.0
     best_epoch: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -59,13 +63,18 @@ class Progress:
         self.train_s += record.train_s
         self.eval_s += record.eval_s
 
+    def add_energy(self, used_j: float | None) -> None:
+        """What is not known of a part is not known of the whole."""
+        self.energy_j = None if self.energy_j is None or used_j is None else self.energy_j + used_j
+
     def plain(self) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in self.__slots__ if name != "best_weights"}
         return values | {"history": [asdict(record) for record in self.history]}
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> "Progress":
-        return cls(**(values | {"history": [EpochRecord(**row) for row in values["history"]]}))
+        own = values | {"history": [EpochRecord(**row) for row in values["history"]]}
+        return cls(**({"energy_j": None} | own))  # older checkpoints say nothing of it
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -34,11 +34,11 @@ def report(home, tmp_path, *words, code=0):
 
 def test_the_report_says_what_became_of_the_claims_and_who_is_ahead(home, tmp_path):
     said = report(home, tmp_path).stdout
-    assert "BatchNorm only has the highest accuracy, " in said
+    assert "BatchNorm only has the highest test accuracy, " in said
     assert "it is ahead of Baseline" in said
     assert "Claims: 0 supported, 1 contradicted, 15 undecided." in said
     numbers = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert "it is ahead of Baseline" in numbers["finding"]
+    assert "it is ahead of Baseline by" in numbers["finding"]
     assert len(numbers["tables"]["claims"]) == 16
     for page in ("report.html", "report.md"):
         text = (tmp_path / "out" / page).read_text()
@@ -65,6 +65,14 @@ def test_fail_on_ends_with_0_where_there_is_none_and_with_2_where_nothing_was_cl
         code = 0 if claims else 2
         said = report(tmp_path, tmp_path, "--fail-on", "contradicted", "--fail-on", "undecided", code=code)
     assert said.stderr.splitlines()[0] == "error: this submission has no claims to fail on"
+    assert said.stdout == ""
+
+
+def test_fail_on_without_claims_writes_nothing(tmp_path):
+    with filled(tmp_path, seeds=(42,), only=("baseline",), claims=()):
+        pass
+    report(tmp_path, tmp_path, "--fail-on", "contradicted", "--json", code=2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_fail_on_takes_verdicts_only(home, tmp_path):

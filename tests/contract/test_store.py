@@ -45,6 +45,17 @@ def test_two_labels_of_one_key_are_one_job(store):
     assert {job.label for job in store.submitted_jobs(1)} == {"baseline", "alias"}
 
 
+def test_jobs_are_found_by_the_labels_they_were_submitted_under(store):
+    store.submit(submission(), [new_job(1), new_job(1, label="alias"), new_job(2)])
+    store.submit(submission(), [new_job(1, label="later")])
+    assert store.labelled(["alias"]) == store.labelled(["later"]) == {1}
+    assert store.labelled(["baseline", "later"]) == {1, 2}
+    assert store.labelled(["baseline", "later"], 2) == {1}
+    assert store.labelled(["none"]) == store.labelled([]) == set()
+    asked = {1: [(1, "alias"), (1, "baseline"), (2, "later")], 2: [(1, "baseline")], 7: []}
+    assert store.asked_for([1, 2, 7]) == asked
+
+
 def test_a_higher_priority_then_a_longer_training_goes_first(store):
     low, long = add(store, 1, 2)
     (urgent,) = add(store, 3, priority=5)
@@ -86,6 +97,27 @@ def test_a_heartbeat_keeps_a_job(store, clock):
     clock.now += 2
     assert store.reconcile().requeued == (held.job_id,)
     assert not store.heartbeat(held, lease_s=60).owned
+
+
+def test_a_heartbeat_says_how_many_trainings_share_the_device(store, clock):
+    for seed in range(4):
+        add(store, seed)
+    claims = [store.claim_next("w", lease_s=60, place=place) for place in ("card-a", "card-a", "card-b")]
+    assert [held.trainings for held in claims] == [1, 2, 1]
+    here, _, elsewhere = claims
+    assert [store.heartbeat(held, lease_s=60).trainings for held in (here, elsewhere)] == [2, 1]
+    store.claim_next("w", lease_s=60, place="card-a")
+    assert store.heartbeat(here, lease_s=60).trainings == 3
+    store.finish(here, result(), predictions())
+    assert not store.heartbeat(here, lease_s=60).owned
+
+
+@pytest.mark.parametrize("energy_j", [None, 1234.5])
+def test_a_result_keeps_its_energy_or_that_nobody_knows_it(store, energy_j):
+    add(store, 1)
+    held = claim(store)
+    store.finish(held, replace(result(), energy_j=energy_j), predictions())
+    assert store.results([held.job_id])[held.job_id].energy_j == energy_j
 
 
 def test_a_frozen_worker_that_wakes_up_changes_nothing(store, clock):

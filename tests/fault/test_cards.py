@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from real_worker import job, pid_of, running_at, sabotaged, stop, submit_endless, until, worker
+from real_worker import job, pid_of, running_at, sabotaged, stop, submit_digits, submit_endless, until, worker
 from records import result
 from sqlalchemy import select
 
@@ -53,6 +53,23 @@ def test_slots_are_spread_over_the_cards_and_a_child_that_replaces_another_has_i
     pinned = [card for _, card, _ in starts]
     assert (sorted(pinned[:2]), pinned[2:]) == ([*CARDS], [before.rpartition(":")[2]])
     assert {loaded for _, _, loaded in starts} == {"False"}
+
+
+WATTS = 200
+COUNTING = f"""
+import time
+FakeNvml.nvmlDeviceGetTotalEnergyConsumption = lambda self, card: round(time.monotonic() * {1000 * WATTS})
+"""
+
+
+def test_a_training_has_the_energy_of_its_slots_card(store, here, tmp_path):
+    submit_digits(store, here, "baseline", epochs=2)
+    own = sabotaged(tmp_path / "own", on_cards(*CARDS) + COUNTING)
+    with worker(tmp_path, device="auto", PYTHONPATH=own):
+        until(lambda: job(store).state is JobState.DONE)
+    (done,), (attempt,) = store.results([1]).values(), store.attempts([1])[1]
+    around_s = (attempt.ended_at - attempt.started_at).total_seconds()
+    assert WATTS * (done.train_s + done.eval_s) <= done.energy_j < WATTS * around_s
 
 
 @pytest.mark.long  # the store's side is in tests/contract/test_admission.py

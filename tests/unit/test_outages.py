@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,15 @@ def test_only_the_stores_word_ends_an_attempt():
         assert not beat.lost.is_set()
         until(beat.lost.is_set)
     assert store.asked == 4
+
+
+def test_the_heartbeat_knows_how_many_trainings_share_the_device():
+    store = Answers(Beat(owned=True, trainings=3), Beat(owned=False))
+    beat = Heartbeat(store, replace(CLAIM, trainings=2), lease_s=1, every_s=0.01)
+    assert beat.trainings == 2
+    with beat:
+        assert beat.lost.wait(5)
+    assert beat.trainings == 3
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -10,6 +10,7 @@ from report import write_report
 from report.figure_data import figure_rows
 from report.html import html_page
 from report.page import headline, markdown_page
+from report.printed import printed_tables
 from report.scope import read_scope
 from report.statistics import summarise
 from report.tables import build_tables
@@ -73,14 +74,10 @@ def test_rows_of_one_config_differ_in_colour_and_share_it_with_its_other_labels(
 
 
 def test_each_printed_value_stands_beside_each_kind(scope):
-    printed = [row for row in rows_of_all(scope, "printed_values") if row["quantity"] == "Test acc. %"]
-    beside = {row["variant"]: row["printed"] for row in printed}
+    (table,) = printed_tables(scope)
+    beside = {row["variant"]: row["printed"] for row in table.values if row["quantity"] == "Test acc. %"}
     assert beside[CPU] == beside[CUDA] == 0.547
     assert rows_of(scope, "tuning_hidden_units")["hidden_units=128 (cuda float32)"]["printed_epochs"] == 16
-
-
-def rows_of_all(scope, name):
-    return [row for table in build_tables(scope) if table.name == name for row in table.values]
 
 
 def test_the_page_says_what_was_kept_apart(both, scope, tmp_path):

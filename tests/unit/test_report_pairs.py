@@ -8,7 +8,8 @@ import pytest
 from filled_store import CASES, filled, hits_of
 
 from report import pairs as pairs_of
-from report.pairs import compare, finding, pairs_table
+from report.finding import finding
+from report.pairs import compare, pairs_table
 from report.scope import read_scope
 from report.statistics import difference, holm, mcnemar, seeds_needed
 
@@ -87,23 +88,37 @@ def test_the_finding_names_each_other_network_once_and_the_best_first(case):
     which, scope, hits, pairs = case
     said = finding(pairs)
     best = max(hits, key=lambda label: hits[label].mean())
-    title = scope.variant(best).title
-    accuracy = f"{100 * hits[best].mean():.2f} %"
-    start = (
-        f"Of the {len(hits)} variants tested, points of sweeps apart, {title} has the highest accuracy, {accuracy}; "
-    )
-    assert said.startswith(start)
-    parts = dict(
-        part.split(" of " if "ahead" in part else " from ", 1) for part in said[len(start) : -1].split("; ")[:2]
-    )
+    title, accuracy = scope.variant(best).title, f"{100 * hits[best].mean():.2f} %"
+    assert said.startswith(f"{title} has the highest test accuracy, {accuracy} [")
+    assert f"], of {len(hits)} variants, points of sweeps apart; " in said
+    parts = said.removesuffix(".").split("; ")
+    (ahead,) = (part for part in parts if part.startswith("it is ahead of "))
+    (unsure,) = (part for part in parts if part.startswith("it cannot be told apart from "))
+    others = {ahead: [], unsure: []}
     for pair in pairs:
         if best in (pair.ours.label, pair.theirs.label):
             other = pair.theirs if pair.ours.label == best else pair.ours
-            ahead = pair.ahead is not None and pair.ahead.label == best
-            assert (other.title in parts["it is ahead"]) is ahead
-            assert (other.title in parts["it cannot be told apart"]) is not ahead
+            won = pair.ahead is not None and pair.ahead.label == best
+            others[ahead if won else unsure].append(other.title)
+    for part, titles in others.items():
+        assert all(title in part for title in titles) or f" {len(titles)} others" in part
     assert ("holds for that run alone" in said) is (which == "one seed")
     assert finding([]) == ""
+
+
+def test_the_finding_tells_by_how_much_the_best_is_ahead_of_the_nearest(case):
+    _, _, hits, pairs = case
+    best = max(hits, key=lambda label: hits[label].mean())
+    won = {}
+    for pair in pairs:
+        if pair.ahead is not None and pair.ahead.label == best:
+            turned = pair.ours.label != best
+            low, high = sorted(-end if turned else end for end in pair.found.interval())
+            won[(pair.ours if turned else pair.theirs).title] = (abs(pair.found.value), low, high)
+    nearest = min(won, key=lambda title: won[title][0])
+    value, low, high = (f"{100 * number:.2f}" for number in won.pop(nearest))
+    told = f"it is ahead of {nearest} by {value} points [{low}, {high}]"
+    assert f"{told}, and of " in finding(pairs) if won else f"{told};" in finding(pairs)
 
 
 def test_copies_of_a_seed_are_counted_once_and_told(tmp_path):
@@ -163,19 +178,31 @@ def test_equal_variants_of_several_seeds_are_said_to_be_equal_and_a_mixed_pair_n
     ]
     mixed = next(pair for pair in pairs if pair.theirs.label == "both")
     assert len(mixed.found.noises) == 2  # that of the three seeds is known
-    assert "equals Dropout only within 1 point" in finding(pairs[:1]) or "equals Baseline within 1 point" in finding(
-        pairs[:1]
-    )
+    said = finding(pairs[:1])
+    assert "it equals Dropout only within 1 point" in said or "it equals Baseline within 1 point" in said
 
 
-def test_of_many_variants_pairs_are_those_with_the_first_and_with_the_best(case, monkeypatch):
+@pytest.mark.parametrize(
+    ("claims", "with_all", "claimed"),
+    [
+        ((), set(), set()),
+        (("dropout > batchnorm by 0.01", "baseline > no_such_row"), set(), {"dropout", "batchnorm"}),
+        (("best = batchnorm",), {"batchnorm"}, set()),
+    ],
+)
+def test_of_many_variants_pairs_are_those_with_the_first_with_the_best_and_those_of_claims(
+    case, monkeypatch, claims, with_all, claimed
+):
     _, scope, hits, _ = case
     monkeypatch.setattr(pairs_of, "_MOST", 3)
-    best = max(hits, key=lambda label: hits[label].mean())
-    found = [{pair.ours.label, pair.theirs.label} for pair in compare(scope)]
-    assert found == [{*pair} for pair in combinations(hits, 2) if {"baseline", best} & {*pair}]
-    number = len(hits) * (len(hits) - 1) // 2  # chosen by their outcome: each p value counts for all pairs
-    assert [pair.different for pair in compare(scope)] == [min(1, number * pair.p_value) for pair in compare(scope)]
+    pairs = compare(replace(scope, submission=replace(scope.submission, claims=claims)))
+    wanted = {"baseline", max(hits, key=lambda label: hits[label].mean()), *with_all}
+    expected = [{*pair} for pair in combinations(hits, 2) if wanted & {*pair} or {*pair} == claimed]
+    assert [{pair.ours.label, pair.theirs.label} for pair in pairs] == expected
+    number = len(hits) * (len(hits) - 1) // 2
+    assert len(pairs) < number
+    # chosen by their outcome: each p value counts for all pairs
+    assert [pair.different for pair in pairs] == [min(1, number * pair.p_value) for pair in pairs]
 
 
 def test_variants_of_other_test_images_are_no_pair(tmp_path):

@@ -96,6 +96,14 @@ def test_a_network_that_is_sure_and_right_is_perfect_and_one_that_is_sure_and_wr
     assert (wrong.brier, wrong.ece) == (2.0, 1.0)
 
 
+def test_the_gap_is_that_of_the_best_weights(case):
+    store, _, table = case
+    for row in table.values:
+        gaps = [one.best.train_accuracy - one.best.val_accuracy for one in results_of(store, row["variant"])]
+        assert row["gap"] == pytest.approx(np.mean(gaps))
+        assert row["gap_sd"] == (pytest.approx(np.std(gaps, ddof=1)) if len(gaps) > 1 else None)
+
+
 def test_every_cell_is_the_rows(case):
     _, scope, table = case
     for cells, row in zip(table.cells, table.values, strict=True):
@@ -104,6 +112,7 @@ def test_every_cell_is_the_rows(case):
         assert shown["ECE"] == f"{100 * row['ece']:.2f}{deviation}"
         assert shown["Hardest class"] == f"{row['hardest_class']}, {100 * row['hardest_recall']:.2f} %"
         assert shown["Most confused"].startswith(f"{row['confused_class']} for {row['confused_with']}, ")
+        assert shown["Gap"].split(" ± ")[0] == f"{100 * row['gap']:.2f}"
         assert shown["Variant"] == scope.name(row["variant"])
 
 

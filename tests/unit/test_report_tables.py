@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 from filled_store import CASES, accuracy_interval_of, filled, histories_of, results_of
 
+from report.cost import cost_table
+from report.printed import printed_tables
 from report.scope import read_scope
 from report.statistics import over_seeds, summarise, wilson
 from report.tables import build_tables
@@ -41,12 +43,16 @@ STATES = {
 }
 
 
+def every(scope):
+    return [*build_tables(scope), *printed_tables(scope), cost_table(scope)]
+
+
 @pytest.fixture(scope="module", params=CASES)
 def case(request, tmp_path_factory):
     """A store, what the report reads of it, and its tables by name."""
     with filled(tmp_path_factory.mktemp("store"), **CASES[request.param]) as store:
         scope = read_scope(store, None)
-        yield request.param, store, scope, {table.name: table for table in build_tables(scope)}
+        yield request.param, store, scope, {table.name: table for table in every(scope)}
 
 
 def mean(values, text, factor=1):
@@ -137,7 +143,7 @@ def training(scope, labels):
 PRINTED_TRAINING = {
     "baseline": ("0.4213", "87.66", "1.9478", "54.10", "33.56"),
     "both": ("–", "–", "–", "–", "1.31"),
-    "both_augmented": ("–", "42.15", "–", "–", "-14.20"),
+    "both_augmented": ("–", "42.15", "–", "–", "−14.20"),
     "advanced": ("–", "–", "–", "–", "7.00"),
     "resnet": ("–", "–", "–", "76.05", "–"),
 }
@@ -171,7 +177,7 @@ def test_table_1_is_the_baselines(case):
 
 def test_without_printed_values_no_column_speaks_of_them(case):
     _, _, scope, _ = case
-    tables = build_tables(replace(scope, submission=replace(scope.submission, reference={})))
+    tables = every(replace(scope, submission=replace(scope.submission, reference={})))
     assert not [head for table in tables for head in table.head if "rinted" in head]
     assert all(len(line) == len(table.head) for table in tables for line in table.cells)
     assert "printed_values" not in {table.name for table in tables}
@@ -196,17 +202,47 @@ def test_every_cell_of_the_cost_table_is_the_stores(case):
             "16" if PRINTED.get(label) is PRINTED["baseline"] else "–",
             mean([one.train_s for one in found], ",.1f"),
             mean([one.eval_s for one in found], ",.1f"),
+            mean([(one.train_s + one.eval_s) / one.epochs for one in found], ",.2f"),
             mean([one.peak_mib for one in found], ",.0f"),
+            dominators(scope, tables["cost"], label) if found else "–",
             "cpu float32" if found else "–",
             state(which, label),
         )
-    head = ("Variant", "n", "MFLOP/image", "Epochs", "Printed epochs", "Training s", "Evaluation s", "Peak MiB")
-    assert tables["cost"].head == (*head, "Device", "State")
+    head = ("Variant", "n", "MFLOP/image", "Epochs", "Printed epochs", "Training s", "Evaluation s", "s per epoch")
+    assert tables["cost"].head == (*head, "Peak MiB", "Dominated by", "Device", "State")
+
+
+def dominators(scope, cost, label):
+    """The words of a row for the labels among its values, which tests/unit/test_report_pareto.py looks at."""
+    (row,) = (row for row in cost.values if row["variant"] == label)
+    by = {}
+    for name, word in (("parameters", "parameters"), ("flops", "FLOPs"), ("train_s", "training s")):
+        if row[f"dominated_{name}"]:
+            by.setdefault(row[f"dominated_{name}"], []).append(word)
+    return "; ".join(f"{scope.name(one)} ({', '.join(words)})" for one, words in by.items()) or "none"
+
+
+def test_energy_is_a_column_where_a_result_has_it_and_says_that_it_is_an_estimate(case):
+    _, _, scope, tables = case
+    assert not [name for name in tables["cost"].head if "Energy" in name]
+    variant = scope.variant("baseline")
+    used = {job_id: 1000.0 * number for number, job_id in enumerate(variant.results, start=2)}
+    counted = {job_id: replace(result, energy_j=used[job_id]) for job_id, result in variant.results.items()}
+    cost = cost_table(replace(scope, variants=scope.variants | {"baseline": replace(variant, results=counted)}))
+    shown = {line[0]: line[cost.head.index("Energy kJ, estimate")] for line in cost.cells}
+    assert shown.pop(cost.cells[0][0]) == mean([joules / 1000 for joules in used.values()], ",.1f")
+    assert set(shown.values()) == {"–"}
+    assert "energy: an estimate" in cost.note
+    assert_summary(cost.values[0], "energy_j", list(used.values()))
+    first, *others = used
+    some = {job_id: replace(one, energy_j=None if job_id == first else 1.0) for job_id, one in counted.items()}
+    partly = cost_table(replace(scope, variants=scope.variants | {"baseline": replace(variant, results=some)}))
+    assert ("not every seed has an energy: Baseline" in partly.note) is bool(others)
 
 
 def test_counts_that_are_all_equal_have_no_deviation(tmp_path):
     with filled(tmp_path, seeds=(42, 45), only=("baseline",)) as store:  # 4 epochs each
-        cost = next(table for table in build_tables(read_scope(store, None)) if table.name == "cost")
+        cost = cost_table(read_scope(store, None))
     assert dict(zip(cost.head, cost.cells[0], strict=True))["Epochs"] == "4"
 
 
@@ -217,6 +253,7 @@ def test_the_numbers_of_the_cost_table_have_deviations(case):
         assert row["flops"] == (found[0].flops if found else None)
         for name in ("epochs", "train_s", "eval_s", "peak_mib"):
             assert_summary(row, name, [getattr(one, name) for one in found])
+        assert_summary(row, "epoch_s", [(one.train_s + one.eval_s) / one.epochs for one in found])
 
 
 def assert_summary(row, name, values):
@@ -279,7 +316,9 @@ QUANTITIES = {
 
 def test_the_cells_of_the_printed_values_are_their_numbers(case):
     which, store, _, tables = case
-    cells = {(line[0], line[1]): line[2:] for line in tables["printed_values"].cells}
+    told = ("Printed", "Ours, best", "Ours, last", "n", "State")
+    places = [tables["printed_values"].head.index(name) for name in told]
+    cells = {(line[0], line[1]): tuple(line[at] for at in places) for line in tables["printed_values"].cells}
     baseline = results_of(store, "baseline")
     n, word = str(len(baseline)), state(which, "baseline")
     ours = {w: [getattr(one, w) for one in baseline] for w in ("best", "last")}
@@ -289,7 +328,7 @@ def test_the_cells_of_the_printed_values_are_their_numbers(case):
     assert cells["Baseline", "Validation loss"] == ("1.9478", *losses, n, word)
     assert cells["Baseline", "Epoch"][0] == "16"
     assert cells["ResNet", "Parameters"][0] == "4,330,324"
-    assert cells["Both + augmentation", "Gap, training − validation, points"][0] == "-14.20"
+    assert cells["Both + augmentation", "Gap, training − validation, points"][0] == "−14.20"
     choice = cells["Hidden units: 128", "Chosen of its experiment"]
     assert choice[0] == "yes"
     assert choice[1] == ("–" if which == "gaps" else "no")  # a larger point has the better made-up accuracy
@@ -316,8 +355,7 @@ def test_notes_say_what_an_interval_holds(case):
     assert ("mean ± one standard deviation over seeds" in note) is (which == "gaps")
     assert ("2 seeds: the interval is very wide" in note) is (which == "gaps")
     assert "trained on cpu float32" in note
-    for name in ("table_1_baseline", "printed_values"):  # they have no column of intervals
-        assert "interval" not in tables[name].note
+    assert "interval" not in tables["table_1_baseline"].note  # it has no column of them
     assert "last: those" not in tables["tuning_depth"].note  # nor this one of last weights
     assert SUITE.reference["source"] in note
 

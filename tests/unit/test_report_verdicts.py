@@ -10,7 +10,9 @@ from filled_store import filled
 from db.statements import parse_statement
 from report.scope import read_scope
 from report.statistics import difference, seeds_needed
-from report.verdicts import Verdict, claims_table, judge
+from report.verdicts import Verdict, claims_table, judge, not_judged
+from scheduler.planning import make_plan
+from scheduler.suite import load_suite
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +157,19 @@ def test_what_is_no_claim_is_refused_with_a_reason(text, said):
 def test_a_claim_is_kept_with_single_spaces():
     assert parse_statement("  a   >  b  by .5 ").text == "a > b by .5"
     assert parse_statement("hidden=64 = hidden=128 within 0.01").ours == "hidden=64"
+
+
+def test_a_submission_on_other_data_says_that_claims_and_printed_values_are_not_judged(tmp_path):
+    demo = make_plan(load_suite(), ["baseline"], [42], data_dir=tmp_path, dataset="digits", epochs=1)
+    submission = demo.submission()
+    said = "Claims and printed values of the suite are those of its own data and protocol, and not judged here."
+    assert not_judged(submission) == said
+    claimed = 'claims = ["a > b"]\n[suite]\nname = "mine"\n'
+    assert not_judged(replace(submission, text=claimed)).startswith("Claims of the suite are those of its own data")
+    for text in ('[suite]\nname = "mine"\n', "no = = TOML", ""):
+        assert not_judged(replace(submission, text=text)) == ""
+
+
+def test_a_submission_that_is_judged_says_nothing_of_the_kind(tmp_path):
+    with filled(tmp_path, seeds=(42,), only=("baseline",)) as store:
+        assert not_judged(read_scope(store, None).submission) == ""

@@ -52,6 +52,12 @@ def test_an_interval_and_its_p_value_agree(random):
     assert equivalence(found, max(abs(low), abs(high))) < 0.05
 
 
+def test_p_values_are_students_for_the_noise_that_counts_most(random):
+    found = difference(table(random, 3), table(random, 5, level=0.7))
+    tails = [2 * stats.t.sf(abs(found.value) / noise.error, noise.df) for noise in found.noises]
+    assert found.p_value() == pytest.approx(max(tails), rel=1e-12)
+
+
 def test_of_one_seed_each_only_the_images_are_in_the_error(random):
     ours = table(random, 1)
     found, apart = difference(ours, ours[:, ::-1]), (ours - ours[:, ::-1].astype(int)).mean(0)
@@ -105,6 +111,12 @@ def test_holms_p_values_are_those_of_his_paper_worked_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+
+
+def test_wins_are_mann_and_whitneys_statistic(random):
+    ours, theirs = random.integers(0, 9, 7) / 9, random.integers(0, 9, 5) / 9
+    expected = stats.mannwhitneyu(ours, theirs, method="asymptotic").statistic / 35
+    assert wins(ours, theirs) == pytest.approx(expected, rel=1e-12)
 
 
 def test_wins_are_counted_in_pairs_of_seeds_with_ties_as_halves():

@@ -1,0 +1,81 @@
+"""What the tests say, in a sentence: the headline of every report."""
+
+from collections.abc import Sequence
+
+from report.numbers import interval_text, percent
+from report.pairs import MARGIN_NAME, Pair, hits_of
+from report.scope import VariantData
+from report.statistics import RISK
+from report.tables import accuracy_interval
+from report.text import sentence
+
+_MOST_NAMES = 4
+_MOST_PAIRS = 2
+
+
+def finding(pairs: Sequence[Pair]) -> str:
+    """Of the variant with the highest test accuracy, and of those that cannot be told apart; empty without pairs."""
+    if not pairs:
+        return ""
+    variants = {one.label: one for pair in pairs for one in (pair.ours, pair.theirs)}
+    best = max(variants.values(), key=lambda variant: float(hits_of(variant).mean()))
+    own = sorted((pair for pair in pairs if best in (pair.ours, pair.theirs)), key=lambda pair: abs(pair.found.value))
+    others = [pair for pair in pairs if pair not in own]
+    parts = [_leader(best, len(variants)), *_beside(best, own), *_among(others)]
+    if any(not pair.found.seed_noise for pair in own):
+        parts.append("where a variant has one seed this holds for that run alone: the noise of seeds is unknown")
+    return sentence("; ".join(parts))
+
+
+def _leader(best: VariantData, number: int) -> str:
+    interval = accuracy_interval(best)
+    within = f" {interval_text(*interval)}" if interval else ""
+    accuracy = f"{percent(float(hits_of(best).mean()))} %{within}"
+    return f"{best.title} has the highest test accuracy, {accuracy}, of {number} variants, points of sweeps apart"
+
+
+def _beside(best: VariantData, own: Sequence[Pair]) -> list[str]:
+    """What it is ahead of, the nearest with its difference; what it equals; what it cannot be told apart from."""
+    ahead = [pair for pair in own if pair.ahead is best]
+    equal = [pair for pair in own if pair.ahead is None and pair.found.seed_noise and pair.equal < RISK]
+    unsure = [pair for pair in own if pair not in ahead and pair not in equal]
+    parts = []
+    if ahead:
+        more = f", and of {_listed(_others(best, ahead[1:]))} by more" if ahead[1:] else ""
+        parts.append(f"it is ahead of {_other(best, ahead[0]).title} by {_difference(best, ahead[0])}{more}")
+    if equal:
+        parts.append(f"it equals {_listed(_others(best, equal))} within {MARGIN_NAME}")
+    if unsure:
+        parts.append(f"it cannot be told apart from {_listed(_others(best, unsure))}")
+    return parts
+
+
+def _difference(best: VariantData, pair: Pair) -> str:
+    low, high = pair.found.interval()
+    if pair.ours is not best:
+        low, high = -high, -low
+    return f"{percent(abs(pair.found.value))} points {interval_text(low, high)}"
+
+
+def _among(others: Sequence[Pair]) -> list[str]:
+    """Of the pairs without the best one those that cannot be told apart, by name where they are few."""
+    unsure = [pair for pair in others if pair.ahead is None]
+    if not unsure:
+        return ["all other pairs can be told apart"] if others else []
+    if len(unsure) > _MOST_PAIRS:
+        return [f"of the {len(others)} pairs without it {len(unsure)} cannot be told apart"]
+    return [f"{pair.ours.title} and {pair.theirs.title} cannot be told apart" for pair in unsure]
+
+
+def _other(best: VariantData, pair: Pair) -> VariantData:
+    return pair.theirs if pair.ours is best else pair.ours
+
+
+def _others(best: VariantData, pairs: Sequence[Pair]) -> list[str]:
+    return [_other(best, pair).title for pair in pairs]
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _MOST_NAMES:
+        return f"{len(names)} others"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
