@@ -7,6 +7,9 @@ goes first, and a ratio is that of one round. A first round is not counted: it c
 Ctrl-C ends it with what was measured until then.
 
     python -m benchmarks.cli --jobs 10,1000
+
+`--against` names the folder of another revision, which reads the same schema: help and status alone are then measured,
+in each round first of that one (`before`) and then of this one.
 """
 
 import argparse
@@ -59,12 +62,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=numbers, default=(10, 1000, 10_000), help="of each store")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--submit", type=int, default=10_000, help="jobs of one `bench submit` into an empty store")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="help and status, in turns with that revision's")
     add_save(parser)
     asked = parser.parse_args()
     measures: list[Measure] = []
     with tempfile.TemporaryDirectory(prefix="bench-cli-") as name:
         try:
-            for measure in everything(Path(name), asked):
+            made = compared(Path(name), asked) if asked.against else everything(Path(name), asked)
+            for measure in made:
                 measures.append(measure)  # noqa: PERF402 - one by one, so that an interrupt keeps those before it
         except KeyboardInterrupt:
             print("interrupted; what was measured until then:", file=sys.stderr)
@@ -80,15 +85,35 @@ def everything(folder: Path, asked: argparse.Namespace) -> Iterator[Measure]:
     yield from of_submit(folder / "submit", asked.submit)
 
 
+def compared(folder: Path, asked: argparse.Namespace) -> Iterator[Measure]:
+    """What a prompt waits for, before and after."""
+
+    def in_turns(what: str, home: Path, words: Sequence[str], goal: str) -> Iterator[Measure]:
+        rounds = [
+            (run_python(), run(home, words, root=asked.against), run(home, words)) for _ in range(asked.rounds + 1)
+        ]
+        yield from told(f"{what}, before", [(bare, old) for bare, old, _ in rounds[1:]], goal="", memory=False)
+        yield from told(f"{what}, after", [(bare, new) for bare, _, new in rounds[1:]], goal=goal, memory=False)
+
+    yield from in_turns("bench --help", folder, ["--help"], GOALS["help"])
+    for number in asked.jobs:
+        home = folder / f"jobs-{number}"
+        suite = made_store(home, number)
+        yield from in_turns(f"bench status, {number:,} jobs", home, ["status"], GOALS["status"])
+        try:
+            run(home, one_more(suite)())
+            yield from in_turns(f"bench status, {number:,} jobs, broker up", home, ["status"], GOALS["status"])
+        finally:
+            run(home, ["down"])
+
+
 def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
 
 
 def of_store(home: Path, number: int, *, rounds: int) -> Iterator[Measure]:
     """All commands on a store of so many jobs, all of which are done, and status again while one waits."""
-    variants = min(VARIANTS, max(number // 5, 1))
-    suite = write_suite(home, variants)
-    fill(home, suite, seeds=number // variants)
+    suite = made_store(home, number)
     size = f"{number:,} jobs"
     yield from timed(f"bench status, {size}", home, ["status"], rounds=rounds, goal=GOALS["status"])
     try:
@@ -96,6 +121,14 @@ def of_store(home: Path, number: int, *, rounds: int) -> Iterator[Measure]:
         yield from timed(f"bench status, {size}, broker up", home, ["status"], rounds=rounds, goal=GOALS["status"])
     finally:
         run(home, ["down"])
+
+
+def made_store(home: Path, number: int) -> str:
+    """A home whose store has that many jobs, all done; gives the path of their suite."""
+    variants = min(VARIANTS, max(number // 5, 1))
+    suite = write_suite(home, variants)
+    fill(home, suite, seeds=number // variants)
+    return suite
 
 
 def of_submit(folder: Path, number: int) -> list[Measure]:
@@ -149,16 +182,17 @@ def told(what: str, pairs: Sequence[tuple[Ran, Ran]], *, goal: str, memory: bool
     return found
 
 
-def run(home: Path, words: Sequence[str]) -> Ran:
-    """`bench` with that home."""
-    return run_python("-m", "cli", *words, variables={"BENCH_HOME": str(home), "BENCH_DATA_DIR": str(home / "data")})
+def run(home: Path, words: Sequence[str], *, root: Path = ROOT) -> Ran:
+    """`bench` with that home, of the revision in that folder."""
+    there = {"BENCH_HOME": str(home), "BENCH_DATA_DIR": str(home / "data"), "PYTHONPATH": str(root.absolute())}
+    return run_python("-m", "cli", *words, variables=there)
 
 
 def run_python(*words: str, variables: Mapping[str, str] | None = None) -> Ran:
     """Without words one that does nothing. Modules are compiled once and kept, as where bench is installed."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("BENCH_")}
     own.pop("PYTHONDONTWRITEBYTECODE", None)
-    command, there = [sys.executable, *(words or ("-c", "pass"))], {**own, **(variables or {}), "PYTHONPATH": str(ROOT)}
+    command, there = [sys.executable, *(words or ("-c", "pass"))], {**own, **(variables or {})}
     with tempfile.TemporaryFile() as said:
         began = perf_counter()
         process = subprocess.Popen(command, env=there, cwd=tempfile.gettempdir(), stdout=said, stderr=said)

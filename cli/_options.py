@@ -3,23 +3,26 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli._streams import abandon
+from cli._talk import MOST
+from cli._talk import number as number
+from cli._talk import opened as opened
+from cli._talk import put as put
+from cli._talk import say as say
+from cli._talk import settings as settings
+from cli._talk import show as show
 from cli._umask import as_the_user_writes
 from db.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cli._tables import Part
-    from db.store import Store
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
-_MOST = 2**31 - 1  # what an id, or a priority, may be in any database
 _ASKED_ABOVE = 100  # jobs
 
 All = Annotated[bool, typer.Option("--all", help="Every variant and every tuning config of the suite.")]
@@ -63,9 +66,7 @@ Precision = Annotated[
 ]
 Priority = Annotated[
     int,
-    typer.Option(
-        metavar="N", min=-_MOST, max=_MOST, help="Of these jobs; among those that wait the highest goes first."
-    ),
+    typer.Option(metavar="N", min=-MOST, max=MOST, help="Of these jobs; among those that wait the highest goes first."),
 ]
 Out = Annotated[
     Path | None,
@@ -92,7 +93,7 @@ Submission = Annotated[
     typer.Option(
         metavar="ID",
         min=1,
-        max=_MOST,
+        max=MOST,
         help="Only this submission's jobs; `bench submit` and `bench status` print the numbers.",
     ),
 ]
@@ -102,7 +103,7 @@ Reported = Annotated[
         "--submission",
         metavar="ID",
         min=1,
-        max=_MOST,
+        max=MOST,
         help="Report the suite, data and protocol of this submission, with all submissions that share them; "
         "`bench submit` and `bench status` print the numbers. Default: the newest one.",
     ),
@@ -111,21 +112,8 @@ Reported = Annotated[
 NoGraph = Annotated[
     bool, typer.Option("--no-graph", help="On CUDA: train step by step, without a captured graph of the step.")
 ]
-Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, hidden=True)]
+Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=MOST, hidden=True)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 100 jobs change.")]
-
-
-def say(*words: object) -> None:
-    """Talk goes to stderr; stdout is for results. Where nobody can hear it, it is no reason to stop."""
-    try:
-        sys.stderr.write(" ".join(str(word) for word in words) + "\n")
-    except OSError:
-        abandon(sys.stderr)
-
-
-def number(count: int, what: str) -> str:
-    """1 job, 2 jobs."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def make_sure(count: int, what: str, *, yes: bool) -> None:
@@ -144,27 +132,6 @@ def make_sure(count: int, what: str, *, yes: bool) -> None:
         raise typer.Exit(1)
 
 
-def put(text: str) -> bool:
-    """A result goes to stdout; a reader who has heard enough, `| head` say, is no error. Whether somebody reads on."""
-    try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        abandon(sys.stdout)
-        return False
-    return True
-
-
-def show(parts: "Sequence[Part]") -> None:
-    """Like `put`, for tables: drawn on a terminal, plain in a pipe."""
-    from cli._tables import console, plain
-
-    if sys.stdout.isatty():
-        console(sys.stdout).print(*parts, sep="\n")
-    else:
-        put(plain(parts))
-
-
 def out_folder(given: Path | None) -> Path:
     """Where a report goes: never among bench's own sources, where ./report is a package. Raises ConfigError."""
     chosen = given or Path("bench-report" if Path("report/__init__.py").exists() else "report")
@@ -174,23 +141,6 @@ def out_folder(given: Path | None) -> Path:
             f"cannot write the report to {chosen}: {there} is no folder of yours", fix="give another --out"
         )
     return chosen
-
-
-def settings(**flags: Any) -> "Settings":
-    """The settings in force, these flags first. Raises ConfigError, also when the current folder has been deleted."""
-    from scheduler.settings import load_settings
-
-    try:
-        Path.cwd()
-    except FileNotFoundError as error:  # libraries would stumble over it, whatever BENCH_HOME says
-        raise ConfigError("the current folder is gone", fix="go to another one with cd") from error
-    return load_settings(**flags)
-
-
-def opened(here: "Settings", *, create: bool = True) -> "Store":
-    from db import open_store
-
-    return open_store(here.database, create=create)
 
 
 def planned(

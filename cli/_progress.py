@@ -4,10 +4,11 @@ import math
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cli._options import number
 from cli._tables import Part, Table, console, plain, table
+from cli._talk import number
 from db.records import WAITING, Cause, Job, JobState, Measured, Worker
 from scheduler.duration import Durations, Span, TimeLeft
 
@@ -151,7 +152,12 @@ def _step(units: float) -> float:
 
 def _data(job: Job) -> str:
     """The data set; of an image folder its last name."""
-    kind, colon, path = str(job.config["dataset"]).partition(":")
+    return _last_name(job.config["dataset"])
+
+
+@cache  # most jobs share it
+def _last_name(dataset: str) -> str:
+    kind, colon, path = dataset.partition(":")
     return kind + colon + os.path.basename(path)  # noqa: PTH119 - nothing of the path is asked for
 
 

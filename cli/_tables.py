@@ -1,7 +1,12 @@
-"""What a terminal shows is drawn by rich; a pipe gets the same words as plain text, one unbroken line for each row."""
+"""A pipe gets plain text, one unbroken line for each row; a terminal the same words, in colours and within its width.
 
+Rich draws what does not fit a terminal as it is. It takes 0.1 s to load, and 0.4 ms for each row of a table.
+"""
+
+import os
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 if TYPE_CHECKING:
@@ -36,10 +41,25 @@ class Table:
         return drawn
 
     def lines(self) -> list[str]:
-        """The same without rich, which needs a millisecond for each row."""
+        """The same without rich."""
+        return [(" " * _GAP).join(cells).rstrip() for cells in zip(*self._columns(), strict=True)]
+
+    def coloured(self) -> list[str]:
+        """The same as rich colours it."""
         columns = list(zip(self.head, *self.rows, strict=True))
-        padded = [_padded(cells, right=number in self.right) for number, cells in enumerate(columns)]
-        return [(" " * _GAP).join(cells).rstrip() for cells in zip(*padded, strict=True)]
+        shown = [
+            [_coloured(cell, blank) for cell, blank in zip(cells, padded, strict=True)]
+            if _CODES.keys() & set(cells[1:])
+            else padded
+            for cells, padded in zip(columns, self._columns(), strict=True)
+        ]
+        head, *rows = ((" " * _GAP).join(cells).rstrip() for cells in zip(*shown, strict=True))
+        return [f"{_BOLD}{head}{_END}", *rows]
+
+    def _columns(self) -> list[list[str]]:
+        """The cells of each, head first, as wide as the widest."""
+        columns = zip(self.head, *self.rows, strict=True)
+        return [_padded(cells, right=number in self.right) for number, cells in enumerate(columns)]
 
 
 Part: TypeAlias = str | Table
@@ -59,6 +79,25 @@ def console(out: TextIO) -> "Console":
     from rich.console import Console
 
     return Console(file=out, highlight=False, markup=False, emoji=False)
+
+
+def draw(out: TextIO, parts: Iterable[Part]) -> None:
+    """On a terminal: what fits it as it is by ourselves, and what has to be cut or wrapped by rich."""
+    width = _width_for_us()
+    for part in parts:
+        lines = plain([part]).split("\n")
+        if all(line.isascii() and line.isprintable() and len(line) <= width for line in lines):
+            shown = part.coloured() if isinstance(part, Table) else lines
+            out.write("\n".join([*shown, ""]))
+        else:
+            console(out).print(part)
+    out.flush()
+
+
+def _width_for_us() -> int:
+    """A usual terminal's; 0 where the environment wants no colours or says more of them, which rich knows best."""
+    bare = os.environ.get("TERM", "").lower() in ("", "dumb", "unknown") or os.environ.get("NO_COLOR")
+    return 0 if bare or _OF_RICH.intersection(os.environ) else get_terminal_size().columns
 
 
 def plain(parts: Iterable[Part]) -> str:
@@ -92,4 +131,12 @@ def _width(cell: str) -> int:
     return cell_len(cell)
 
 
+def _coloured(cell: str, padded: str) -> str:
+    return padded.replace(cell, f"\x1b[{_CODES[cell]}m{cell}{_END}") if cell in _CODES else padded
+
+
+_COLOURS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
+_CODES = {word: _COLOURS[style] for word, style in _STYLES.items()}
+_BOLD, _END = "\x1b[1m", "\x1b[0m"
+_OF_RICH = {"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 _DROPPED = dict.fromkeys((7, 8, 11, 12, 13))

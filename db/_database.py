@@ -28,17 +28,12 @@ from sqlalchemy import (
 from sqlalchemy import literal_column as sql
 from sqlalchemy.dialects import sqlite
 
+from db._looks import CLOCKS
 from db.errors import ConfigError, SchemaError, StoreError
+from db.glance import PROMPT
 
 BUSY_S = 30  # how long a SQLite writer waits for another one
 SETTLE_S = 15  # after Postgres has started: nobody could renew a lease while it was down, so first the living do
-
-CLOCKS = {
-    # not now(): that is the moment at which the transaction began
-    "postgresql": "extract(epoch from clock_timestamp())::double precision",
-    # not unixepoch('subsec'): SQLite 3.40 does not have it
-    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
-}
 SUBMIT_LOCK = 0x7375626D6974  # "submit": two that add the same jobs in other orders would deadlock on Postgres
 
 
@@ -260,16 +255,12 @@ def refuse_foreign(tables: set[str], name: str) -> None:
         raise StoreError(f"{name} is another program's database", fix="name another one in BENCH_DATABASE_URL")
 
 
-# a host that is cut off refuses nothing: without these a write would wait for it for hours, and training with it
-_PROMPT = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
-
-
 def _postgres_engine(url: URL) -> Engine:
     return create_engine(
         url,
         pool_pre_ping=True,
         pool_size=2,  # the loop and its heartbeat
-        connect_args={"connect_timeout": 5, "application_name": "bench", **_PROMPT},
+        connect_args={"connect_timeout": 5, "application_name": "bench", **PROMPT},
     )
 
 

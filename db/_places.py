@@ -1,9 +1,8 @@
 """Where a SQLite store may live: on this machine's own disk."""
 
 import os
+import re
 from pathlib import Path
-
-import psutil
 
 from db.errors import StoreError
 
@@ -29,5 +28,24 @@ def refuse_network_disk(path: Path) -> None:
 def _kind_of_disk(path: Path) -> str:
     """The file system's type; empty when the system does not tell. Of two mounts on one folder the later one counts."""
     real = Path(os.path.realpath(path))
-    holding = [part for part in psutil.disk_partitions(all=True) if real.is_relative_to(part.mountpoint)]
-    return max(enumerate(holding), key=lambda item: (len(item[1].mountpoint), item[0]))[1].fstype if holding else ""
+    holding = [mount for mount in _mounts() if real.is_relative_to(mount[0])]
+    return max(enumerate(holding), key=lambda item: (len(item[1][0]), item[0]))[1][1] if holding else ""
+
+
+def _mounts() -> list[tuple[str, str]]:
+    """Where each file system is mounted, and its type; on Linux without psutil, whose import every prompt would pay."""
+    try:
+        lines = _OF_LINUX.read_text("utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        import psutil
+
+        return [(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
+    return [(_ESCAPED.sub(_letter, place), kind) for _, place, kind, *_ in map(str.split, lines)]
+
+
+def _letter(found: re.Match[str]) -> str:
+    return chr(int(found[1], 8))
+
+
+_OF_LINUX = Path("/proc/self/mounts")
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # blanks and the like in a name

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, inspect, text
 
 from db._database import Database, make_private_file, refuse_foreign
 from db._places import refuse_network_disk
+from db._revision import HEAD
 from db.errors import NoStoreError, SchemaError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"
 _LOCK = 0x62656E6368  # "bench": one upgrade at a time on Postgres
 
 

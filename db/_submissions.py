@@ -10,7 +10,7 @@ from db._database import SUBMIT_LOCK
 from db._moves import Move, Moves
 from db.errors import NotFoundError
 from db.records import Cause, JobState, NewJob, NewSubmission, SubmittedJob
-from db.tables import NOT_COUNTED, URGENCY, jobs, submission_jobs, submissions
+from db.tables import NOT_COUNTED, jobs, submission_jobs, submissions
 
 _Item = TypeVar("_Item")
 _CHUNK = 500  # rows in one statement; SQLite takes 32,766 variables
@@ -168,23 +168,10 @@ class Submissions(Moves):
             moved += [row.id for row in self._move(connection, move, {"part": part}, actor=actor, what=what)]
         return sorted(moved)
 
-    def unpublished(self, limit: int | None = None) -> list[int]:
-        """Queued jobs for which no doorbell was sent since they were queued."""
-        with self._reading() as connection:
-            wanted = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.published_at.is_(None))
-            return list(connection.execute(wanted.order_by(jobs.c.id).limit(limit)).scalars())
-
     def mark_published(self, job_ids: Sequence[int]) -> None:
         with self._writing() as connection:
             for part in _chunks(job_ids):
                 connection.execute(update(jobs).where(jobs.c.id.in_(part)).values(published_at=self.clock))
-
-    def claimable(self, limit: int, *, anywhere: bool = False) -> list[int]:
-        """Queued jobs whose time has come, the most urgent first; `anywhere`: only those that need no device alone."""
-        with self._reading() as connection:
-            wanted = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
-            wanted = wanted.where(jobs.c.alone.is_(False)) if anywhere else wanted
-            return list(connection.execute(wanted.order_by(*URGENCY).limit(limit)).scalars())
 
 
 def _asked(submission_id: int, entry: SubmittedJob) -> dict[str, Any]:

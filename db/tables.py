@@ -4,7 +4,7 @@ Moments are seconds since 1970 in a double, so that both databases compare and a
 them into aware datetimes at the border.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +24,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from db._looks import NOT_COUNTED as NOT_COUNTED
+from db._looks import moment
+
 
 class Moment(TypeDecorator[datetime]):
     impl = Double
@@ -33,7 +36,7 @@ class Moment(TypeDecorator[datetime]):
         return value.timestamp() if isinstance(value, datetime) else value
 
     def process_result_value(self, value: float | None, dialect: Any) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value, UTC)
+        return moment(value)
 
 
 metadata = MetaData(
@@ -110,9 +113,6 @@ jobs = Table(
     Column("finished_at", Moment),
     Index("ix_jobs_lease", "state", "lease_until"),
 )
-
-NOT_COUNTED = -1.0
-"""`train_flops` of a job whose network nobody has counted yet."""
 
 URGENCY = (jobs.c.priority.desc(), jobs.c.train_flops.desc(), jobs.c.id)
 """Who goes first; the index has the same order, so that a claim reads one row however many wait."""

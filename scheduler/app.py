@@ -9,11 +9,11 @@ from celery import Celery
 from kombu.exceptions import ChannelError, KombuError
 
 from db.errors import BrokerError
+from scheduler.queue import QUEUE as QUEUE
 from scheduler.queue import Doorbells
 from scheduler.settings import Settings
 from scheduler.urls import check_broker_url, shown
 
-QUEUE = "bench"
 TASK = "bench.work"
 _VISIBILITY_S = 86_400  # longer than any job; the store's leases decide, never a redelivery
 

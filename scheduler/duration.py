@@ -100,13 +100,15 @@ def _epoch_flops(image_flops: float, config: Mapping[str, Any], images: int) -> 
 class _Pool:
     """What was measured on one machine, or on one kind of device."""
 
-    def __init__(self, attempts: Iterable[MeasuredAttempt], counted: Mapping[int, float]) -> None:
-        """`counted` are the training FLOPs of jobs that are not done yet."""
+    def __init__(
+        self, attempts: Iterable[MeasuredAttempt], counted: Mapping[int, float], works: Mapping[int, str]
+    ) -> None:
+        """`counted`: training FLOPs of jobs that are not done yet; `works`: what `work_of` says, by the config's id."""
         self.epoch_s: dict[str, list[float]] = defaultdict(list)
         rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         around = []
         for attempt in attempts:
-            work = work_of(attempt.config)
+            work = works[id(attempt.config)]
             self.epoch_s[work].append(attempt.epoch_s)
             if attempt.around_s is not None:
                 around.append(attempt.around_s)
@@ -144,11 +146,15 @@ class Durations:
             machine = self._machine(attempt.device, attempt.host)
             sorted_out[machine].append(attempt)
             sorted_out[Machine(machine.device, _ANY)].append(attempt)
-        self._pools = {machine: _Pool(own, measured.train_flops) for machine, own in sorted_out.items()}
+        # by identity: thousands of attempts share a hundred configs, and to write one as text costs more than all else
+        configs = {id(attempt.config): attempt.config for attempt in measured.attempts}
+        works = {key: work_of(config) for key, config in configs.items()}
+        self._pools = {machine: _Pool(own, measured.train_flops, works) for machine, own in sorted_out.items()}
+        texts = {key: _text(config) for key, config in configs.items()}
         self._trained: dict[str, list[int]] = defaultdict(list)
         for attempt in measured.attempts:
             if attempt.trained_epochs is not None:
-                self._trained[_text(attempt.config)].append(attempt.trained_epochs)
+                self._trained[texts[id(attempt.config)]].append(attempt.trained_epochs)
         self._machines = list(dict.fromkeys(self._machine(worker.device, worker.host) for worker in workers))
         if not self._machines and measured.attempts:  # nobody works: as if on the machine that worked last
             self._machines = [self._machine(measured.attempts[0].device, measured.attempts[0].host)]

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from db.errors import BrokerError
 from db.records import JobState, Reconciled, SubmittedJob
-from scheduler.planning import Plan
 
 if TYPE_CHECKING:
+    from db._looks import Looks
     from db.store import Store
+    from scheduler.planning import Plan
+
+QUEUE = "bench"  # its name at the broker
 
 RING_MOST = 200  # doorbells that one command sends: for 10,000 that would take longer than writing the jobs
 _WAITING_MOST = 1000  # doorbells that are to wait at the broker, however many jobs do
@@ -39,7 +42,7 @@ class Doorbells:
     depth: Callable[[], int | None]
 
 
-def submit(store: "Store", plan: Plan, *, priority: int = 0, command: str = "") -> Submitted:
+def submit(store: "Store", plan: "Plan", *, priority: int = 0, command: str = "") -> Submitted:
     """Write what is new, all or nothing. Ring afterwards with `ring`: the store never waits for the broker."""
     submission_id, answer = store.submit(plan.submission(command=command), plan.new_jobs(), priority=priority)
     return Submitted(id=submission_id, jobs=tuple(answer))
@@ -75,6 +78,11 @@ def reconcile(
             # messages were lost; one too many does no harm, a worker that finds nothing returns at once
             bells.send(claimable[: len(claimable) - depth])
     return changed
+
+
+def is_heard(store: "Looks", depth: int, *, waiting: int = RING_MOST) -> bool:
+    """Whether `reconcile` would ring for nothing, with so many doorbells at the broker."""
+    return depth >= waiting or (not store.unpublished(limit=1) and depth >= len(store.claimable(waiting)))
 
 
 def look_around(

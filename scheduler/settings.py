@@ -3,117 +3,36 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
-
 from db.errors import ConfigError
-from scheduler._wording import explained
+from scheduler._values import Check, RefusedError, folder, one_of, seconds, switch, text
 from scheduler.urls import check_broker_url
 
 _SOCKET_LIMIT = 100  # bytes of a Unix socket's path; the system's limit is 104 or 108
 _SHORT = Path("/tmp")  # noqa: S108 - who owns the folder below it, and who may write there, is checked before use
 _BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 
-_Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda name: str(name).upper())]
 
-
-class Settings(BaseSettings):
-    """Every value with its default; paths left empty follow `home`."""
-
-    model_config = SettingsConfigDict(env_prefix="BENCH_", frozen=True, extra="forbid")
-    _file: ClassVar[Mapping[str, Any]] = {}  # what bench.toml holds
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every value with its default; paths left empty follow `home`. `load_settings` checks what it is given."""
 
     home: Path = Path(".bench")
     database_url: str = ""
     broker_url: str = ""
     artifacts_url: str = ""
     data_dir: Path = Path("~/.cache/bench/data")
-    # the upper limits are far above what is of use, and far below what a database's moments can hold
-    lease_s: float = Field(60, gt=0, le=7 * 86_400, allow_inf_nan=False)
-    heartbeat_s: float = Field(5, gt=0, le=3_600, allow_inf_nan=False)
-    checkpoint_s: float = Field(30, ge=0, le=365 * 86_400, allow_inf_nan=False)
+    lease_s: float = 60.0
+    heartbeat_s: float = 5.0
+    checkpoint_s: float = 30.0
     keep_checkpoints: bool = False
     log_format: Literal["text", "json"] = "text"
-    log_level: _Level = "INFO"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=dict(cls._file)))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_means_default(cls, values: Any) -> Any:
-        return {name: value for name, value in values.items() if value != ""}
-
-    @field_validator("home", "data_dir")
-    @classmethod
-    def _a_folder(cls, path: Path) -> Path:
-        try:
-            there = path.expanduser()
-        except RuntimeError as error:  # ~ somebody whom the system does not know
-            raise _refusal(f"there is no home of {path.parts[0]}", fix="write the folder in full") from error
-        if there.exists() and not there.is_dir():
-            raise _refusal(f"{there} is not a folder", fix="name a folder; it is made when it is needed")
-        return path
-
-    @field_validator("broker_url")
-    @classmethod
-    def _a_broker_that_is_known(cls, url: str) -> str:
-        scheme = url.partition("://")[0]
-        if url and scheme not in _BROKERS:
-            begins = ", ".join(f"{name}://" for name in _BROKERS)
-            raise _refusal("names no broker that bench can use", fix=f"begin it with one of {begins}")
-        if url:
-            check_broker_url(url)
-        return url
-
-    @field_validator("artifacts_url")
-    @classmethod
-    def _a_file_system_that_is_known(cls, url: str) -> str:
-        scheme, mark, _ = url.partition("://")
-        if not mark or scheme == "file":
-            return url
-        from fsspec.registry import get_filesystem_class, known_implementations
-
-        try:
-            get_filesystem_class(scheme)
-        except ValueError as error:
-            fix = "begin it with file://, s3://, gs:// or alike"
-            raise _refusal("names no file system that fsspec knows", fix=fix) from error
-        except ImportError as error:
-            known = known_implementations[scheme]
-            package = known["class"].partition(".")[0]
-            # what fsspec has itself needs a library that only its own words name
-            fix = known.get("err", "install it") if package == "fsspec" else f"`pip install {package}`"
-            raise _refusal(f"{scheme}:// needs a package that is not here", fix=fix) from error
-        return url
-
-    @model_validator(mode="after")
-    def _a_home_that_urls_can_hold(self) -> Self:
-        # readers of URLs drop line breaks and tabs, and a Valkey server's own settings are lines
-        if any(ord(letter) < ord(" ") or letter == "\x7f" for letter in str(self.folder)):
-            raise _refusal(f"BENCH_HOME holds a control character: {self.folder}", fix="choose another folder")
-        return self
-
-    @model_validator(mode="after")
-    def _lease_outlives_heartbeats(self) -> Self:
-        if self.lease_s < 10 * self.heartbeat_s:
-            message = "BENCH_LEASE_S must be at least 10 times BENCH_HEARTBEAT_S"
-            raise _refusal(message, fix="raise BENCH_LEASE_S or lower BENCH_HEARTBEAT_S")
-        return self
+    log_level: str = "INFO"
 
     @property
     def folder(self) -> Path:
@@ -177,23 +96,83 @@ class Settings(BaseSettings):
         }
 
 
+def _broker(value: Any) -> str:
+    url = text(value)
+    if url.partition("://")[0] not in _BROKERS:
+        begins = ", ".join(f"{name}://" for name in _BROKERS)
+        raise RefusedError("names no broker that bench can use", fix=f"begin it with one of {begins}")
+    check_broker_url(url)
+    return url
+
+
+def _artifacts(value: Any) -> str:
+    url = text(value)
+    scheme, mark, _ = url.partition("://")
+    if not mark or scheme == "file":
+        return url
+    from fsspec.registry import get_filesystem_class, known_implementations
+
+    try:
+        get_filesystem_class(scheme)
+    except ValueError as error:
+        fix = "begin it with file://, s3://, gs:// or alike"
+        raise RefusedError("names no file system that fsspec knows", fix=fix) from error
+    except ImportError as error:
+        known = known_implementations[scheme]
+        package = known["class"].partition(".")[0]
+        # what fsspec has itself needs a library that only its own words name
+        fix = known.get("err", "install it") if package == "fsspec" else f"`pip install {package}`"
+        raise RefusedError(f"{scheme}:// needs a package that is not here", fix=fix) from error
+    return url
+
+
+_CHECKS: Mapping[str, Check] = {
+    "home": folder,
+    "database_url": text,
+    "broker_url": _broker,
+    "artifacts_url": _artifacts,
+    "data_dir": folder,
+    # the upper limits are far above what is of use, and far below what a database's moments can hold
+    "lease_s": seconds(above=0, most=7 * 86_400),
+    "heartbeat_s": seconds(above=0, most=3_600),
+    "checkpoint_s": seconds(least=0, most=365 * 86_400),
+    "keep_checkpoints": switch,
+    "log_format": one_of("text", "json"),
+    "log_level": one_of("DEBUG", "INFO", "WARNING", "ERROR", any_case=True),
+}
+
+
 def load_settings(**flags: Any) -> Settings:
     """The settings in force; `flags` win over everything. Raises ConfigError naming the variable."""
     given = {name: value for name, value in flags.items() if value is not None}
     home = Path(given.get("home") or os.environ.get("BENCH_HOME") or ".bench")
     toml = Path(os.path.expanduser(home)) / "bench.toml"  # noqa: PTH111 - one that it cannot expand is named below
-
-    class _Here(Settings):
-        _file = _read(toml) if toml.is_file() else {}
-
+    variables = {name: f"BENCH_{name.upper()}" for name in _CHECKS}
+    told = {name: os.environ[variable] for name, variable in variables.items() if variable in os.environ}
+    said = {**(_read(toml) if toml.is_file() else {}), **told, **given}
+    name = ""
     try:
-        return _Here(**given)
-    except ValidationError as error:
+        values = {}
+        for name in sorted(said, key=list(_CHECKS).index):
+            if said[name] != "":  # what is empty means the default
+                values[name] = _CHECKS[name](said[name])
+        found, name = Settings(**values), ""
+        _check_together(found)
+    except RefusedError as error:
         # without the value: it may hold a password
-        first = error.errors(include_input=False)[0]
-        message, fix = explained(first, Settings.model_json_schema(), path=first["loc"])
-        name = f"BENCH_{str(first['loc'][0]).upper()}: " if first["loc"] else ""
-        raise ConfigError(f"{name}{message}", fix=f"{fix}; it is set in the environment or in {toml}") from error
+        message = f"{variables[name]}: {error}" if name else str(error)
+        fix = error.fix or f"{name} takes {error.takes}"
+        raise ConfigError(message, fix=f"{fix}; it is set in the environment or in {toml}") from error
+    return found
+
+
+def _check_together(found: Settings) -> None:
+    # readers of URLs drop line breaks and tabs, and a Valkey server's own settings are lines
+    if any(ord(letter) < ord(" ") or letter == "\x7f" for letter in str(found.folder)):
+        raise RefusedError(f"BENCH_HOME holds a control character: {found.folder}", fix="choose another folder")
+    if found.lease_s < 10 * found.heartbeat_s:
+        message = "BENCH_LEASE_S must be at least 10 times BENCH_HEARTBEAT_S"
+        raise RefusedError(message, fix="raise BENCH_LEASE_S or lower BENCH_HEARTBEAT_S")
 
 
 def _read(toml: Path) -> dict[str, Any]:
@@ -204,7 +183,7 @@ def _read(toml: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {toml}: {error}", fix="make it a readable file in UTF-8") from error
     # the home is where this file was found, so it cannot say so
-    known = [name for name in Settings.model_fields if name != "home"]
+    known = [name for name in _CHECKS if name != "home"]
     for name in values:
         if name not in known:
             raise ConfigError(f"{toml}: no setting {name!r}", fix=f"choose among {', '.join(known)}")
@@ -214,8 +193,3 @@ def _read(toml: Path) -> dict[str, Any]:
 def _quoted(path: Path) -> str:
     """As a URL's path: only what would end it, or be read as a quoted letter, is quoted, so that it stays readable."""
     return "".join(quote(letter) if letter in "%?#" else letter for letter in str(path))
-
-
-def _refusal(message: str, *, fix: str) -> PydanticCustomError:
-    # not a template for pydantic: a path may hold braces
-    return PydanticCustomError("refused", "{message}", {"message": message, "fix": fix})

@@ -6,7 +6,6 @@ import sqlite3
 import stat
 import subprocess
 import threading
-from collections import namedtuple
 from contextlib import closing
 from pathlib import Path
 
@@ -16,13 +15,11 @@ from servers import _pginstall
 
 import db._backup
 import db._places
-from cli.main import app
+from cli._app import app
 from db import backup_store, check_store, open_store, upgrade_store
 from db._schema import HEAD
 from db.errors import ConfigError, StoreError
 from db.records import JobState
-
-Part = namedtuple("Part", "mountpoint fstype")
 
 
 @pytest.fixture
@@ -196,8 +193,8 @@ def test_the_commands_tell_where_a_copy_is_and_how_the_store_does(bench_home, ca
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "fuse.glusterfs"])
 def test_a_network_disk_is_refused_before_anything_is_written(kind, tmp_path, monkeypatch):
     home = tmp_path / "share" / "home"
-    mounts = [Part("/", "ext4"), Part(str(tmp_path / "share"), kind), Part(str(tmp_path / "sha"), "ext4")]
-    monkeypatch.setattr(db._places.psutil, "disk_partitions", lambda all: mounts)  # noqa: A006
+    mounts = [("/", "ext4"), (str(tmp_path / "share"), kind), (str(tmp_path / "sha"), "ext4")]
+    monkeypatch.setattr(db._places, "_mounts", lambda: mounts)
     url = f"sqlite:///{home / 'bench.db'}"
     for act in (lambda: open_store(url, create=True), lambda: upgrade_store(url), lambda: open_store(url)):
         with pytest.raises(StoreError, match="network disk") as caught:
@@ -210,8 +207,8 @@ def test_a_network_disk_is_refused_before_anything_is_written(kind, tmp_path, mo
 def test_a_link_to_a_network_disk_is_seen_through(tmp_path, monkeypatch):
     (tmp_path / "share").mkdir()
     (tmp_path / "home").symlink_to(tmp_path / "share")
-    mounts = [Part("/", "ext4"), Part(str(tmp_path / "share"), "nfs4")]
-    monkeypatch.setattr(db._places.psutil, "disk_partitions", lambda all: mounts)  # noqa: A006
+    mounts = [("/", "ext4"), (str(tmp_path / "share"), "nfs4")]
+    monkeypatch.setattr(db._places, "_mounts", lambda: mounts)
     with pytest.raises(StoreError, match="network disk"):
         open_store(f"sqlite:///{tmp_path / 'home' / 'bench.db'}", create=True)
 

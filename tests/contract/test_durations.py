@@ -80,7 +80,7 @@ def test_of_each_config_only_the_newest_attempts_are_read(store):
 
 
 def test_of_very_many_configs_the_newest_are_read(store, monkeypatch):
-    monkeypatch.setattr("db._reading._SAMPLED_IN_ALL", 2)
+    monkeypatch.setattr("db._looks._SAMPLED_IN_ALL", 2)
     for number in range(3):
         add(store, 0, epochs=1 + number)
         store.finish(trained(store, 1.0), result(), predictions())

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from records import EPOCH, predictions, result
 
-from cli.main import app
+from cli._app import app
 from db import open_store, upgrade_store
 from db._schema import HEAD
 from db.errors import StoreError

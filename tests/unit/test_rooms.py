@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("cli", "db", "models", "report", "scheduler", "worker")
 HEAVY = (
     *("torch", "torchvision", "celery", "sqlalchemy", "alembic", "matplotlib", "pandas", "sklearn", "scipy", "numpy"),
-    *("rich", "pydantic_settings", "db.records", "scheduler.duration"),  # thirty dataclasses take a fifth of the help
+    *("rich", "db.records", "scheduler.duration"),  # thirty dataclasses take a fifth of the help
 )
 TYPERS = ("pydantic", "importlib.metadata", "tempfile")  # which it loads for a command, even for its help
 

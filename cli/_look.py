@@ -1,0 +1,185 @@
+"""One look at the queue, for `bench status`: at a glance where that is enough, else through the whole store."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cli import _talk as talk
+from db.errors import BrokerError, NoStoreError
+
+if TYPE_CHECKING:
+    from db._looks import Looks
+    from db.glance import Glance
+    from db.records import Job, Submission, Worker
+    from db.store import Store
+    from scheduler.duration import Durations
+    from scheduler.settings import Settings
+
+
+class Seen(NamedTuple):
+    """`silent` says that jobs wait and the broker, which somebody has started, does not answer; else it is empty."""
+
+    jobs: "Sequence[Job]"
+    workers: "Sequence[Worker]"
+    durations: "Durations"
+    submissions: "Sequence[Submission]" = ()
+    earlier: int = 0  # submissions before these
+    silent: str = ""
+
+
+def asked(words: Sequence[str]) -> dict[str, Any] | None:
+    """What `look_once` is to be called with, for the plain words after `bench status`.
+
+    None leaves them to Typer, which loads for longer than all of a look takes: help, --watch, mistakes.
+    """
+    found: dict[str, Any] = {"submission": None, "as_json": False}
+    rest = iter(words)
+    for word in rest:
+        name, mark, value = word.partition("=")
+        if word == "--json":
+            found["as_json"] = True
+        elif name == "--submission":
+            number = value if mark else next(rest, "")
+            if not (number.isascii() and number.isdigit() and 1 <= int(number[:11]) <= talk.MOST):
+                return None
+            found["submission"] = int(number)
+        else:
+            return None
+    return found
+
+
+def look_once(*, submission: int | None, as_json: bool) -> None:
+    """Look after the queue, and show what waits, runs and is done."""
+    here = talk.settings()
+    try:
+        seen = _at_a_glance(here, submission) or in_full(here, submission)
+    except NoStoreError:
+        if submission is not None:
+            raise
+        seen = _nothing()
+    if seen.silent:
+        talk.say(seen.silent)
+    if as_json:
+        talk.put(json.dumps(_as_dict(seen), indent=2))
+        return
+    from cli._progress import render
+
+    talk.show([*render(seen.jobs, seen.workers, seen.durations), *_submission_lines(seen)])
+
+
+def _at_a_glance(here: "Settings", submission: int | None) -> Seen | None:
+    """None where somebody has to look after the queue, or the store is not in order: both need all of the store."""
+    from db.glance import at_a_glance
+
+    def look(store: "Glance") -> Seen | None:
+        return read(here, store, submission) if _is_settled(here, store) else None
+
+    try:
+        return at_a_glance(here.database, look)
+    except NoStoreError:
+        return _nothing() if submission is None else None
+
+
+def _is_settled(here: "Settings", store: "Glance") -> bool:
+    """Whether `reconcile` would find nothing to do."""
+    from db.records import JobState
+
+    if store.expired():
+        return False
+    if not store.counts()[JobState.QUEUED]:
+        return True
+    if not here.embedded_broker:
+        return False
+    if not here.socket.exists():
+        return True
+    from scheduler.broker import depth
+    from scheduler.queue import is_heard
+
+    waiting = depth(here)
+    return waiting is not None and is_heard(store, waiting)
+
+
+def in_full(here: "Settings", submission: int | None) -> Seen:
+    """Through the store, which is opened only for this look: an open file would outlive its deletion."""
+    with closing(talk.opened(here, create=False)) as store:
+        silent = reconcile(here, store)
+        return read(here, store, submission)._replace(silent=silent)
+
+
+def _nothing() -> Seen:
+    from db.records import Measured
+    from scheduler.duration import Durations
+
+    return Seen([], [], Durations(Measured()))
+
+
+def reconcile(here: "Settings", store: "Store") -> str:
+    """Look after the queue; gives a line when jobs wait and the broker, which somebody has started, is silent."""
+    from db.records import JobState
+
+    store.reconcile(actor="status")
+    waiting = store.counts()[JobState.QUEUED]
+    # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
+    if not waiting:
+        return ""
+    from scheduler.app import doorbells
+    from scheduler.broker import is_up
+    from scheduler.queue import look_around
+    from scheduler.urls import shown
+
+    line = (
+        f"the broker {shown(here.broker)} does not answer; "
+        f"{talk.number(waiting, 'job')} {'waits' if waiting == 1 else 'wait'} in the store"
+    )
+    if here.embedded_broker and not is_up(here):
+        return line if here.socket.exists() else ""  # `bench worker` starts one where there is none
+    errors: list[BrokerError] = []
+    look_around(store, doorbells(here), actor="status", away=errors.append)
+    return line if errors else ""
+
+
+def read(here: "Settings", store: "Looks", submission: int | None) -> Seen:
+    """Durations only of jobs that have any left: what was measured need not be read for the others."""
+    from db.records import WAITING, Measured
+    from scheduler.duration import Durations
+
+    jobs, workers = _jobs(store, submission), store.workers(seen_within_s=here.lease_s)
+    waits = any(job.state in WAITING for job in jobs)
+    seen = Seen(jobs, workers, Durations(store.measured() if waits else Measured(), workers))
+    if submission is not None:
+        return seen
+    newest = store.submissions(newest=_SHOWN)
+    return seen._replace(submissions=newest, earlier=store.submission_count() - len(newest))
+
+
+def _jobs(store: "Looks", submission: int | None) -> "list[Job]":
+    if submission is None:
+        return store.jobs()
+    store.submission(submission)
+    return store.jobs({job.job_id for job in store.submitted_jobs(submission)})
+
+
+def _submission_lines(seen: Seen) -> list[str]:
+    """The newest, one line each: their ids are what --submission takes."""
+    lines = [
+        f"submission {one.id}: {one.suite} on {one.dataset}{_epochs(one)}, {one.created_at:%Y-%m-%d %H:%M} UTC"
+        for one in seen.submissions
+    ]
+    return [*lines, f"... and {talk.number(seen.earlier, 'earlier submission')}"] if seen.earlier else lines
+
+
+def _epochs(one: "Submission") -> str:
+    return f", {talk.number(one.overrides['epochs'], 'epoch')}" if "epochs" in one.overrides else ""
+
+
+_SHOWN = 5  # submissions
+
+
+def _as_dict(seen: Seen) -> dict[str, Any]:
+    from cli._progress import job_dict, span_list
+    from db.records import JobState
+
+    counts = {str(state): sum(job.state is state for job in seen.jobs) for state in JobState}
+    left = span_list(seen.durations.all_left(seen.jobs).whole)
+    return {"counts": counts, "time_left_s": left, "jobs": [job_dict(job, seen.durations) for job in seen.jobs]}
