@@ -31,7 +31,7 @@ def _leader(best: VariantData, number: int) -> str:
     interval = accuracy_interval(best)
     within = f" {interval_text(*interval)}" if interval else ""
     accuracy = f"{percent(float(hits_of(best).mean()))} %{within}"
-    return f"{best.title} has the highest test accuracy, {accuracy}, of {number} variants, points of sweeps apart"
+    return f"{best.title} has the highest test accuracy of the {number} variants compared, {accuracy}"
 
 
 def _beside(best: VariantData, own: Sequence[Pair]) -> list[str]:

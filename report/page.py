@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from db.records import JobState
 from report.figure_data import Rows
 from report.pace import PACE, STABILITY
 from report.pairs import NAME as PAIRS
@@ -61,17 +62,29 @@ def not_shown(tables: Sequence[Table], figures: Sequence[Drawn]) -> str:
 def headline(scope: Scope) -> str:
     """What a reader has to know before the first number: what is compared, how often, and what an interval means."""
     trained = {tuple(job.id for job in one.jobs): len(one.done) for one in scope.variants.values() if one.done}
+    lost = _without_result(scope)
     if not trained:
-        return "No job has a result yet."
+        return f"No job has a result yet.{lost}"
     least, most = min(trained.values()), max(trained.values())
     seeds = "one seed" if most == 1 else f"{most} seeds" if least == most else f"{least} to {most} seeds"
     number = scope.compared()
-    what = f"{number} variant{'' if number == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
+    what = f"{number} config{'' if number == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
     alone = "holds the noise of the test images alone, and how much another seed would change these numbers is unknown."
     if most == 1:
-        return f"{what}: an interval {alone}"
-    means = "a 95 % interval is where the accuracy over many seeds and other test images is to be expected"
-    return f"{what}: {means}; where n is 1 it {alone}" if least == 1 else f"{what}: {means}."
+        return f"{what}: an interval {alone}{lost}"
+    means = "95 of 100 such intervals hold the accuracy that many seeds would have on many such test images"
+    return f"{what}: {means}; where n is 1 it {alone}{lost}" if least == 1 else f"{what}: {means}.{lost}"
+
+
+def _without_result(scope: Scope) -> str:
+    """A sentence that names the variants of which every seed failed or was cancelled; empty without one."""
+    ended = {JobState.FAILED, JobState.CANCELLED}
+    groups = [
+        f"{scope.name(one.label)} ({one.state})"
+        for one in scope.variants.values()
+        if one.jobs and all(job.state in ended for job in one.jobs)
+    ]
+    return f" Without a result: {', '.join(groups)}." if groups else ""
 
 
 def subtitle(scope: Scope) -> str:

@@ -183,6 +183,14 @@ def _decided(
     return Judgement(statement=statement, verdict=verdict, why=why, against=theirs, found=found, needed=needed)
 
 
+def tally(judgements: Sequence[Judgement]) -> str:
+    """How many claims came out how, in a line; empty without claims."""
+    if not judgements:
+        return ""
+    numbers = {verdict: sum(one.verdict is verdict for one in judgements) for verdict in Verdict}
+    return f"Claims: {', '.join(f'{number} {verdict}' for verdict, number in numbers.items())}."
+
+
 def claims_table(scope: Scope, judgements: Sequence[Judgement]) -> Table:
     return Table(
         name=NAME,

@@ -34,7 +34,7 @@ def report(home, tmp_path, *words, code=0):
 
 def test_the_report_says_what_became_of_the_claims_and_who_is_ahead(home, tmp_path):
     said = report(home, tmp_path).stdout
-    assert "BatchNorm only has the highest test accuracy, " in said
+    assert "BatchNorm only has the highest test accuracy of the " in said
     assert "it is ahead of Baseline" in said
     assert "Claims: 0 supported, 1 contradicted, 15 undecided." in said
     numbers = json.loads((tmp_path / "out" / "report.json").read_text())

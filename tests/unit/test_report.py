@@ -134,7 +134,7 @@ def test_the_terminal_shows_the_table_of_all_networks(written, tables):
     table, found, claims = comparison.split("\n\n")
     assert table == as_text(tables["table_4_comparison"])
     assert found.startswith(
-        "Both + augmentation has the highest test accuracy, 58.12 % [54.73, 61.50], of 5 variants, "
+        "Both + augmentation has the highest test accuracy of the 5 variants compared, 58.12 % [54.73, 61.50]; "
     )
     verdicts = [row["verdict"] for row in tables["claims"].values]
     counts = {verdict: verdicts.count(verdict) for verdict in ("supported", "contradicted", "undecided")}
@@ -230,12 +230,12 @@ def test_hostile_names_stay_text(tmp_path):
     [
         (
             [(42,)],
-            "2 variants on cifar100-20 with one seed each: an interval holds the noise of the test images alone, and ",
+            "2 configs on cifar100-20 with one seed each: an interval holds the noise of the test images alone, and ",
         ),
-        ([(42, 43)], "2 variants on cifar100-20 with 2 seeds each: a 95 % interval is where the accuracy"),
+        ([(42, 43)], "2 configs on cifar100-20 with 2 seeds each: 95 of 100 such intervals hold the accuracy"),
         (
             [(42,), (43, 44)],
-            "1 to 3 seeds each: a 95 % interval is where the accuracy over many seeds and other test images is to",
+            "1 to 3 seeds each: 95 of 100 such intervals hold the accuracy that many seeds would have on",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def test_the_page_says_what_was_kept_apart(both, scope, tmp_path):
     for page in (report.html.read_text(), (tmp_path / "report.md").read_text()):
         assert "2 kinds of device" in page
         assert scope.name(CUDA) in page
-    assert headline(scope).startswith("2 variants on cifar100-20 with 2 to 3 seeds each")
+    assert headline(scope).startswith("2 configs on cifar100-20 with 2 to 3 seeds each")
     numbers = json.loads((tmp_path / "report.json").read_text())
     assert {job["variant"] for job in numbers["jobs"]} == {CPU, CUDA, "baseline", "dropout"}
     assert numbers["counts"]["done"] == 7
