@@ -6,7 +6,22 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cli import cancel, compare, database, demo, down, metrics, plan, report, retry, run, status, submit, worker
+from cli import (
+    cancel,
+    compare,
+    database,
+    demo,
+    down,
+    init,
+    metrics,
+    plan,
+    report,
+    retry,
+    run,
+    status,
+    submit,
+    worker,
+)
 from cli._options import say
 from cli._streams import full_disk, make_usable
 from cli._umask import keep_private
@@ -58,6 +73,7 @@ app.command()(retry.retry)
 app.command()(cancel.cancel)
 app.command()(metrics.metrics)
 app.command()(down.down)
+app.command()(init.init)
 app.add_typer(database.app, name="db")
 
 
