@@ -9,8 +9,10 @@ import typer
 from cli import (
     cancel,
     compare,
+    config,
     database,
     demo,
+    doctor,
     down,
     init,
     metrics,
@@ -18,6 +20,7 @@ from cli import (
     report,
     retry,
     run,
+    schema,
     status,
     submit,
     worker,
@@ -74,6 +77,9 @@ app.command()(cancel.cancel)
 app.command()(metrics.metrics)
 app.command()(down.down)
 app.command()(init.init)
+app.command()(doctor.doctor)
+app.command()(schema.schema)
+app.add_typer(config.app, name="config")
 app.add_typer(database.app, name="db")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from cli import _options as options
 from cli._outage import through_outages
+from cli._schemas import numbered
 from db.errors import BrokerError, ConfigError, NoStoreError
 
 if TYPE_CHECKING:
@@ -165,4 +166,4 @@ def _as_dict(jobs: "Sequence[Job]", durations: "Durations") -> dict[str, Any]:
 
     counts = {str(state): sum(job.state is state for job in jobs) for state in JobState}
     left = span_list(durations.all_left(jobs).whole)
-    return {"counts": counts, "time_left_s": left, "jobs": [job_dict(job, durations) for job in jobs]}
+    return numbered("status", counts=counts, time_left_s=left, jobs=[job_dict(job, durations) for job in jobs])

@@ -3,6 +3,7 @@
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Text, and_, cast, func, select
@@ -65,6 +66,11 @@ class Reading(Database):
             with self._reading() as connection:
                 return [_job(row) for row in connection.execute(query)]
         return [_job(row) for row in self._for_ids(query, jobs.c.id, ids)]
+
+    def now(self) -> datetime:
+        """By the clock that leases go by: the database's."""
+        with self._reading() as connection:
+            return datetime.fromtimestamp(connection.execute(select(self.clock)).scalar_one(), UTC)
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state, zero included."""

@@ -13,11 +13,13 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from db.errors import ConfigError
+from scheduler import _sources
 from scheduler._wording import explained
 from scheduler.urls import check_broker_url
 
 _SOCKET_LIMIT = 100  # bytes of a Unix socket's path; the system's limit is 104 or 108
 _SHORT = Path("/tmp")  # noqa: S108 - who owns the folder below it, and who may write there, is checked before use
+_OTHER_VARIABLES = ("debug", "device", "metrics", "valkey_server")  # of bench, but no settings
 _BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 
 _Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda name: str(name).upper())]
@@ -180,8 +182,7 @@ class Settings(BaseSettings):
 def load_settings(**flags: Any) -> Settings:
     """The settings in force; `flags` win over everything. Raises ConfigError naming the variable."""
     given = {name: value for name, value in flags.items() if value is not None}
-    home = Path(given.get("home") or os.environ.get("BENCH_HOME") or ".bench")
-    toml = Path(os.path.expanduser(home)) / "bench.toml"  # noqa: PTH111 - one that it cannot expand is named below
+    toml = _sources.toml_of(given)
 
     class _Here(Settings):
         _file = _read(toml) if toml.is_file() else {}
@@ -194,6 +195,19 @@ def load_settings(**flags: Any) -> Settings:
         message, fix = explained(first, Settings.model_json_schema(), path=first["loc"])
         name = f"BENCH_{str(first['loc'][0]).upper()}: " if first["loc"] else ""
         raise ConfigError(f"{name}{message}", fix=f"{fix}; it is set in the environment or in {toml}") from error
+
+
+def origins(**flags: Any) -> dict[str, _sources.Origin]:
+    """Where each setting in force comes from; whether they are in order says `load_settings`."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    toml = _sources.toml_of(given)
+    file = _read(toml) if toml.is_file() else {}
+    return {name: _sources.given(name, flags=given, file=file)[1] for name in Settings.model_fields}
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment that begin like settings and are none."""
+    return _sources.unknown_variables({*Settings.model_fields, *_OTHER_VARIABLES})
 
 
 def _read(toml: Path) -> dict[str, Any]:

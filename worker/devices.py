@@ -59,6 +59,15 @@ def card_memory(uuid: str) -> CardMemory | None:
     return _ask_nvml(look, None)
 
 
+def driver() -> str | None:
+    """The version of NVIDIA's driver; None where there is none that answers."""
+
+    def look(nvml: Any) -> str | None:
+        return str(nvml.nvmlSystemGetDriverVersion())
+
+    return _ask_nvml(look, None)
+
+
 def _all_uuids(nvml: Any) -> list[str]:
     handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
     return [str(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]

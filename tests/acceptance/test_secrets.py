@@ -62,6 +62,7 @@ def files_with_the_marker(folder):
         ["report"],
         ["retry", "--failed"],
         ["cancel", "--all"],
+        ["doctor"],
         ["metrics"],
         ["db", "check"],
         ["db", "upgrade"],
