@@ -14,6 +14,7 @@ from cli import (
     demo,
     doctor,
     down,
+    export,
     init,
     metrics,
     plan,
@@ -78,6 +79,7 @@ app.command()(metrics.metrics)
 app.command()(down.down)
 app.command()(init.init)
 app.command()(doctor.doctor)
+app.command()(export.export)
 app.command()(schema.schema)
 app.add_typer(config.app, name="config")
 app.add_typer(database.app, name="db")

@@ -58,7 +58,7 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     pairs = compare(scope)
     tested = pairs_table(scope, pairs)
     standard = standard_rows(scope, tested.values)
-    tables = [*build_tables(scope), tested, claims_table(scope, judge(scope)), quality_table(scope)]
+    tables = every_table(scope, tested)
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
@@ -81,6 +81,11 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     main = comparison(tables)
     text = visible(_for_terminal(main, tables, said))
     return Report(html=html, tex=tex, text=text, json=numbers, counts=numbers["counts"])
+
+
+def every_table(scope: Scope, tested: Table) -> list[Table]:
+    """Those that a report of this scope has, in its order; `tested` is that of every two variants."""
+    return [*build_tables(scope), tested, claims_table(scope, judge(scope)), quality_table(scope)]
 
 
 def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:

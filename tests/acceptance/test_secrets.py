@@ -63,6 +63,7 @@ def files_with_the_marker(folder):
         ["retry", "--failed"],
         ["cancel", "--all"],
         ["doctor"],
+        ["export"],
         ["metrics"],
         ["db", "check"],
         ["db", "upgrade"],

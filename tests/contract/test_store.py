@@ -139,6 +139,8 @@ def test_a_resumed_attempt_keeps_the_history_before_it(store):
     store.start_attempt(second, reached=[replace(EPOCH, epoch=1), replace(EPOCH, epoch=2)])
     store.record_epoch(second, replace(EPOCH, epoch=3, val_loss=3.0))
     assert [(r.epoch, r.val_loss) for r in store.histories([1])[1]] == [(1, 1.0), (2, 1.0), (3, 3.0)]
+    recorded = [(r.attempt, r.record.epoch, r.counted) for r in store.recorded_epochs([1])]
+    assert recorded == [(1, 1, True), (1, 2, True), (1, 3, False), (2, 3, True)]
 
 
 def test_history_that_only_a_checkpoint_kept_is_written_by_the_attempt_that_resumes_it(store):
