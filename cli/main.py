@@ -15,6 +15,7 @@ from cli import (
     doctor,
     down,
     export,
+    gc,
     init,
     metrics,
     plan,
@@ -80,6 +81,7 @@ app.command()(down.down)
 app.command()(init.init)
 app.command()(doctor.doctor)
 app.command()(export.export)
+app.command()(gc.gc)
 app.command()(schema.schema)
 app.add_typer(config.app, name="config")
 app.add_typer(database.app, name="db")

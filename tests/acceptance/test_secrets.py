@@ -64,6 +64,7 @@ def files_with_the_marker(folder):
         ["cancel", "--all"],
         ["doctor"],
         ["export"],
+        ["gc", "--yes"],
         ["metrics"],
         ["db", "check"],
         ["db", "upgrade"],
