@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli._completion import complete_job, complete_submission, complete_variant
 from cli._streams import abandon
 from cli._umask import as_the_user_writes
 from db.errors import ConfigError
@@ -24,7 +25,12 @@ _MOST = 2**31 - 1  # what an id, or a priority, may be in any database
 All = Annotated[bool, typer.Option("--all", help="Every variant and every tuning config of the suite.")]
 Variants = Annotated[
     list[str] | None,
-    typer.Option("--variant", metavar="NAME", help="A variant, a sweep or one of its points; may be repeated."),
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        help="A variant, a sweep or one of its points; may be repeated.",
+        autocompletion=complete_variant,
+    ),
 ]
 SuiteName = Annotated[
     str, typer.Option("--suite", metavar="FILE", help="A suite file, or the name of a built-in suite.")
@@ -92,6 +98,7 @@ Submission = Annotated[
         metavar="ID",
         min=1,
         max=_MOST,
+        autocompletion=complete_submission,
         help="Only this submission's jobs; `bench submit` and `bench status` print the numbers.",
     ),
 ]
@@ -102,6 +109,7 @@ Reported = Annotated[
         metavar="ID",
         min=1,
         max=_MOST,
+        autocompletion=complete_submission,
         help="Report the suite, data and protocol of this submission, with all submissions that share them; "
         "`bench submit` and `bench status` print the numbers. Default: the newest one.",
     ),
@@ -110,7 +118,9 @@ Reported = Annotated[
 NoGraph = Annotated[
     bool, typer.Option("--no-graph", help="On CUDA: train step by step, without a captured graph of the step.")
 ]
-Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, hidden=True)]
+Jobs = Annotated[
+    list[int] | None, typer.Argument(metavar="JOB", min=1, max=_MOST, hidden=True, autocompletion=complete_job)
+]
 
 
 def say(*words: object) -> None:

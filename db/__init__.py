@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import ColumnElement
 
     from db.records import Health, Upgraded
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = [
     "backup_store",
     "check_store",
+    "glance_jobs",
+    "glance_submissions",
     "open_store",
     "shared_disk",
     "upgrade_store",
@@ -51,3 +55,17 @@ def shared_disk(path: Path) -> str:
     from db import _places
 
     return _places.shared_disk(path)
+
+
+def glance_jobs(url: str, states: "Iterable[str]") -> list[tuple[str, str]]:
+    """See `db._glance.glance_jobs`."""
+    from db import _glance
+
+    return _glance.glance_jobs(url, states)
+
+
+def glance_submissions(url: str) -> list[tuple[str, str]]:
+    """See `db._glance.glance_submissions`."""
+    from db import _glance
+
+    return _glance.glance_submissions(url)
