@@ -138,12 +138,6 @@ def test_cards_that_this_pytorch_cannot_use_are_an_error(home, monkeypatch):
     assert found_of("device") == [("ok", "")]
 
 
-def test_what_pytorch_is_built_for_is_told_without_loading_it():
-    import torch
-
-    assert doctor._cuda_of_torch() == torch.version.cuda
-
-
 def test_jobs_that_no_worker_takes_and_variables_that_are_no_settings_are_warnings(home, monkeypatch):
     with closing(open_store(f"sqlite:///{home / 'bench.db'}")) as store:
         store.submit(submission(), [new_job(1)])

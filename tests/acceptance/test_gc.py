@@ -126,7 +126,7 @@ def on_a_terminal(*words, cwd, types):
     return said.decode()
 
 
-@pytest.mark.parametrize("answer", ["y\n", "n\n", "\n", "\x04"], ids=["y", "n", "enter", "Ctrl-D"])
+@pytest.mark.parametrize("answer", ["y\n", "\n", "\x04"], ids=["y", "enter", "Ctrl-D"])
 def test_on_a_terminal_it_asks_first(bench_home, tmp_path, job, answer):
     done = job(1, "done")
     said = on_a_terminal("gc", cwd=tmp_path, types=answer)

@@ -3,6 +3,7 @@
 import threading
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from records import EPOCH, new_job, predictions, result, submission
@@ -151,6 +152,15 @@ def test_history_that_only_a_checkpoint_kept_is_written_by_the_attempt_that_resu
     reached = [replace(EPOCH, epoch=epoch) for epoch in (1, 2, 3)]
     store.start_attempt(claim(store), reached=reached)
     assert store.histories([1])[1] == reached
+
+
+def test_the_store_tells_the_moment_by_the_clock_that_leases_go_by(store, clock):
+    assert store.now().timestamp() == clock.now
+
+
+def test_a_stores_own_clock_is_in_utc(store_url):
+    with closing(open_store(store_url, create=True)) as own:
+        assert abs((own.now() - datetime.now(UTC)).total_seconds()) < 5
 
 
 def test_a_job_that_kills_its_workers_is_given_up(store, clock):
