@@ -8,7 +8,8 @@ import typer
 _Choices = list[tuple[str, str]]  # what may be typed, and words about it that some shells show
 
 _STATES = {"cancel": ("queued", "running"), "retry": ("failed", "cancelled")}
-"""Of the jobs that a command has something to do with; records are not loaded for it."""
+"""Of the jobs that these commands have something to do with; records are not loaded for it."""
+_EVERY_STATE = ("queued", "running", "done", "failed", "cancelled")
 
 
 def complete_variant(ctx: typer.Context, incomplete: str) -> _Choices:
@@ -20,7 +21,7 @@ def complete_job(ctx: typer.Context, incomplete: str) -> _Choices:
     """Jobs of a SQLite store that the command may be given."""
     from db import glance_jobs
 
-    return _beginning(incomplete, lambda: glance_jobs(_database(), _STATES[str(ctx.info_name)]))
+    return _beginning(incomplete, lambda: glance_jobs(_database(), _STATES.get(str(ctx.info_name), _EVERY_STATE)))
 
 
 def complete_submission(incomplete: str) -> _Choices:
