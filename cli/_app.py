@@ -26,14 +26,22 @@ COMMANDS = {
     "cancel": "Cancel jobs.",
     "metrics": "Print metrics for Prometheus once.",
     "down": "Stop the embedded broker.",
+    "init": "Write a commented suite to begin with.",
+    "doctor": "Say whether all that bench needs is in order.",
+    "export": "Give all that the store holds to other programs.",
+    "gc": "List what is of no more use, and remove it.",
+    "schema": "Print the formats of --json, for machines.",
+    "config": "Show the settings in force.",
     "db": "Check, copy and upgrade the store.",
 }
 """In the order of the help, with the first sentence of each one's own."""
+_MODULES = {"db": "database"}  # of those that are not named after their command
 
 EPILOG = (
     "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop, or `report --fail-on` or `compare` "
-    "found what they look for, or a question was answered with no; 2 wrong usage, setting, suite or data; 3 broker or "
-    "store unreachable; 75 start this worker again; 130 Ctrl-C; 128 + signal: a worker's second one. "
+    "found what they look for, or `doctor` an error, or `gc` could not remove something, or a question was answered "
+    "with no; 2 wrong usage, setting, suite or data; 3 broker or store unreachable; 75 start this worker again; "
+    "130 Ctrl-C; 128 + signal: a worker's second one. "
     "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "
@@ -73,12 +81,11 @@ class _Later(TyperCommand):
 
 def real(name: str) -> Any:
     """The command as Typer makes it of its module in this room."""
-    if name == "db":
-        from cli import database
-
-        return get_command(database.app)
+    module = import_module(f"cli.{_MODULES.get(name, name)}")
+    if hasattr(module, "app"):  # commands of its own
+        return get_command(module.app)
     own = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
-    own.command(name)(getattr(import_module(f"cli.{name}"), name))
+    own.command(name)(getattr(module, name))
     return get_command(own)
 
 

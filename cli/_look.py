@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli import _talk as talk
+from cli._schemas import numbered
 from db.errors import BrokerError, NoStoreError
 
 if TYPE_CHECKING:
@@ -182,4 +183,5 @@ def _as_dict(seen: Seen) -> dict[str, Any]:
 
     counts = {str(state): sum(job.state is state for job in seen.jobs) for state in JobState}
     left = span_list(seen.durations.all_left(seen.jobs).whole)
-    return {"counts": counts, "time_left_s": left, "jobs": [job_dict(job, seen.durations) for job in seen.jobs]}
+    jobs = [job_dict(job, seen.durations) for job in seen.jobs]
+    return numbered("status", counts=counts, time_left_s=left, jobs=jobs)

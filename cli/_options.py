@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli._completion import complete_job, complete_submission, complete_variant
 from cli._talk import MOST
 from cli._talk import number as number
 from cli._talk import opened as opened
@@ -28,7 +29,12 @@ _ASKED_ABOVE = 100  # jobs
 All = Annotated[bool, typer.Option("--all", help="Every variant and every tuning config of the suite.")]
 Variants = Annotated[
     list[str] | None,
-    typer.Option("--variant", metavar="NAME", help="A variant, a sweep or one of its points; may be repeated."),
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        help="A variant, a sweep or one of its points; may be repeated.",
+        autocompletion=complete_variant,
+    ),
 ]
 SuiteName = Annotated[
     str, typer.Option("--suite", metavar="FILE", help="A suite file, or the name of a built-in suite.")
@@ -94,6 +100,7 @@ Submission = Annotated[
         metavar="ID",
         min=1,
         max=MOST,
+        autocompletion=complete_submission,
         help="Only this submission's jobs; `bench submit` and `bench status` print the numbers.",
     ),
 ]
@@ -104,6 +111,7 @@ Reported = Annotated[
         metavar="ID",
         min=1,
         max=MOST,
+        autocompletion=complete_submission,
         help="Report the suite, data and protocol of this submission, with all submissions that share them; "
         "`bench submit` and `bench status` print the numbers. Default: the newest one.",
     ),
@@ -112,7 +120,9 @@ Reported = Annotated[
 NoGraph = Annotated[
     bool, typer.Option("--no-graph", help="On CUDA: train step by step, without a captured graph of the step.")
 ]
-Jobs = Annotated[list[int] | None, typer.Argument(metavar="JOB", min=1, max=MOST, hidden=True)]
+Jobs = Annotated[
+    list[int] | None, typer.Argument(metavar="JOB", min=1, max=MOST, hidden=True, autocompletion=complete_job)
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more than 100 jobs change.")]
 
 
@@ -123,13 +133,22 @@ def make_sure(count: int, what: str, *, yes: bool) -> None:
     """
     if yes or count <= _ASKED_ABOVE:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not somebody_is_there():
         raise ConfigError(f"{count} jobs would be {what}: more than {_ASKED_ABOVE} need a yes", fix="add --yes")
-    sys.stderr.write(f"{count} jobs will be {what}. Go on? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not is_agreed(f"{count} jobs will be {what}. Go on?"):
         say("Nothing was changed.")
         raise typer.Exit(1)
+
+
+def somebody_is_there() -> bool:
+    """Whether a question would be seen and could be answered."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def is_agreed(question: str) -> bool:
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def out_folder(given: Path | None) -> Path:

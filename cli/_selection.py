@@ -13,20 +13,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli._completion import complete_state, complete_submitted
 from db.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
-    from db.records import Job, Result
+    from db.records import Job, Result, Submission
     from db.store import Store
 
 Variants = Annotated[
     list[str] | None,
-    typer.Option("--variant", metavar="NAME", help="Jobs of this variant, sweep or point of one; may be repeated."),
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        help="Jobs of this variant, sweep or point of one; may be repeated.",
+        autocompletion=complete_submitted,
+    ),
 ]
 States = Annotated[
     list[str] | None,
     typer.Option(
-        "--state", metavar="STATE", help="Jobs that are queued, running, done, failed or cancelled; may be repeated."
+        "--state",
+        metavar="STATE",
+        help="Jobs that are queued, running, done, failed or cancelled; may be repeated.",
+        autocompletion=complete_state,
     ),
 ]
 Wheres = Annotated[
@@ -292,15 +301,21 @@ def _labels(store: "Store", names: Iterable[str], submission: int | None) -> set
     """Labels that names of variants, sweeps or their points mean in the submission, or in any. Raises NotFoundError."""
     import difflib
 
-    meant: dict[str, set[str]] = {}
-    for one in store.submissions() if submission is None else [store.submission(submission)]:
-        for label in one.variants:
-            meant.setdefault(label, set()).add(label)
-        for name, sweep in one.layout.get("sweeps", {}).items():
-            meant.setdefault(name, set()).update(sweep["points"])
+    meant = meanings(store.submissions() if submission is None else [store.submission(submission)])
     for name in names:
         if name not in meant:
             close = difflib.get_close_matches(name, meant)
             fix = f"did you mean {' or '.join(close)}?" if close else f"choose among {', '.join(meant) or '(none)'}"
             raise NotFoundError(f"no variant {name!r} was submitted", fix=fix)
     return set().union(*(meant[name] for name in names))
+
+
+def meanings(submissions: "Iterable[Submission]") -> dict[str, set[str]]:
+    """Names of variants, sweeps and their points, each with the labels that it means in any of these submissions."""
+    meant: dict[str, set[str]] = {}
+    for one in submissions:
+        for label in one.variants:
+            meant.setdefault(label, set()).add(label)
+        for name, sweep in one.layout.get("sweeps", {}).items():
+            meant.setdefault(name, set()).update(sweep["points"])
+    return meant

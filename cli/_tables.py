@@ -70,7 +70,7 @@ def table(
     head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Container[int] = (), shrinks: int = 0
 ) -> Table:
     """Of anything that has a word for itself; a line break or a control code in it is only shown."""
-    shown = tuple(tuple(_unbroken(str(cell)) for cell in row) for row in rows)
+    shown = tuple(tuple(unbroken(str(cell)) for cell in row) for row in rows)
     return Table(head=tuple(head), rows=shown, right=right, shrinks=shrinks)
 
 
@@ -113,7 +113,8 @@ def _lines(text: str) -> list[str]:
     return [line.rstrip() for line in text.translate(_DROPPED).splitlines()] or [""]
 
 
-def _unbroken(text: str) -> str:
+def unbroken(text: str) -> str:
+    """On one line: a line break or a control code in it is only shown."""
     return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import _options as options
+from cli._schemas import numbered
 
 
 def compare(
@@ -24,7 +25,7 @@ def compare(
 
     store = options.opened(options.settings(), create=False)
     text, rows = compare_with(store, against, submission_id=submission)
-    options.put(json.dumps(rows, indent=2) if as_json else text)
+    options.put(json.dumps(numbered("compare", rows=rows), indent=2) if as_json else text)
     single = [row["variant"] for row in rows if row["verdict"].endswith("in one run")]
     if single:
         options.say(f"one seed on a side says nothing of the variant: {', '.join(single)}; train several")

@@ -9,14 +9,12 @@ import typer
 
 from cli import _options as options
 from cli import _selection as select
+from cli._schemas import numbered
 
 if TYPE_CHECKING:
     from cli._tables import Part, Table
     from db.records import Job
     from report.differences import Difference, Differences, Tested
-
-SCHEMA = 1
-"""Of `bench diff --json`; raised when a key goes or means something else."""
 
 
 def diff(
@@ -49,15 +47,15 @@ def _as_dict(found: "Differences", everything: bool) -> dict[str, Any]:
     tested = asdict(found.tested) if found.tested else None
     if tested and not everything:
         tested["flips"] = [one for one in tested["flips"] if one["only_ours"] or one["only_theirs"]]
-    return {
-        "schema": SCHEMA,
-        "jobs": [_job_dict(found.ours), _job_dict(found.theirs)],
-        "differences": [asdict(one) for one in told],
-        "equal": sum(one.equal for one in found.values),
-        "missing": list(found.missing),
-        "tested": tested,
-        "not_tested": found.why or None,
-    }
+    return numbered(
+        "diff",
+        jobs=[_job_dict(found.ours), _job_dict(found.theirs)],
+        differences=[asdict(one) for one in told],
+        equal=sum(one.equal for one in found.values),
+        missing=list(found.missing),
+        tested=tested,
+        not_tested=found.why or None,
+    )
 
 
 def _job_dict(job: "Job") -> dict[str, Any]:

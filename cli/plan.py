@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from cli import _options as options
+from cli._schemas import numbered
 from cli._tables import Table, table
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def plan(
         [one.span for one in estimates if one is not None], unknown=sum(one is None for one in estimates)
     )
     if as_json:
-        options.put(json.dumps({"time_left_s": span_list(left.whole), "jobs": rows}, indent=2))
+        options.put(json.dumps(numbered("plan", time_left_s=span_list(left.whole), jobs=rows), indent=2))
         return
     options.show([_table(rows)])
     new = sum(row["state"] == "new" for row in rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import _options as options
 from cli import _selection as select
+from cli._schemas import numbered
 from db.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from db.records import Job
     from db.store import Store
     from scheduler.settings import Settings
-
-SCHEMA = 1
-"""Of `bench show --json`; raised when a key goes or means something else."""
 
 
 def show(
@@ -42,7 +40,7 @@ def show(
     with store.one_moment():
         known = _known(store, chosen.jobs(store), here)
     if as_json:
-        told = {"schema": SCHEMA, "jobs": [_as_dict(one) for one in known]}
+        told = numbered("show", jobs=[_as_dict(one) for one in known])
         options.put(json.dumps(told, indent=2, default=datetime.isoformat))
     elif not known:
         options.say("no job meets all of that; `bench status` lists them")

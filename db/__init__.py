@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from db.records import Health, Upgraded
     from db.store import Store
 
-__all__ = ["backup_store", "check_store", "open_store", "upgrade_store"]
+__all__ = [
+    "backup_store",
+    "check_store",
+    "open_store",
+    "shared_disk",
+    "upgrade_store",
+]
 
 
 def open_store(url: str, *, create: bool = False, clock: "ColumnElement[float] | None" = None) -> "Store":
@@ -38,3 +44,10 @@ def check_store(url: str) -> "tuple[str, Health]":
     from db import store
 
     return store.check_store(url)
+
+
+def shared_disk(path: Path) -> str:
+    """See `db._places.shared_disk`."""
+    from db import _places
+
+    return _places.shared_disk(path)

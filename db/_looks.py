@@ -1,4 +1,6 @@
-"""What `bench status` asks, in SQL as text: the store and a glance without SQLAlchemy read the same, by these methods.
+"""What `bench status` and a shell's completion ask, in SQL as text.
+
+The store and a glance without SQLAlchemy read the same, by these methods.
 
 SQLAlchemy takes longer to load than all of this takes to read. The text is for both databases.
 """
@@ -53,6 +55,12 @@ class Looks:
         parts = (self._rows(f"{sql} WHERE id IN ({_listed(part)}) ORDER BY id") for part in _parts(ids))
         with self.one_moment():
             return [_job(row, decoded) for rows in parts for row in rows]
+
+    def newest_jobs(self, states: Iterable[JobState], limit: int) -> list[Job]:
+        """So many of those in these states, the newest first."""
+        wanted, decoded = ", ".join(f"'{state.value}'" for state in states), _Decoder()
+        sql = f"SELECT {_names(Job)} FROM jobs WHERE state IN ({wanted}) ORDER BY id DESC LIMIT {limit:d}"  # noqa: S608
+        return [_job(row, decoded) for row in self._rows(sql)]
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state, zero included."""

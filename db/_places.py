@@ -15,14 +15,20 @@ def refuse_network_disk(path: Path) -> None:
 
     In WAL mode SQLite's readers and writers share memory, which no two machines have: the file would be damaged.
     """
-    kind = _kind_of_disk(path)
-    name = kind.lower()
-    over_fuse = name.startswith("fuse.") and name.removeprefix("fuse.").startswith(_OVER_FUSE)
-    if name.startswith(_NETWORK) or over_fuse:
+    kind = shared_disk(path)
+    if kind:
         fix = (
             "set BENCH_HOME to a folder on a local disk, or BENCH_DATABASE_URL to a Postgres, which machines can share"
         )
         raise StoreError(f"the store {path} would be on a network disk ({kind}), where SQLite is not safe", fix=fix)
+
+
+def shared_disk(path: Path) -> str:
+    """The type of the network file system that the path is, or would be, on; empty for a disk of this machine."""
+    kind = _kind_of_disk(path)
+    name = kind.lower()
+    over_fuse = name.startswith("fuse.") and name.removeprefix("fuse.").startswith(_OVER_FUSE)
+    return kind if name.startswith(_NETWORK) or over_fuse else ""
 
 
 def _kind_of_disk(path: Path) -> str:

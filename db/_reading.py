@@ -3,6 +3,7 @@
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Text, cast, func, select
@@ -20,6 +21,7 @@ from db.records import (
     Event,
     JobState,
     Predictions,
+    RecordedEpoch,
     Result,
     Scores,
     Weights,
@@ -48,6 +50,10 @@ class Reading(Database, Looks):
     def _now(self) -> float:
         with self._reading() as connection:
             return float(connection.execute(select(self.clock)).scalar_one())
+
+    def now(self) -> datetime:
+        """By the clock that leases go by: the database's."""
+        return datetime.fromtimestamp(self._now(), UTC)
 
     def labelled(self, labels: Iterable[str], submission_id: int | None = None) -> set[int]:
         """Ids of the jobs that this submission, or any, asked for under one of these labels."""
@@ -97,13 +103,34 @@ class Reading(Database, Looks):
         A resumed attempt begins after the epochs of its checkpoint: those are taken from the attempts before it.
         """
         wanted = list(job_ids)
+        rows, _ = self._epochs(wanted)
+        return {job_id: _lineage(tries, rows) for job_id, tries in self.attempts(wanted).items()}
+
+    def recorded_epochs(self, job_ids: Iterable[int]) -> list[RecordedEpoch]:
+        """Every epoch of every attempt, by job, attempt and epoch."""
+        wanted = sorted(set(job_ids))
+        rows, moments = self._epochs(wanted)
+        found = []
+        for job_id, tries in self.attempts(wanted).items():
+            counted = {id(record) for record in _lineage(tries, rows)}
+            found += [
+                RecordedEpoch(job_id=job_id, attempt=one.number, at=at, counted=id(record) in counted, record=record)
+                for one in tries
+                for record, at in zip(rows[one.id].values(), moments[one.id], strict=True)
+            ]
+        return found
+
+    def _epochs(self, job_ids: Iterable[int]) -> tuple[dict[int, dict[int, EpochRecord]], dict[int, list[datetime]]]:
+        """Of each attempt its rows by epoch, in order, and the moments at which they were written."""
         rows: dict[int, dict[int, EpochRecord]] = defaultdict(dict)
-        query = select(*(epochs.c[name] for name in _EPOCH_FIELDS), epochs.c.attempt_id, attempts.c.job_id)
-        query = query.join(attempts, attempts.c.id == epochs.c.attempt_id).order_by(epochs.c.epoch)
-        for row in self._for_ids(query, attempts.c.job_id, wanted):
+        moments: dict[int, list[datetime]] = defaultdict(list)
+        columns = (*(epochs.c[name] for name in _EPOCH_FIELDS), epochs.c.attempt_id, epochs.c.recorded_at)
+        query = select(*columns, attempts.c.job_id).join(attempts, attempts.c.id == epochs.c.attempt_id)
+        for row in self._for_ids(query.order_by(epochs.c.epoch), attempts.c.job_id, job_ids):
             values = row._mapping
             rows[row.attempt_id][row.epoch] = EpochRecord(**{name: values[name] for name in _EPOCH_FIELDS})
-        return {job_id: _lineage(tries, rows) for job_id, tries in self.attempts(wanted).items()}
+            moments[row.attempt_id].append(row.recorded_at)
+        return rows, moments
 
     def results(self, job_ids: Iterable[int]) -> dict[int, Result]:
         """Results of those jobs that are done."""
@@ -126,6 +153,11 @@ class Reading(Database, Looks):
         except (ValueError, zlib.error) as error:
             fix = "bring the store back from a backup"
             raise StoreError(f"the predictions of job {job_id} are damaged: {error}", fix=fix) from error
+
+    def most_classes(self, job_ids: Iterable[int]) -> int:
+        """Of the predictions of these jobs; 0 where there are none."""
+        query = select(predictions.c.classes)
+        return max((row.classes for row in self._for_ids(query, predictions.c.job_id, job_ids)), default=0)
 
     def dataset(self, name: str, fingerprint: str | None = None, *, split: str | None = None) -> Dataset | None:
         """What is known of the data set, the newest record first; None before a worker has loaded it."""

@@ -220,6 +220,17 @@ class EpochRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEpoch:
+    """One row of any attempt; `counted`: it led to the job's present state, and no later attempt has replaced it."""
+
+    job_id: int
+    attempt: int
+    at: datetime
+    counted: bool
+    record: EpochRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
     """The test set as one network saw it: `labels` (N,) int64 true classes, `probabilities` (N, C) float32."""
 

@@ -183,7 +183,7 @@ def _start(settings: Settings) -> None:
     _private(settings.socket.parent)
     _refuse_foreign(settings.socket.parent)
     (folder / "closed").unlink(missing_ok=True)  # of a server that was killed
-    binary = _binary()
+    binary = find_server()
     command = [
         *(binary, "--port", "0", "--unixsocket", str(settings.socket), "--unixsocketperm", "700"),
         *("--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
@@ -227,7 +227,8 @@ def _start_guard(settings: Settings) -> None:
     )
 
 
-def _binary() -> str:
+def find_server() -> str:
+    """The program that an embedded broker is. Raises BrokerError where there is none."""
     own = os.environ.get("BENCH_VALKEY_SERVER")
     if own:
         return own

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from db.errors import ConfigError
@@ -15,7 +15,9 @@ from scheduler.urls import check_broker_url
 
 _SOCKET_LIMIT = 100  # bytes of a Unix socket's path; the system's limit is 104 or 108
 _SHORT = Path("/tmp")  # noqa: S108 - who owns the folder below it, and who may write there, is checked before use
+_OTHER_VARIABLES = ("debug", "device", "metrics", "valkey_server")  # of bench, but no settings
 _BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
+Origin: TypeAlias = Literal["flag", "environment", "bench.toml", "default"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,26 +146,56 @@ _CHECKS: Mapping[str, Check] = {
 
 def load_settings(**flags: Any) -> Settings:
     """The settings in force; `flags` win over everything. Raises ConfigError naming the variable."""
-    given = {name: value for name, value in flags.items() if value is not None}
-    home = Path(given.get("home") or os.environ.get("BENCH_HOME") or ".bench")
-    toml = Path(os.path.expanduser(home)) / "bench.toml"  # noqa: PTH111 - one that it cannot expand is named below
-    variables = {name: f"BENCH_{name.upper()}" for name in _CHECKS}
-    told = {name: os.environ[variable] for name, variable in variables.items() if variable in os.environ}
-    said = {**(_read(toml) if toml.is_file() else {}), **told, **given}
+    toml, said = _said(flags)
     name = ""
     try:
         values = {}
-        for name in sorted(said, key=list(_CHECKS).index):
-            if said[name] != "":  # what is empty means the default
-                values[name] = _CHECKS[name](said[name])
+        for name, (value, _) in said.items():
+            values[name] = _CHECKS[name](value)
         found, name = Settings(**values), ""
         _check_together(found)
     except RefusedError as error:
         # without the value: it may hold a password
-        message = f"{variables[name]}: {error}" if name else str(error)
+        message = f"{_variable(name)}: {error}" if name else str(error)
         fix = error.fix or f"{name} takes {error.takes}"
         raise ConfigError(message, fix=f"{fix}; it is set in the environment or in {toml}") from error
     return found
+
+
+def origins(**flags: Any) -> dict[str, Origin]:
+    """Where each setting in force comes from; whether they are in order says `load_settings`."""
+    _, said = _said(flags)
+    return {name: said[name][1] if name in said else "default" for name in _CHECKS}
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment that begin like settings and are none; a name in lower case is none."""
+    known = {_variable(name) for name in (*_CHECKS, *_OTHER_VARIABLES)}
+    return sorted(
+        name
+        for name in os.environ
+        if name.lower().startswith("bench_") and not name.startswith("BENCH_TEST_") and name not in known
+    )
+
+
+def _said(flags: Mapping[str, Any]) -> tuple[Path, dict[str, tuple[Any, Origin]]]:
+    """The bench.toml of the home in force, which need not be there; and what was said of settings, and by whom.
+
+    Flags win over the environment, and that over the file. What is empty means the default, and is left out.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    home = Path(given.get("home") or os.environ.get("BENCH_HOME") or ".bench")
+    toml = Path(os.path.expanduser(home)) / "bench.toml"  # noqa: PTH111 - one that it cannot expand is named later
+    told = {name: os.environ[_variable(name)] for name in _CHECKS if _variable(name) in os.environ}
+    file = _read(toml) if toml.is_file() else {}
+    sources: tuple[tuple[Origin, Mapping[str, Any]], ...]
+    sources = (("bench.toml", file), ("environment", told), ("flag", given))
+    said = {name: (value, origin) for origin, values in sources for name, value in values.items()}
+    return toml, {name: said[name] for name in sorted(said, key=list(_CHECKS).index) if said[name][0] != ""}
+
+
+def _variable(name: str) -> str:
+    return f"BENCH_{name.upper()}"
 
 
 def _check_together(found: Settings) -> None:

@@ -41,6 +41,10 @@ class FakeNvml:
         assert handle in self._all()
         return handle
 
+    def nvmlSystemGetDriverVersion(self):
+        self._all()
+        return "570.1"
+
     def nvmlDeviceGetMemoryInfo(self, handle):
         assert handle in self._all()
         total, free = self.cards[handle]

@@ -12,15 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import fsspec
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from db.errors import ConfigError, StoreError
+from db.errors import StoreError
 from db.records import Artifact
 from scheduler.config import ENGINE_REVISION
-from scheduler.urls import scrubbed, shown
+from worker.artifacts import asked, in_short, is_local, opened
 from worker.snapshot import Snapshot
 
 _KEPT = 2
@@ -39,7 +38,7 @@ class Checkpoints:
     """
 
     def __init__(self, url: str, *, key: str, data: str = "", attempt: int = 1) -> None:
-        self._files, self._folder = _opened(url)
+        self._files, self._folder = opened(url)
         self._url = url
         self._head = {"key": key, "data": data, "engine": ENGINE_REVISION, "format": _FORMAT}
         self._attempt, self._number = attempt, 0
@@ -79,7 +78,7 @@ class Checkpoints:
             except Exception as error:  # a damaged file may fail in any way; the one before it is as good as none
                 if patient and isinstance(error, StoreError):
                     raise
-                warnings.append(f"checkpoint {Path(name).name} was passed over: {_in_short(error)}")
+                warnings.append(f"checkpoint {Path(name).name} was passed over: {in_short(error)}")
         if warnings:
             warnings.append("training starts from the beginning")
         return None, "; ".join(warnings)
@@ -96,14 +95,7 @@ class Checkpoints:
         return [self._artifact(name) for name in own[-1:]]
 
     def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
-        """What the file system answers; that there is no such file is an answer too. Raises StoreError without one."""
-        try:
-            return ask()
-        except (FileNotFoundError, MemoryError):
-            raise
-        except Exception as error:  # each file system has errors of its own
-            said = scrubbed(_in_short(error), self._url)
-            raise StoreError(f"the artifacts at {shown(self._url)} do not answer: {said}") from None
+        return asked(self._url, ask)
 
     def _artifact(self, name: str) -> Artifact:
         content = self._files.cat_file(name)
@@ -158,7 +150,7 @@ class Checkpoints:
             return []
 
     def _put(self, path: str, content: bytes) -> None:
-        if not _is_local(self._files):
+        if not is_local(self._files):
             self._files.pipe_file(path, content)  # object stores show a file only when it is whole
             return
         if _put_whole(path, content):
@@ -206,7 +198,7 @@ def clear_left_over(url: str, done_with: Callable[[list[str]], set[str]]) -> Non
 
     `done_with` says which of the keys, whose folders are below `url`, are of no more use.
     """
-    files, folder = _opened(url)
+    files, folder = opened(url)
     try:
         names = [Path(str(name)).name for name in files.ls(folder, detail=False)]
     except FileNotFoundError:
@@ -214,20 +206,6 @@ def clear_left_over(url: str, done_with: Callable[[list[str]], set[str]]) -> Non
     for key in sorted(done_with(names)):
         with suppress(FileNotFoundError):  # another process that begins has been quicker
             files.rm(f"{folder}/{key}", recursive=True)
-
-
-def _opened(url: str) -> tuple[Any, str]:
-    try:
-        files, folder = fsspec.core.url_to_fs(url)
-    except Exception as error:  # each file system has errors of its own; some show the URL that they were given
-        message = f"the artifacts at {shown(url)} cannot be opened: {type(error).__name__}: {scrubbed(str(error), url)}"
-        # not `from error`: the traceback that the store keeps would show it
-        raise ConfigError(message, fix="correct BENCH_ARTIFACTS_URL on this worker") from None
-    return files, folder
-
-
-def _in_short(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
 def _sum(tensors: dict[str, torch.Tensor], state: str) -> str:
@@ -246,10 +224,6 @@ def _sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_local(files: Any) -> bool:
-    return "file" in (files.protocol if isinstance(files.protocol, tuple | list) else (files.protocol,))
 
 
 def _attempt(name: str) -> int:

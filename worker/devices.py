@@ -60,6 +60,15 @@ def card_memory(uuid: str) -> CardMemory | None:
     return _ask_nvml(look, None)
 
 
+def driver() -> str | None:
+    """The version of NVIDIA's driver; None where there is none that answers."""
+
+    def look(nvml: Any) -> str | None:
+        return str(nvml.nvmlSystemGetDriverVersion())
+
+    return _ask_nvml(look, None)
+
+
 @contextmanager
 def energy_counter(card: str) -> Iterator[Callable[[], float | None]]:
     """Gives a look at a card's own counter: joules since its driver was loaded; None where nobody counts them.

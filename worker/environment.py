@@ -18,7 +18,7 @@ def environment(device: str) -> dict[str, Any]:
     cuda = torch.device(device).type == "cuda"
     return {
         "git": git_revision(Path(__file__).parent),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": versions(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "host": platform.node(),
@@ -30,6 +30,11 @@ def environment(device: str) -> dict[str, Any]:
         "cudnn": torch.backends.cudnn.version() if cuda else None,  # type: ignore[no-untyped-call] # torch has no types here
         "threads": torch.get_num_threads(),
     }
+
+
+def versions() -> dict[str, str | None]:
+    """Of the packages that decide what comes out; None for one that is not installed."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 @cache

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from command import on_a_terminal
 
+from cli._schemas import SCHEMAS
 from cli.main import main
 from db import open_store
 from db.records import Cause
@@ -218,10 +219,10 @@ def documented(command):
 
 def test_plan_gives_machines_the_documented_keys(queued, here):
     found = json.loads(here("plan", "--variant", "resnet", "--dataset", "digits", "--json").out)
-    assert [*found] == ["time_left_s", "jobs"]
+    assert [*found] == [*SCHEMAS["plan"].keys]
     assert (found["time_left_s"], found["jobs"][0]["time_left_s"], found["jobs"][0]["time_from"]) == (None, None, None)
     (job,) = found["jobs"]
-    assert [*job] == documented("plan")
+    assert [*job] == documented("plan") == [*SCHEMAS["plan"].within["jobs"]]
     assert (job["variant"], job["seed"], job["state"]) == ("resnet", 42, "queued")
     assert (job["dataset"], job["epochs"], job["learning_rate"]) == ("digits", 50, 0.1)
     heard = here("plan", "--variant", "resnet", *DIGITS)
@@ -233,7 +234,7 @@ def test_plan_gives_machines_the_documented_keys(queued, here):
 
 def test_status_gives_machines_the_documented_keys_and_narrows_to_a_submission(queued, tmp_path):
     everything = status(tmp_path)
-    assert [*everything] == ["counts", "time_left_s", "jobs"]
+    assert [*everything] == ["schema", "counts", "time_left_s", "jobs"]
     assert everything["time_left_s"] is None
     assert everything["counts"] == {"queued": 13, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
     second = json.loads(bench("status", "--json", "--submission", "2", cwd=tmp_path).stdout)

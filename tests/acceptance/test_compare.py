@@ -7,6 +7,7 @@ import pytest
 from command import bench
 from filled_store import filled, hits_of, layout_with_figures
 
+from cli._schemas import SCHEMAS
 from report.statistics import difference, holm
 
 
@@ -32,7 +33,12 @@ def compare(home, saved, *words, code=0):
 
 def test_a_variant_that_became_worse_ends_it_with_1_and_is_named(homes):
     _, after, saved, hits, now = homes
-    rows = json.loads(compare(after, saved, "--json", code=1).stdout)
+    found = json.loads(compare(after, saved, "--json", code=1).stdout)
+    rows = found["rows"]
+    assert (tuple(found), {tuple(row) for row in rows}) == (
+        SCHEMAS["compare"].keys,
+        {SCHEMAS["compare"].within["rows"]},
+    )
     assert [row["variant"] for row in rows][:3] == ["baseline", "batchnorm", "both"]
     found = [difference(now[label], hits[label]) for label in ("baseline", "batchnorm", "both")]
     assert [row["difference"] for row in rows[:3]] == pytest.approx([one.value for one in found])
@@ -46,7 +52,7 @@ def test_a_variant_that_became_worse_ends_it_with_1_and_is_named(homes):
 
 def test_p_values_are_adjusted_for_all_rows_and_the_same_jobs_are_one(homes):
     _, after, saved, hits, now = homes
-    rows = json.loads(compare(after, saved, "--json", code=1).stdout)
+    rows = json.loads(compare(after, saved, "--json", code=1).stdout)["rows"]
     assert [row["variant"] for row in rows] == [*hits]  # the sweeps' points that are the baseline are not told again
     p_values = [difference(now[label], hits[label]).p_value() for label in hits]
     assert [row["p_holm"] for row in rows] == pytest.approx(holm(p_values))
@@ -54,7 +60,7 @@ def test_p_values_are_adjusted_for_all_rows_and_the_same_jobs_are_one(homes):
 
 def test_the_same_results_are_no_change(homes):
     before, _, saved, _, _ = homes
-    rows = json.loads(compare(before, saved, "--json").stdout)
+    rows = json.loads(compare(before, saved, "--json").stdout)["rows"]
     assert {row["verdict"] for row in rows} == {"the same trainings"}
     assert [row["variant"] for row in rows] == ["baseline", "batchnorm", "both"]
 
@@ -63,7 +69,7 @@ def test_a_variant_that_has_no_result_any_more_ends_it_with_1_and_a_new_one_does
     _, _, saved, _, _ = homes
     home_with(tmp_path, {"baseline": 0.5, "dropout": 0.5})
     done = compare(tmp_path, saved, "--json", code=1)
-    words = {row["variant"]: (row["verdict"], row["n"], row["n_saved"]) for row in json.loads(done.stdout)}
+    words = {row["variant"]: (row["verdict"], row["n"], row["n_saved"]) for row in json.loads(done.stdout)["rows"]}
     assert words["dropout"] == ("new", 5, 0)
     assert words["batchnorm"] == ("missing", 0, 5)
     assert done.stderr == "worse or missing: batchnorm, both\n"
@@ -137,7 +143,7 @@ def test_a_single_run_that_is_worse_is_told_and_ends_nothing(tmp_path):
         home_with(home, {"baseline": level}, seeds=(seed,))
     bench("report", "--out", str(before / "out"), cwd=before, BENCH_HOME=str(before))
     done = compare(after, before / "out" / "report.json", "--json")
-    (row,) = json.loads(done.stdout)
+    (row,) = json.loads(done.stdout)["rows"]
     assert row["verdict"] == "worse in one run"
     assert done.stderr == "one seed on a side says nothing of the variant: baseline; train several\n"
 

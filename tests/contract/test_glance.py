@@ -15,6 +15,7 @@ from db.records import JobState
 READINGS = {
     "jobs": lambda store: store.jobs(),
     "jobs by id": lambda store: store.jobs([2, 3, 99]),
+    "newest jobs": lambda store: store.newest_jobs([JobState.QUEUED, JobState.FAILED], 3),
     "counts": lambda store: store.counts(),
     "submissions": lambda store: store.submissions(),
     "newest submission": lambda store: store.submissions(newest=1),

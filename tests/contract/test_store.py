@@ -3,6 +3,7 @@
 import threading
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from records import EPOCH, new_job, predictions, result, submission
@@ -171,6 +172,8 @@ def test_a_resumed_attempt_keeps_the_history_before_it(store):
     store.start_attempt(second, reached=[replace(EPOCH, epoch=1), replace(EPOCH, epoch=2)])
     store.record_epoch(second, replace(EPOCH, epoch=3, val_loss=3.0))
     assert [(r.epoch, r.val_loss) for r in store.histories([1])[1]] == [(1, 1.0), (2, 1.0), (3, 3.0)]
+    recorded = [(r.attempt, r.record.epoch, r.counted) for r in store.recorded_epochs([1])]
+    assert recorded == [(1, 1, True), (1, 2, True), (1, 3, False), (2, 3, True)]
 
 
 def test_history_that_only_a_checkpoint_kept_is_written_by_the_attempt_that_resumes_it(store):
@@ -181,6 +184,15 @@ def test_history_that_only_a_checkpoint_kept_is_written_by_the_attempt_that_resu
     reached = [replace(EPOCH, epoch=epoch) for epoch in (1, 2, 3)]
     store.start_attempt(claim(store), reached=reached)
     assert store.histories([1])[1] == reached
+
+
+def test_the_store_tells_the_moment_by_the_clock_that_leases_go_by(store, clock):
+    assert store.now().timestamp() == clock.now
+
+
+def test_a_stores_own_clock_is_in_utc(store_url):
+    with closing(open_store(store_url, create=True)) as own:
+        assert abs((own.now() - datetime.now(UTC)).total_seconds()) < 5
 
 
 def test_a_job_that_kills_its_workers_is_given_up(store, clock):

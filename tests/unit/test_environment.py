@@ -8,6 +8,7 @@ from importlib import metadata
 import pytest
 import torch
 
+from worker import doctor
 from worker import environment as made_with
 from worker.environment import PACKAGES, environment, git_revision
 
@@ -81,3 +82,7 @@ def test_a_result_carries_revision_packages_host_and_device(checkout, monkeypatc
     assert (seen["python"], seen["host"]) == (platform.python_version(), platform.node())
     assert (seen["device"], seen["cuda"], seen["threads"]) == ("cpu", None, torch.get_num_threads())
     assert seen["device_name"] == seen["cpu"] != ""
+
+
+def test_what_pytorch_is_built_for_is_read_from_its_file():
+    assert doctor._cuda_of_torch() == torch.version.cuda

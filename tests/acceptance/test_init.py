@@ -1,0 +1,85 @@
+"""`bench init`: a suite to begin with, which runs as it is."""
+
+import json
+import re
+import tomllib
+
+import pytest
+from command import bench
+
+from scheduler.starter import write_starter
+from scheduler.suite import load_suite
+
+
+@pytest.fixture
+def suite(tmp_path):
+    write_starter(tmp_path / "bench-suite.toml")
+    return tmp_path / "bench-suite.toml"
+
+
+def with_all_that_is_commented_out(text):
+    """Without the mark before each line that is TOML: a field, a table's head, or a field of a table."""
+    lines = [re.sub(r"^# (?=\w+ = |\[)", "", line) for line in text.splitlines()]
+    return "\n".join(line for line in lines if not line.startswith("list = "))  # beside grid it excludes
+
+
+def test_the_suite_that_init_writes_trains_offline_as_it_is(bench_home, tmp_path):
+    assert bench("init", cwd=tmp_path).stdout == "Suite: bench-suite.toml\n"
+    # every config, with the least of the training that proves it, and without figures, which take the longest
+    bench("submit", "--all", "--suite", "bench-suite.toml", "--seed", "42", "--epochs", "1", cwd=tmp_path)
+    bench("worker", "--drain", "--device", "cpu", cwd=tmp_path)
+    jobs = json.loads(bench("status", "--json", cwd=tmp_path).stdout)["jobs"]
+    assert [(job["variant"], job["state"]) for job in jobs] == [
+        ("small", "done"),
+        ("normalised", "done"),
+        ("width=32", "done"),
+    ]
+
+
+def test_its_sweep_and_its_claims_are_of_its_own_variants(suite):
+    found = load_suite(str(suite))
+    assert [*found.variants] == ["small", "normalised", "width=16", "width=32"]
+    assert (found.name, found.dataset, len(found.claims)) == ("bench-suite", "digits", 2)
+    assert found.variants["width=16"].config == found.variants["small"].config
+
+
+def test_each_table_of_a_suite_is_explained(suite):
+    for place in (
+        "claims",
+        "[suite]",
+        "[defaults]",
+        "[variants.",
+        "[sweeps.",
+        "[[tables]]",
+        "[[figures]]",
+        "[reference]",
+    ):
+        assert re.search(rf"^#.*{re.escape(place)}|^# .*\n{re.escape(place)}", suite.read_text(), re.MULTILINE), place
+
+
+def test_what_it_has_commented_out_is_right_too(suite):
+    text = with_all_that_is_commented_out(suite.read_text())
+    assert {"tables", "figures", "reference"} <= tomllib.loads(text).keys()
+    suite.write_text(text)
+    found = load_suite(str(suite))
+    assert [table["name"] for table in found.tables] == ["comparison"]
+    assert [figure["name"] for figure in found.figures] == ["histories"]
+    assert found.variants["normalised"].config.augmentation
+    assert "protocol" in found.notices[0]
+
+
+def test_a_file_that_is_there_is_not_replaced(tmp_path):
+    (tmp_path / "bench-suite.toml").write_text("mine")
+    done = bench("init", cwd=tmp_path, code=2)
+    assert done.stderr == "error: bench-suite.toml exists already\nfix: name another file: `bench init FILE`\n"
+    assert (tmp_path / "bench-suite.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("file", "name"), [("ß my 1st.toml", "my1st"), ("-.toml", "mine"), ("a\nb.toml", "ab")])
+def test_any_file_name_makes_a_suite_that_can_be_read(tmp_path, file, name):
+    write_starter(tmp_path / file)
+    assert load_suite(str(tmp_path / file)).name == name
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    assert "cannot write nowhere/mine.toml" in bench("init", "nowhere/mine.toml", cwd=tmp_path, code=2).stderr
