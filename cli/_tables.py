@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
+from cli._talk import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Drawn
@@ -114,7 +116,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _unbroken(text: str) -> str:
-    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return printable(text)
 
 
 def _padded(cells: Sequence[str], *, right: bool) -> list[str]:

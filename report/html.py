@@ -7,6 +7,7 @@ figures are there as pictures. A policy in the page lets nothing run but that sc
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -180,7 +181,10 @@ def _packed(rows: Rows, fields: Sequence[str]) -> list[list[Any]]:
 
 
 def _rounded(value: Any) -> Any:
-    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+    """A number that is none, of a result of older code, is not known: JSON has no word for it."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
 
 
 def _in_script(values: Any) -> str:

@@ -95,7 +95,8 @@ def summarise(values: Sequence[float]) -> Summary | None:
     """None when there is nothing to summarise."""
     if not values:
         return None
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    equal = len(set(values)) == 1  # then numpy's deviation is a rounding error
+    deviation = (0.0 if equal else float(np.std(values, ddof=1))) if len(values) > 1 else None
     return Summary(len(values), float(np.mean(values)), deviation)
 
 

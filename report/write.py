@@ -17,6 +17,7 @@ from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
 from report.finding import finding
+from report.folder import Files
 from report.html import html_page
 from report.latex import as_latex
 from report.pace import pace_table, stability_table
@@ -62,28 +63,31 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     tables = every_table(scope, pairs)
     tested = next(table for table in tables if table.name == PAIRS)
     standard = standard_rows(scope, tested.values) | {"pareto": pareto.rows(scope)}
-    said = finding(pairs)
+    said, files = finding(pairs), Files()
+    for table in tables:
+        _add_table(files, table)
+    figures = _add_figures(files, scope, pdf=latex) + _add_standard(files, scope, standard, pdf=latex)
+    numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
+    files.text("report.md", markdown_page(scope, tables, figures, said))
+    if latex:
+        files.text(_PAPER, paper(scope, tables, figures, pairs, said))
+    files.text("report.html", html_page(scope, tables, figures, said))
+    files.text("report.json", json_text(numbers))
+    _put(files, out, _earlier(out) - _files(numbers))
+    text = visible(_for_terminal(comparison(tables), tables, said))
+    tex = out / _PAPER if latex else None
+    return Report(html=out / "report.html", tex=tex, text=text, json=numbers, counts=numbers["counts"])
+
+
+def _put(files: Files, out: Path, gone: set[str]) -> None:
+    """`gone`: files of an earlier report that this one has no more."""
     try:
-        for folder in ("tables", "figures"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-        for table in tables:
-            _write_table(out / "tables", table)
-        figures = _write_figures(out / "figures", scope, pdf=latex)
-        figures += _write_standard(out / "figures", scope, standard, pdf=latex)
-        numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
-        _clear_earlier(out, numbers)
-        (out / "report.json").write_text(json_text(numbers), encoding="utf-8")
-        _write(out / "report.md", markdown_page(scope, tables, figures, said))
-        html = out / "report.html"
-        _write(html, html_page(scope, tables, figures, said))
-        tex = out / _PAPER if latex else None
-        if tex:
-            _write(tex, paper(scope, tables, figures, pairs, said))
+        files.put(out)
+        for name in gone:
+            (out / name).unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
-    main = comparison(tables)
-    text = visible(_for_terminal(main, tables, said))
-    return Report(html=html, tex=tex, text=text, json=numbers, counts=numbers["counts"])
+        where = error.filename or out
+        raise ConfigError(f"cannot write the report: {where}: {error.strerror}", fix="give another --out") from error
 
 
 def every_table(scope: Scope, pairs: Sequence[Pair]) -> list[Table]:
@@ -94,17 +98,15 @@ def every_table(scope: Scope, pairs: Sequence[Pair]) -> list[Table]:
     return [*asked_for, *printed_tables(scope), *costs, failures, *tested]
 
 
-def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
-    """Remove what an earlier report wrote into this folder and this one does not, by the names that it recorded.
+def _earlier(out: Path) -> set[str]:
+    """What an earlier report wrote into this folder, by the names that it recorded.
 
     Nothing else is touched: `out` may be a folder with tables and figures of its owner's.
     """
     try:
-        earlier = _files(json.loads((out / "report.json").read_text(encoding="utf-8")))
+        return _files(json.loads((out / "report.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return
-    for file in earlier - _files(numbers):
-        (out / file).unlink(missing_ok=True)
+        return set()
 
 
 def _files(numbers: Mapping[str, Any]) -> set[str]:
@@ -189,19 +191,15 @@ def _fields(record: Result | Scores) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
-def _write_table(folder: Path, table: Table) -> None:
-    _write(folder / f"{table.name}.csv", as_csv(table.values, table.fields))
-    _write(folder / f"{table.name}.md", as_markdown(table))
-    _write(folder / f"{table.name}.tex", as_latex(table))
+def _add_table(files: Files, table: Table) -> None:
+    files.text(f"tables/{table.name}.csv", as_csv(table.values, table.fields))
+    files.text(f"tables/{table.name}.md", as_markdown(table))
+    files.text(f"tables/{table.name}.tex", as_latex(table))
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(visible(text), encoding="utf-8")
-
-
-def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
+def _add_figures(files: Files, scope: Scope, *, pdf: bool) -> list[Drawn]:
     """Those that the suite asks for, with their numbers."""
-    from report.canvas import save
+    from report.canvas import pictures
     from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
@@ -211,9 +209,10 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
         name = f"figure_{number:02d}_{wanted['name']}"
         rows, labels = figure_rows(scope, wanted), shown_variants(scope, wanted)
         with style():
-            svg = save(draw(scope, wanted, rows), folder / name, pdf=pdf)
+            drawn_as = pictures(draw(scope, wanted, rows), pdf=pdf)
+        files.pictures(f"figures/{name}", drawn_as)
         if wanted["kind"] not in PICTURES:
-            _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
+            files.text(f"figures/{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
             Drawn(
                 number=str(number),
@@ -221,7 +220,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
                 name=name,
                 title=wanted["title"],
                 caption=caption(scope, wanted),
-                svg=svg,
+                svg=drawn_as["svg"],
                 rows=rows,
                 sweeps=wanted["sweeps"],
                 shown=not labels or any(scope.variant(label).jobs for label in labels),
@@ -230,9 +229,9 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
     return drawn
 
 
-def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
+def _add_standard(files: Files, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
     """Those that every report has, with their letters."""
-    from report.canvas import save
+    from report.canvas import pictures
     from report.standard_captions import TITLES, left_out, standard_caption
     from report.standard_figures import standard_figure
     from report.theme import style
@@ -243,8 +242,9 @@ def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pd
             continue
         name, rows = f"figure_{letter}_{kind}", found[kind]
         with style():
-            svg = save(standard_figure(scope, kind, rows), folder / name, pdf=pdf)
-        _write(folder / f"{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
+            drawn_as = pictures(standard_figure(scope, kind, rows), pdf=pdf)
+        files.pictures(f"figures/{name}", drawn_as)
+        files.text(f"figures/{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
         drawn.append(
             Drawn(
                 number=letter,
@@ -253,7 +253,7 @@ def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pd
                 title=title,
                 caption=standard_caption(scope, kind, rows),
                 left_out=left_out(kind, rows),
-                svg=svg,
+                svg=drawn_as["svg"],
                 rows=rows,
             )
         )
