@@ -286,7 +286,7 @@ def test_a_title_is_any_text(tmp_path, title):
 @pytest.mark.parametrize("where", ["[suite]\n", "[variants.a]\n"])
 def test_a_title_of_more_letters_than_a_table_can_show_is_refused(tmp_path, where):
     text = (HEAD + "[variants.a]\n").replace(where, f"{where}title = {json.dumps(201 * 'x')}\n")
-    with pytest.raises(ConfigError, match="200|201"):
+    with pytest.raises(ConfigError, match=r"200|201"):
         suite(tmp_path, text)
 
 
