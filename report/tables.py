@@ -1,7 +1,7 @@
 """The tables, as rows of plain values first, as text afterwards."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from db.records import Attempt, Cause, Job, JobState, Result, Scores
@@ -228,15 +228,18 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     columns += [("Printed loss", lambda v: _printed(scope, v.label, "test_loss", loss))] if printed else []
     columns += [("Parameters", _parameters)]
     columns += [("Printed parameters", lambda v: _printed(scope, v.label, "parameters", whole))] if printed else []
-    columns += [("Chosen", lambda v: "by validation" if v.label == chosen else "")]
+    columns += [("Chosen", lambda v: f"best of {len(points)}, by validation" if v.label == chosen else "")]
     if any(scope.reference(label).get(CHOSEN) for label in points):
         columns += [("Printed choice", lambda v: "best" if scope.reference(v.label).get(CHOSEN) else "")]
     columns += [("State", lambda v: v.state)]
     variants = [scope.variant(label) for label in points]
-    note = "chosen by validation accuracy when every point is done; the test set had no say; " + notes_of(
-        scope, variants, last=False
+    note = (
+        f"chosen: the best of {len(points)} by validation accuracy, when every point is done; the test set had no say; "
+        + notes_of(scope, variants, last=False)
     )
-    return _table(scope, wanted, variants, columns, note)
+    table = _table(scope, wanted, variants, columns, note)
+    marks = [{"chosen": row["variant"] == chosen, "chosen_of": len(points)} for row in table.values]
+    return replace(table, values=tuple(row | mark for row, mark in zip(table.values, marks, strict=True)))
 
 
 def equal_or(values: Sequence[float], show: Show) -> str:
