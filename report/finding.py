@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from report.numbers import interval_text, percent
 from report.pairs import MARGIN_NAME, Pair, hits_of
 from report.scope import VariantData
-from report.statistics import RISK
 from report.tables import accuracy_interval
 from report.text import sentence
 
@@ -37,7 +36,7 @@ def _leader(best: VariantData, number: int) -> str:
 def _beside(best: VariantData, own: Sequence[Pair]) -> list[str]:
     """What it is ahead of, the nearest with its difference; what it equals; what it cannot be told apart from."""
     ahead = [pair for pair in own if pair.ahead is best]
-    equal = [pair for pair in own if pair.ahead is None and pair.found.seed_noise and pair.equal < RISK]
+    equal = [pair for pair in own if pair.alike]
     unsure = [pair for pair in own if pair not in ahead and pair not in equal]
     parts = []
     if ahead:

@@ -80,7 +80,7 @@ def mark(row: Mapping[str, Any]) -> str:
     """Of a pair: a star where it is told apart, = where it is equal within the margin."""
     if row["ahead"] is not None:
         return "*"
-    return "=" if row["verdict"].startswith("equal") else ""
+    return "=" if row["equal"] else ""
 
 
 def _write_pairs(axes: "Axes", rows: Rows, order: Sequence[str], *, numbers: bool) -> None:
