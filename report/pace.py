@@ -9,8 +9,9 @@ import numpy as np
 
 from db.records import EpochRecord
 from report.numbers import count, percent, tenth
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.tables import Table, devices, equal_or, mean_text, with_deviation
+from report.variant import VariantData
 
 PACE = "time_to_accuracy"
 STABILITY = "stability"

@@ -6,8 +6,8 @@ from itertools import combinations
 from typing import Any
 
 from db.statements import parse_statement
-from report.numbers import NOTHING, interval_text, percent, points
-from report.scope import Scope, VariantData
+from report.numbers import NOTHING, chance, interval_text, percent, points
+from report.scope import Scope
 from report.statistics import (
     POWER,
     RISK,
@@ -20,6 +20,7 @@ from report.statistics import (
     wins,
 )
 from report.tables import Table
+from report.variant import VariantData, ranked
 
 MARGIN = 0.01  # of accuracy: a smaller difference is taken for none
 MARGIN_NAME = "1 point"
@@ -87,7 +88,7 @@ def compare(scope: Scope) -> list[Pair]:
     both = [pair for pair in combinations(chosen, 2) if same_images(*pair)]
     number = len(both)
     if len(chosen) > _MOST:
-        both = _of_interest(scope, both, {chosen[0].job_ids, _best(chosen).job_ids})
+        both = _of_interest(scope, both, {chosen[0].job_ids, ranked(chosen)[0].job_ids})
     hits = {variant.label: hits_of(variant) for variant in chosen}
     found = [tested(hits[ours.label], hits[theirs.label]) for ours, theirs in both]
     different = _adjusted([p_value for _, p_value in found], number)
@@ -137,10 +138,6 @@ def hits_of(variant: VariantData) -> Hits:
 
 def same_images(ours: VariantData, theirs: VariantData) -> bool:
     return ours.distinct[0].images == theirs.distinct[0].images
-
-
-def _best(variants: Sequence[VariantData]) -> VariantData:
-    return max(variants, key=lambda variant: float(hits_of(variant).mean()))
 
 
 def _adjusted(p_values: Sequence[float], number: int) -> list[float]:
@@ -247,11 +244,6 @@ def _cells(pair: Pair) -> tuple[str, ...]:
         NOTHING if pair.needed is None else f"{pair.needed:,}",
         pair.verdict,
     )
-
-
-def chance(value: float) -> str:
-    """A p value as tables show it."""
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _values(pair: Pair) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from db.records import Result
 from report.figure_data import class_names
 from report.numbers import NOTHING, loss, percent
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.tables import BEST, Table, gap, mean_text, with_deviation
+from report.variant import VariantData
 
 NAME = "quality"
 _SHOWN, _LISTED = 3, 5  # confusions in a cell, and in the values

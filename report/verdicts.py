@@ -10,10 +10,11 @@ from db.records import NewSubmission
 from db.statements import Statement, parse_statement
 from report.numbers import NOTHING, interval_text, points
 from report.pairs import compared, hits_of, noises, same_images, sweep_points
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.statistics import POWER, RISK, Estimate, difference, equivalence, holm, seeds_needed
 from report.tables import Table
 from report.text import sentence
+from report.variant import VariantData
 
 NAME = "claims"
 _NOTE = (

@@ -60,8 +60,8 @@ def write_report(store: Store, out: Path, *, submission_id: int | None = None, l
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
     tables = every_table(scope, pairs)
-    tested = next(table for table in tables if table.name == PAIRS)
-    standard = standard_rows(scope, tested.values) | {"pareto": pareto.rows(scope)}
+    of_pairs = next(table for table in tables if table.name == PAIRS)
+    standard = standard_rows(scope, of_pairs.values) | {"pareto": pareto.rows(scope)}
     said = finding(pairs)
     try:
         for folder in ("tables", "figures"):
@@ -90,8 +90,8 @@ def every_table(scope: Scope, pairs: Sequence[Pair]) -> list[Table]:
     """Those that the suite asks for, then what every report has."""
     *asked_for, failures = build_tables(scope)
     costs = [cost_table(scope), pace_table(scope), stability_table(scope)]
-    tested = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
-    return [*asked_for, *printed_tables(scope), *costs, failures, *tested]
+    judged = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    return [*asked_for, *printed_tables(scope), *costs, failures, *judged]
 
 
 def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:

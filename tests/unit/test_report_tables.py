@@ -221,7 +221,7 @@ def dominators(scope, cost, label):
     """The words of a row for the labels among its values, which tests/unit/test_report_pareto.py looks at."""
     (row,) = (row for row in cost.values if row["variant"] == label)
     by = {}
-    for name, word in (("parameters", "parameters"), ("flops", "FLOPs"), ("train_s", "training s")):
+    for name, word in (("parameters", "parameters"), ("flops", "FLOPs of an image"), ("train_s", "training seconds")):
         if row[f"dominated_{name}"]:
             by.setdefault(row[f"dominated_{name}"], []).append(word)
     return "; ".join(f"{scope.name(one)} ({', '.join(words)})" for one, words in by.items()) or "none"
