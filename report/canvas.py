@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Wanted = dict[str, Any]
 _CHARACTER = 0.6  # of the font's size: the mean width of a character
 _POINTS = 72  # in an inch
 _DPI = 150  # of a PNG

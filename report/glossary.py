@@ -216,8 +216,8 @@ _BEYOND = (
     ),
     Entry(
         term="confusion",
-        meaning="Which class is taken for which. The most confused pair has the largest share of a true class that "
-        "is taken for one other.",
+        meaning="Which class is taken for which. The most confused pairs have the largest shares of a true class "
+        "that is taken for one other.",
         heads=("Most confused",),
     ),
     Entry(

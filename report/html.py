@@ -159,8 +159,7 @@ def _numbers(scope: Scope, figures: Sequence[Drawn]) -> dict[str, Any]:
 
 
 def _accuracy(scope: Scope, label: str) -> float | None:
-    done = scope.variant(label).done
-    return sum(result.best.test_accuracy for result in done) / len(done) if done else None
+    return scope.variant(label).accuracy
 
 
 def _figure(scope: Scope, one: Drawn) -> dict[str, Any]:

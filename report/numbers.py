@@ -36,6 +36,16 @@ def tenth(value: float) -> str:
     return f"{value:,.1f}"
 
 
+def hundredth(value: float) -> str:
+    """Seconds of an epoch, which on a card may be few of these."""
+    return f"{value:,.2f}"
+
+
+def chance(value: float) -> str:
+    """A p value."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
 def count(value: float) -> str:
     """A number of epochs, or a mean of several."""
     return f"{value:.1f}".removesuffix(".0")

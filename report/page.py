@@ -67,7 +67,7 @@ def headline(scope: Scope) -> str:
         return f"No job has a result yet.{lost}"
     least, most = min(trained.values()), max(trained.values())
     seeds = "one seed" if most == 1 else f"{most} seeds" if least == most else f"{least} to {most} seeds"
-    number = scope.compared()
+    number = scope.trained_configs()
     what = f"{number} config{'' if number == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
     alone = "holds the noise of the test images alone, and how much another seed would change these numbers is unknown."
     if most == 1:

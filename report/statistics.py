@@ -52,6 +52,11 @@ class Estimate:
     noises: tuple[Noise, ...]
     seed_noise: bool
 
+    @property
+    def some_seeds(self) -> bool:
+        """Whether the noise of seeds is known of one side at least."""
+        return len(self.noises) > 1
+
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Student's t; no accuracy and no difference of two is beyond 1."""
         half = self._widest((1 + level) / 2)

@@ -9,13 +9,21 @@ from typing import Any
 from db.records import NewSubmission
 from db.statements import Statement, parse_statement
 from report.numbers import NOTHING, interval_text, points
-from report.pairs import compared, hits_of, same_images, sweep_points
-from report.scope import Scope, VariantData
+from report.pairs import compared, hits_of, noises, same_images, sweep_points
+from report.scope import Scope
 from report.statistics import POWER, RISK, Estimate, difference, equivalence, holm, seeds_needed
 from report.tables import Table
 from report.text import sentence
+from report.variant import VariantData
 
 NAME = "claims"
+_NOTE = (
+    "each claim has an error of 5 % of its own; supported: the 95 % interval of the difference lies wholly where the "
+    "claim says; for “about” it lies within a half of the amount; for “within” by two one-sided tests; a best one is "
+    "better than each other by Holm's tests, against the one that decides; contradicted: it lies elsewhere; seeds "
+    f"needed: of each variant, to decide in {100 * POWER:.0f} % of all cases, if the difference is as it looks now, "
+    "which is often too large; if seeds are added until a claim is decided, its error is more than 5 %"
+)
 
 
 class Verdict(StrEnum):
@@ -195,14 +203,7 @@ def claims_table(scope: Scope, judgements: Sequence[Judgement]) -> Table:
     return Table(
         name=NAME,
         title="What the suite claims, and what became of it",
-        note=(
-            "each claim has an error of 5 % of its own; supported: the 95 % interval of the difference lies wholly "
-            "where the claim says; for “about” it lies within a half of the amount; for “within” by two one-sided "
-            "tests; a best one is better than each other by Holm's tests, against the one that decides; contradicted: "
-            f"it lies elsewhere; seeds needed: of each variant, to decide in {100 * POWER:.0f} % of all cases, if the "
-            "difference is as it looks now, which is often too large; if seeds are added until a claim is decided, its "
-            "error is more than 5 %"
-        ),
+        note="; ".join([_NOTE, *noises(one.found for one in judgements if one.found)]),
         head=("Claim", "Verdict", "Against", "n", "Difference, points", "95 % interval", "Seeds needed", "Why"),
         cells=tuple(_cells(scope, one) for one in judgements),
         values=tuple(_values(scope, one) for one in judgements),

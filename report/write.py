@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -13,6 +13,7 @@ from db.records import JobState, Result, Scores
 from db.store import Store
 from report import pareto
 from report.characters import visible
+from report.checklist import checklist
 from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
@@ -52,17 +53,20 @@ class Report:
     counts: Mapping[str, int]
 
 
-def write_report(store: Store, out: Path, *, submission_id: int | None = None, latex: bool = False) -> Report:
+def write_report(
+    store: Store, out: Path, *, submission_id: int | None = None, latex: bool = False, targets: Sequence[float] = ()
+) -> Report:
     """Write report.html, report.md, report.json, tables/ and figures/ into `out`; only reads the store.
 
-    With `latex` also report.tex, and the figures as PDF. Raises NotFoundError for an empty store, ConfigError when
+    With `latex` also report.tex, and the figures as PDF. `targets`: more validation accuracies, as fractions, for the
+    table of the time to a given accuracy. Raises NotFoundError for an empty store, ConfigError when
     `out` cannot be written.
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tables = every_table(scope, pairs)
-    tested = next(table for table in tables if table.name == PAIRS)
-    standard = standard_rows(scope, tested.values) | {"pareto": pareto.rows(scope)}
+    tables = every_table(scope, pairs, targets)
+    of_pairs = next(table for table in tables if table.name == PAIRS)
+    standard = standard_rows(scope, of_pairs.values) | {"pareto": pareto.rows(scope)}
     said, files = finding(pairs), Files()
     for table in tables:
         _add_table(files, table)
@@ -90,12 +94,12 @@ def _put(files: Files, out: Path, gone: set[str]) -> None:
         raise ConfigError(f"cannot write the report: {where}: {error.strerror}", fix="give another --out") from error
 
 
-def every_table(scope: Scope, pairs: Sequence[Pair]) -> list[Table]:
+def every_table(scope: Scope, pairs: Sequence[Pair], targets: Sequence[float] = ()) -> list[Table]:
     """Those that the suite asks for, then what every report has."""
     *asked_for, failures = build_tables(scope)
-    costs = [cost_table(scope), pace_table(scope), stability_table(scope)]
-    tested = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
-    return [*asked_for, *printed_tables(scope), *costs, failures, *tested]
+    costs = [cost_table(scope), pace_table(scope, targets), stability_table(scope)]
+    judged = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    return [*asked_for, *printed_tables(scope), *costs, failures, *judged]
 
 
 def _earlier(out: Path) -> set[str]:
@@ -179,6 +183,7 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
         "jobs": jobs,
         "tables": {table.name: list(table.values) for table in tables},
         "figures": {figure.name: figure.rows for figure in figures},
+        "checklist": [asdict(item) for item in checklist(scope, tables)],
     }
 
 

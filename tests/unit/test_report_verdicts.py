@@ -131,6 +131,22 @@ def test_every_cell_is_the_judgements(scope):
 
 
 @pytest.mark.parametrize(
+    ("claim", "held"),
+    [
+        ("batchnorm > baseline", "several seeds each: the interval and Student's t hold the noise of seeds and of"),
+        ("both > baseline", "one side with one seed: its noise is unknown, and the interval holds that of the other"),
+        ("advanced > baseline", None),
+    ],
+)
+def test_the_note_says_which_noise_the_intervals_hold(scope, claim, held):
+    note = claims_table(scope, [judged(scope, claim)]).note
+    assert [part for part in note.split("; ") if "the interval" in part and "noise" in part] == [
+        part for part in note.split("; ") if held and part.startswith(held)
+    ]
+    assert (held is not None) is ("noise" in note)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("a > a", "with itself"),
