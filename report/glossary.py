@@ -93,8 +93,8 @@ _DATA = (
     ),
     Entry(
         term="chosen",
-        meaning="The point of a sweep with the highest mean validation accuracy, once all its points are done. The "
-        "test set has no say.",
+        meaning="The point of a sweep with the highest mean validation accuracy, once all its points are done, and of "
+        "how many it is the best. The test set has no say.",
         heads=("Chosen",),
     ),
 )
