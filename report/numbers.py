@@ -25,7 +25,8 @@ def interval_text(low: float, high: float) -> str:
 
 
 def loss(value: float) -> str:
-    return f"{value:.4f}"
+    """Four decimals, of what has run away fewer."""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
 def whole(value: float) -> str:

@@ -167,7 +167,7 @@ def stability_table(scope: Scope) -> Table:
         cells=tuple(_stability_cells(scope, label, own) for label, own in known.items()),
         values=tuple(_stability_row(scope, label, own) for label, own in known.items()),
         fields=("variant", "title", "n"),
-        shown=bool(known),
+        shown=any(len(history) > 2 for own in known.values() for history in own),  # of fewer there is nothing to say
     )
 
 

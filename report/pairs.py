@@ -197,8 +197,12 @@ def _note(pairs: Sequence[Pair]) -> str:
     if any(pair.single for pair in pairs):
         notes.append("one seed each: McNemar's exact test of these two runs; what another seed would give is unknown")
     if any(pair.found.seed_noise for pair in pairs):
-        notes.append(f"seeds needed: of each, until the difference shown is told apart {often}; – where none is enough")
-    notes.append(f"would have been found: the smallest difference that is told apart {often}, among so many pairs")
+        told = f"until the difference shown is told apart {often}; – where none is enough"
+        notes.append(f"seeds needed: of each, where it is not told apart yet, {told}")
+    found = (
+        f"the smallest difference that is told apart {often}, among so many pairs; – where that is more than there is"
+    )
+    notes.append(f"would have been found: {found}")
     notes.append("only one right: test images, the mean over pairs of seeds")
     if any(pair.alike for pair in pairs):
         notes.append(f"equal: less than {percent(MARGIN)} points apart by two one-sided tests")
@@ -240,8 +244,8 @@ def _cells(pair: Pair) -> tuple[str, ...]:
         NOTHING if pair.chance is None else f"{100 * pair.chance:.0f}",
         f"{pair.flips[0]:,.0f}",
         f"{pair.flips[1]:,.0f}",
-        percent(pair.smallest),
-        NOTHING if pair.needed is None else f"{pair.needed:,}",
+        percent(pair.smallest) if pair.smallest < 1 else NOTHING,
+        "" if pair.ahead else NOTHING if pair.needed is None else f"{pair.needed:,}",
         pair.verdict,
     )
 

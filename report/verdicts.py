@@ -126,12 +126,27 @@ def _of_two(statement: Statement, ours: VariantData, theirs: VariantData) -> Jud
     if statement.kind == "equal":
         yes, no = equivalence(found, wanted) < RISK, low > wanted or high < -wanted
     elif statement.kind == "about":
-        yes, no = low >= wanted / 2 and high <= 1.5 * wanted, not low <= wanted <= high
+        yes, no = low >= wanted / 2 and high <= 1.5 * wanted, high < wanted / 2 or low > 1.5 * wanted
         distance = max(wanted / 2 - abs(found.value - wanted), 0.0)
     else:
         yes, no = (low >= wanted if wanted else low > 0), high < wanted
         distance = found.value - wanted
-    return _decided(statement, ours, theirs, found, yes=yes, no=no, distance=distance)
+    done = _decided(statement, ours, theirs, found, yes=yes, no=no, distance=distance)
+    if done.verdict is not Verdict.CONTRADICTED:
+        return done
+    return replace(done, why="; ".join(filter(None, (_instead(statement, found), done.why))))
+
+
+def _instead(statement: Statement, found: Estimate) -> str:
+    """What holds in the place of a contradicted claim of two, as far as it can be told."""
+    low, high = found.interval()
+    if statement.kind == "equal":
+        return ""
+    if high < 0:
+        return f"{statement.theirs} is ahead"
+    if low > 0:
+        return f"{statement.ours} is ahead, by {'less' if high < statement.amount else 'more'}"
+    return f"{statement.ours} is not ahead by as much"
 
 
 def _of_all(scope: Scope, statement: Statement, ours: VariantData) -> Judgement:
@@ -191,12 +206,11 @@ def _decided(
     return Judgement(statement=statement, verdict=verdict, why=why, against=theirs, found=found, needed=needed)
 
 
-def tally(judgements: Sequence[Judgement]) -> str:
+def tally(tables: Sequence[Table]) -> str:
     """How many claims came out how, in a line; empty without claims."""
-    if not judgements:
-        return ""
-    numbers = {verdict: sum(one.verdict is verdict for one in judgements) for verdict in Verdict}
-    return f"Claims: {', '.join(f'{number} {verdict}' for verdict, number in numbers.items())}."
+    claims = next((table.values for table in tables if table.name == NAME), ())
+    numbers = {verdict: sum(row["verdict"] == verdict for row in claims) for verdict in Verdict}
+    return f"Claims: {', '.join(f'{number} {verdict}' for verdict, number in numbers.items())}." if claims else ""
 
 
 def claims_table(scope: Scope, judgements: Sequence[Judgement]) -> Table:

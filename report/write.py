@@ -33,8 +33,7 @@ from report.standard_rows import FIELDS as STANDARD_FIELDS
 from report.standard_rows import standard_rows
 from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_markdown, as_text
-from report.verdicts import NAME as CLAIMS
-from report.verdicts import Verdict, claims_table, judge
+from report.verdicts import claims_table, judge, tally
 
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
@@ -126,11 +125,8 @@ def _files(numbers: Mapping[str, Any]) -> set[str]:
 def _for_terminal(main: Table, tables: Sequence[Table], finding: str) -> str:
     """The comparison, what its tests say, and below it every attempt that failed, with what it said."""
     failures = next(table for table in tables if table.name == FAILURES)
-    claims = next(table for table in tables if table.name == CLAIMS)
-    text = f"{as_text(main)}\n\n{finding}" if finding else as_text(main)
-    if claims.cells:
-        kinds = {verdict: sum(line[1] == verdict for line in claims.cells) for verdict in Verdict}
-        text += f"\n\nClaims: {', '.join(f'{number} {verdict}' for verdict, number in kinds.items())}."
+    parts = [as_text(main), finding, tally(tables)]
+    text = "\n\n".join(filter(None, parts))
     return f"{text}\n\n{failures.title}:\n{as_text(failures)}" if failures.cells else text
 
 

@@ -56,6 +56,7 @@ def judged(scope, text):
         ("batchnorm > baseline by about 0.2", "supported"),
         ("batchnorm > baseline by about 0.05", "contradicted"),
         ("baseline > batchnorm by about 0.2", "contradicted"),
+        ("batchnorm > baseline by about 0.4", "undecided"),  # the interval reaches over half of it
         ("baseline > dropout by about 0.01", "undecided"),
         ("baseline > batchnorm", "contradicted"),
         ("baseline > dropout", "undecided"),
@@ -102,6 +103,19 @@ def test_figures_are_those_of_the_difference_and_a_single_seed_says_so(scope):
     renamed = {(f"{label} (cuda float32)" if label == "dropout" else label): v for label, v in scope.variants.items()}
     several = judged(replace(scope, variants=renamed), "baseline > dropout")
     assert (several.verdict, several.why) == (Verdict.UNDECIDED, "dropout: results of several kinds of device")
+
+
+@pytest.mark.parametrize(
+    ("claim", "instead"),
+    [
+        ("batchnorm > baseline by 0.4", "batchnorm is ahead, by less"),
+        ("batchnorm > baseline by about 0.05", "batchnorm is ahead, by more"),
+        ("baseline > batchnorm", "batchnorm is ahead"),
+        ("baseline > dropout by 0.1", "baseline is not ahead by as much"),
+    ],
+)
+def test_a_contradicted_claim_says_what_holds_instead(scope, claim, instead):
+    assert judged(scope, claim).why == instead
 
 
 def test_a_claim_that_was_written_after_results_says_so(scope):
