@@ -78,11 +78,12 @@ SCHEMAS: dict[str, Schema] = {
         number=1,
         keys=(
             *("schema", "suite", "dataset", "overrides", "submission", "counts", "not_submitted", "warnings"),
-            *("reference", "jobs", "tables", "figures", "finding", "latex"),
+            *("reference", "jobs", "tables", "figures", "checklist", "finding", "latex"),
         ),
         within={
             "counts": _STATES,
             "jobs": ("id", "variant", "labels", "seed", "key", "state", "cause", "result", "hits"),
+            "checklist": ("source", "item", "answer", "where"),
         },
     ),
     "compare": Schema(

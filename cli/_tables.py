@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
+from cli._talk import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Drawn
@@ -70,7 +72,7 @@ def table(
     head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Container[int] = (), shrinks: int = 0
 ) -> Table:
     """Of anything that has a word for itself; a line break or a control code in it is only shown."""
-    shown = tuple(tuple(unbroken(str(cell)) for cell in row) for row in rows)
+    shown = tuple(tuple(printable(str(cell)) for cell in row) for row in rows)
     return Table(head=tuple(head), rows=shown, right=right, shrinks=shrinks)
 
 
@@ -111,11 +113,6 @@ def plain(parts: Iterable[Part]) -> str:
 def _lines(text: str) -> list[str]:
     """Without the control codes that rich drops on a terminal: bell, backspace, tabulator and feeds."""
     return [line.rstrip() for line in text.translate(_DROPPED).splitlines()] or [""]
-
-
-def unbroken(text: str) -> str:
-    """On one line: a line break or a control code in it is only shown."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _padded(cells: Sequence[str], *, right: bool) -> list[str]:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 MOST = 2**31 - 1  # what an id, or a priority, may be in any database
 
 
+def printable(text: str) -> str:
+    """Names and values come from files: a line break or a terminal's control code among them is only shown."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def say(*words: object) -> None:
     """Talk goes to stderr; stdout is for results. Where nobody can hear it, it is no reason to stop."""
     try:

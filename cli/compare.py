@@ -1,6 +1,7 @@
 """`bench compare`: today's results beside a saved report; ends with 1 when something has become worse."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from cli import _options as options
 from cli._schemas import numbered
+from cli._talk import printable
 
 
 def compare(
@@ -28,8 +30,13 @@ def compare(
     options.put(json.dumps(numbered("compare", rows=rows), indent=2) if as_json else text)
     single = [row["variant"] for row in rows if row["verdict"].endswith("in one run")]
     if single:
-        options.say(f"one seed on a side says nothing of the variant: {', '.join(single)}; train several")
+        options.say(f"one seed on a side says nothing of the variant: {_names(single)}; train several")
     failed = [row["variant"] for row in rows if row["verdict"] in ("worse", "missing")]
     if failed:
-        options.say(f"worse or missing: {', '.join(failed)}")
+        options.say(f"worse or missing: {_names(failed)}")
         raise typer.Exit(1)
+
+
+def _names(labels: Sequence[str]) -> str:
+    """They may come from somebody else's file."""
+    return ", ".join(printable(label) for label in labels)

@@ -8,6 +8,7 @@ import typer
 
 from cli import _options as options
 from cli._schemas import numbered
+from cli._talk import printable
 
 if TYPE_CHECKING:
     from worker.doctor import Finding
@@ -32,7 +33,5 @@ def doctor(as_json: options.Json = False) -> None:
 
 
 def _lines(one: "Finding") -> str:
-    from cli._tables import unbroken
-
-    line = f"{one.level:<8} {one.check:<10} {unbroken(one.message)}"
-    return f"{line}\n{'':<19} fix: {unbroken(one.fix)}" if one.fix else line
+    line = f"{one.level:<8} {one.check:<10} {printable(one.message)}"
+    return f"{line}\n{'':<19} fix: {printable(one.fix)}" if one.fix else line

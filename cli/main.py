@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cli._streams import full_disk, make_usable
-from cli._talk import say
+from cli._talk import printable, say
 from cli._umask import keep_private
 from db.errors import BenchError
 
@@ -47,12 +47,7 @@ def _end(error: BenchError) -> NoReturn:
         import traceback
 
         traceback.print_exception(error)
-    say(f"error: {_one_line(str(error))}")
+    say(f"error: {printable(str(error))}")
     if error.fix:
-        say(f"fix: {_one_line(error.fix)}")
+        say(f"fix: {printable(error.fix)}")
     sys.exit(error.exit_code)
-
-
-def _one_line(text: str) -> str:
-    """Names and values come from files: a line break or a terminal's control code among them is only shown."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

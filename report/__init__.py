@@ -1,5 +1,6 @@
 """What the store holds, as tables, figures and one page. Reads only."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,18 @@ if TYPE_CHECKING:
 __all__ = ["claims_of", "compare_with", "job_differences", "write_report"]
 
 
-def write_report(store: "Store", out: Path, *, submission_id: int | None = None, latex: bool = False) -> "Report":
+def write_report(
+    store: "Store",
+    out: Path,
+    *,
+    submission_id: int | None = None,
+    latex: bool = False,
+    targets: Sequence[float] = (),
+) -> "Report":
     """See `report.write.write_report`; matplotlib is loaded only now."""
     from report import write
 
-    return write.write_report(store, out, submission_id=submission_id, latex=latex)
+    return write.write_report(store, out, submission_id=submission_id, latex=latex, targets=targets)
 
 
 def claims_of(store: "Store", submission_id: int | None = None) -> tuple[str, ...]:

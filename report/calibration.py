@@ -26,6 +26,10 @@ class Calibration:
 
 
 def calibration(predicted: Predictions) -> Calibration:
+    """Of probabilities (N, classes), in 0 to 1 with a sum of 1 in each row, and labels (N,), 0 to classes - 1; N > 0.
+
+    None of it is checked but labels from above: raises IndexError for one that is no class.
+    """
     probabilities, labels = predicted.probabilities.astype(np.float64), predicted.labels
     truth = np.eye(probabilities.shape[1])[labels]
     sure, right = probabilities.max(1), probabilities.argmax(1) == labels

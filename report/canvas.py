@@ -1,7 +1,7 @@
 """What all drawings share: empty figures, a word in place of what is missing, legends and names that fit, files."""
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from report.theme import MUTE, fit
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Wanted = dict[str, Any]
 _CHARACTER = 0.6  # of the font's size: the mean width of a character
 _POINTS = 72  # in an inch
 _DPI = 150  # of a PNG
@@ -103,10 +102,8 @@ def _longest(names: Sequence[str]) -> int:
     return max((len(line) for name in names for line in name.split("\n")), default=0)
 
 
-def save(figure: "Figure", path: Path, *, pdf: bool = False) -> bytes:
-    """As a PNG and an SVG, and where asked for a PDF: `path` with these endings behind it. Gives the SVG.
-
-    To be called within `style`.
+def pictures(figure: "Figure", *, pdf: bool = False) -> dict[str, bytes]:
+    """As a PNG and an SVG, and where asked for a PDF, by their endings. To be called within `style`.
 
     Everything gets its place here, once, in the PNG's pixels: `savefig` draws a figure that has a layout engine twice,
     and one that has none once.
@@ -119,10 +116,17 @@ def save(figure: "Figure", path: Path, *, pdf: bool = False) -> bytes:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
+    kinds: dict[str, dict[str, Any]] = {
+        "png": {"dpi": _DPI, "pil_kwargs": {"compress_level": 3}},  # half the time, a tenth larger
+        "svg": {"metadata": {"Date": None}},
+        "pdf": {"metadata": {"CreationDate": None}},
+    }
     with mpl.rc_context({"figure.constrained_layout.use": False}):  # else None would mean a new engine
         figure.set_layout_engine(None)
-        figure.savefig(f"{path}.png", dpi=_DPI, pil_kwargs={"compress_level": 3})  # half the time, a tenth larger
-        figure.savefig(f"{path}.svg", metadata={"Date": None})
-        if pdf:
-            figure.savefig(f"{path}.pdf", metadata={"CreationDate": None})
-    return Path(f"{path}.svg").read_bytes()
+        return {ending: _saved(figure, ending, how) for ending, how in kinds.items() if pdf or ending != "pdf"}
+
+
+def _saved(figure: "Figure", ending: str, how: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=ending, **how)
+    return file.getvalue()

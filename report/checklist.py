@@ -12,8 +12,9 @@ from typing import Any
 from db.records import JobState, Result
 from report.numbers import tenth, whole
 from report.repeat import code_of
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.tables import FAILURES, Table, choice
+from report.variant import VariantData
 
 NEURIPS_7, NEURIPS_8, ACL = "NeurIPS 7", "NeurIPS 8", "ACL 2021"
 DATA, MADE, WORDS = "data", "made", "glossary"  # sections of the page that are no table

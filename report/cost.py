@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from report.numbers import NOTHING, count, tenth, whole
+from report.numbers import NOTHING, count, hundredth, tenth, whole
 from report.pareto import COSTS, energies, epoch_s, rows
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.tables import Columns, Table, by_jobs, devices, equal_or, mean_text, with_deviation
+from report.variant import VariantData
 
-_WORDS = {"parameters": "parameters", "flops": "FLOPs", "train_s": "training s"}
 _NOTE = (
     "FLOPs of one image's forward pass; peak memory on CPU is that of the whole process; dominated by: another variant "
     "has at least its mean test accuracy, best weights, for at most as much, and is strictly better in one of the two; "
@@ -50,18 +50,16 @@ def _columns(
         *printed,
         ("Training s", lambda v: mean_text([r.train_s for r in v.done], tenth)),
         ("Evaluation s", lambda v: mean_text([r.eval_s for r in v.done], tenth)),
-        ("s per epoch", lambda v: mean_text([epoch_s(r) for r in v.done], _short)),
+        (
+            "s per epoch",
+            lambda v: mean_text([epoch_s(r) for r in v.done], hundredth),
+        ),
         ("Peak MiB", lambda v: mean_text([r.peak_mib for r in v.done], whole)),
         *(used if energy else []),
         ("Dominated by", lambda v: _dominators(scope, dominated[v.label]) if v.done else NOTHING),
         ("Device", lambda v: ", ".join(devices(v.done)) or NOTHING),
         ("State", lambda v: v.state),
     ]
-
-
-def _short(value: float) -> str:
-    """Seconds of an epoch, which on a card may be hundredths."""
-    return f"{value:,.2f}"
 
 
 def _printed_epochs(scope: Scope, variant: VariantData) -> str:
@@ -72,7 +70,7 @@ def _printed_epochs(scope: Scope, variant: VariantData) -> str:
 def _dominators(scope: Scope, by: Mapping[str, str | None]) -> str:
     """Each variant that has at least its accuracy for less, with what it has less of."""
     labels = list(dict.fromkeys(label for label in by.values() if label))
-    parts = [f"{scope.name(one)} ({', '.join(_WORDS[cost] for cost in by if by[cost] == one)})" for one in labels]
+    parts = [f"{scope.name(one)} ({', '.join(COSTS[cost] for cost in by if by[cost] == one)})" for one in labels]
     return "; ".join(parts) or "none"
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from db.errors import NotFoundError
 from db.records import EpochRecord, Job, Result, dotted
 from db.store import Store
-from report.scope import Measured, measured_of
+from report.scope import measured_of
 from report.statistics import tested
+from report.variant import Measured
 
 Value = Any  # a plain one, or None where a job has nothing of the kind
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from db.errors import ConfigError
-from report.numbers import NOTHING, interval_text, points
-from report.pairs import chance
-from report.scope import Measured, Scope, VariantData, kind_of
+from report.numbers import NOTHING, chance, interval_text, points
+from report.scope import Scope
 from report.statistics import RISK, Estimate, Hits, holm, tested
 from report.tables import Table
+from report.variant import Measured, VariantData, kind_of
 
 _SAME = "the same trainings"
 _Key = tuple[str, str]  # a label without the kind that rows of several kinds have behind it, and that kind

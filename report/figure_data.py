@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from db.records import ImageGrid
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.statistics import summarise
-from report.tables import accuracy_interval
+from report.variant import VariantData
 
 Rows = list[dict[str, Any]]
 HISTORY = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
@@ -103,7 +103,7 @@ def tuning(scope: Scope, sweep: str) -> Rows:
 def accuracy(scope: Scope, variant: VariantData) -> dict[str, Any]:
     """Test accuracy of the best weights with its 95 % interval, that of the last ones, and the network's size."""
     done = variant.done
-    low, high = accuracy_interval(variant) or (None, None)
+    low, high = variant.accuracy_interval or (None, None)
     printed = scope.reference(variant.label)
     return {
         "variant": variant.label,

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from report import pictures
-from report.canvas import Wanted, key, name_places, new_figure, say, scale_of_counts
+from report.canvas import key, name_places, new_figure, say, scale_of_counts
+from report.captions import Wanted
 from report.figure_data import HISTORY, Rows, by_variant
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.theme import MARKERS, MUTE, PRINTED, fit
+from report.variant import VariantData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

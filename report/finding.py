@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from report.numbers import interval_text, percent
 from report.pairs import MARGIN_NAME, Pair, hits_of
-from report.scope import VariantData
-from report.statistics import RISK
-from report.tables import accuracy_interval
 from report.text import sentence
+from report.variant import VariantData, ranked
 
 _MOST_NAMES = 4
 _MOST_PAIRS = 2
@@ -18,7 +16,7 @@ def finding(pairs: Sequence[Pair]) -> str:
     if not pairs:
         return ""
     variants = {one.label: one for pair in pairs for one in (pair.ours, pair.theirs)}
-    best = max(variants.values(), key=lambda variant: float(hits_of(variant).mean()))
+    best = ranked(variants.values())[0]
     own = sorted((pair for pair in pairs if best in (pair.ours, pair.theirs)), key=lambda pair: abs(pair.found.value))
     others = [pair for pair in pairs if pair not in own]
     parts = [_leader(best, len(variants)), *_beside(best, own), *_among(others)]
@@ -28,7 +26,7 @@ def finding(pairs: Sequence[Pair]) -> str:
 
 
 def _leader(best: VariantData, number: int) -> str:
-    interval = accuracy_interval(best)
+    interval = best.accuracy_interval
     within = f" {interval_text(*interval)}" if interval else ""
     accuracy = f"{percent(float(hits_of(best).mean()))} %{within}"
     return f"{best.title} has the highest test accuracy of the {number} variants compared, {accuracy}"
@@ -37,7 +35,7 @@ def _leader(best: VariantData, number: int) -> str:
 def _beside(best: VariantData, own: Sequence[Pair]) -> list[str]:
     """What it is ahead of, the nearest with its difference; what it equals; what it cannot be told apart from."""
     ahead = [pair for pair in own if pair.ahead is best]
-    equal = [pair for pair in own if pair.ahead is None and pair.found.seed_noise and pair.equal < RISK]
+    equal = [pair for pair in own if pair.alike]
     unsure = [pair for pair in own if pair not in ahead and pair not in equal]
     parts = []
     if ahead:

@@ -93,8 +93,8 @@ _DATA = (
     ),
     Entry(
         term="chosen",
-        meaning="The point of a sweep with the highest mean validation accuracy, once all its points are done. The "
-        "test set has no say.",
+        meaning="The point of a sweep with the highest mean validation accuracy, once all its points are done, and of "
+        "how many it is the best. The test set has no say.",
         heads=("Chosen",),
     ),
 )
@@ -216,8 +216,8 @@ _BEYOND = (
     ),
     Entry(
         term="confusion",
-        meaning="Which class is taken for which. The most confused pair has the largest share of a true class that "
-        "is taken for one other.",
+        meaning="Which class is taken for which. The most confused pairs have the largest shares of a true class "
+        "that is taken for one other.",
         heads=("Most confused",),
     ),
     Entry(

@@ -7,6 +7,7 @@ figures are there as pictures. A policy in the page lets nothing run but that sc
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -158,8 +159,7 @@ def _numbers(scope: Scope, figures: Sequence[Drawn]) -> dict[str, Any]:
 
 
 def _accuracy(scope: Scope, label: str) -> float | None:
-    done = scope.variant(label).done
-    return sum(result.best.test_accuracy for result in done) / len(done) if done else None
+    return scope.variant(label).accuracy
 
 
 def _figure(scope: Scope, one: Drawn) -> dict[str, Any]:
@@ -180,7 +180,10 @@ def _packed(rows: Rows, fields: Sequence[str]) -> list[list[Any]]:
 
 
 def _rounded(value: Any) -> Any:
-    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+    """A number that is none, of a result of older code, is not known: JSON has no word for it."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
 
 
 def _in_script(values: Any) -> str:

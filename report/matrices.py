@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from report.canvas import new_figure, say
 from report.figure_data import Rows
+from report.numbers import signed, tenth
 from report.theme import BEHIND_EVEN_AHEAD, fit
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def mark(row: Mapping[str, Any]) -> str:
     """Of a pair: a star where it is told apart, = where it is equal within the margin."""
     if row["ahead"] is not None:
         return "*"
-    return "=" if row["verdict"].startswith("equal") else ""
+    return "=" if row["equal"] else ""
 
 
 def _write_pairs(axes: "Axes", rows: Rows, order: Sequence[str], *, numbers: bool) -> None:
@@ -90,7 +91,7 @@ def _write_pairs(axes: "Axes", rows: Rows, order: Sequence[str], *, numbers: boo
     cells += [(x, y, -1, row) for y, x, _, row in cells]
     if numbers:
         for y, x, sign, row in cells:
-            text = f"{100 * sign * row['difference']:+.1f}".replace("-", "−") + (f"\n{mark(row)}" if mark(row) else "")
+            text = signed(100 * sign * row["difference"], tenth) + (f"\n{mark(row)}" if mark(row) else "")
             weight = "bold" if mark(row) == "*" else "normal"
             axes.text(x, y, text, ha="center", va="center", fontsize=8, weight=weight, linespacing=0.9, in_layout=False)
         return

@@ -25,7 +25,8 @@ def interval_text(low: float, high: float) -> str:
 
 
 def loss(value: float) -> str:
-    return f"{value:.4f}"
+    """Four decimals, of what has run away fewer."""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
 def whole(value: float) -> str:
@@ -34,6 +35,16 @@ def whole(value: float) -> str:
 
 def tenth(value: float) -> str:
     return f"{value:,.1f}"
+
+
+def hundredth(value: float) -> str:
+    """Seconds of an epoch, which on a card may be few of these."""
+    return f"{value:,.2f}"
+
+
+def chance(value: float) -> str:
+    """A p value."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def count(value: float) -> str:

@@ -9,14 +9,16 @@ import numpy as np
 
 from db.records import EpochRecord
 from report.numbers import count, percent, tenth
-from report.scope import Scope, VariantData
+from report.scope import Scope
 from report.tables import Table, devices, equal_or, mean_text, with_deviation
+from report.variant import VariantData
 
 PACE = "time_to_accuracy"
 STABILITY = "stability"
 _SHARE = 0.9  # of the best variant's accuracy
 _FEWEST = 3  # epochs of which a deviation says something
 _ROUNDING = 1e-9  # of a mean, which may come out above all that it is of
+_MOST_DIGITS = 7  # of a percentage: targets that agree in these have one column
 _PACE_NOTE = (
     "best: the highest of any epoch; s: of training and evaluation until validation accuracy was first that high; "
     "seconds and epochs are means over the seeds that reached it alone, ± one standard deviation where there are "
@@ -77,8 +79,8 @@ def trained(scope: Scope) -> Trained:
     return {label: own for label, own in found.items() if own}
 
 
-def targets(scope: Scope, known: Trained) -> list[Target]:
-    """The accuracy of the suite's first variant, where it has results, and nine tenths of the best variant's."""
+def targets(scope: Scope, known: Trained, asked_for: Sequence[float] = ()) -> list[Target]:
+    """The accuracy of the suite's first variant, where it has results, nine tenths of the best variant's, and these."""
     means = {label: float(np.mean([highest(history) for history in own])) for label, own in known.items()}
     first, best = next(iter(scope.variants), ""), max(means, key=lambda label: means[label], default="")
     found = []
@@ -88,30 +90,43 @@ def targets(scope: Scope, known: Trained) -> list[Target]:
     if best:
         words = f"{100 * _SHARE:.0f} % of the best validation accuracy of {scope.name(best)}, the highest such mean"
         found.append(Target(name="share_of_best", accuracy=_SHARE * means[best], words=words))
+    found += [Target(name=f"at_{one}", accuracy=one, words="asked for") for one in dict.fromkeys(asked_for)]
     return found
 
 
-def pace_table(scope: Scope) -> Table:
-    """A row for each config with results; the test set has no say."""
+def pace_table(scope: Scope, asked_for: Sequence[float] = ()) -> Table:
+    """A row for each config with results; the test set has no say. `asked_for`: more targets, as fractions."""
     known = trained(scope)
-    wanted = targets(scope, known)
+    wanted = targets(scope, known, asked_for)
+    shown = _told_apart([target.accuracy for target in wanted])
+    columns = dict(zip(shown, wanted, strict=True))
     rows = [_pace_row(scope, label, own, wanted) for label, own in known.items()]
     several = len({kind for row in rows for kind in row["devices"]}) > 1
-    notes = [f"{percent(target.accuracy)} %: {target.words}" for target in wanted]
+    notes = [f"{text} %: {target.words}" for text, target in zip(shown, wanted, strict=True)]
     notes += [_PACE_NOTE, *(["seconds of different kinds of device cannot be compared"] if several else [])]
     head = ["Variant", "n", "Best val. acc. %"]
-    for target in wanted:
-        head += [f"{what} {percent(target.accuracy)} %" for what in ("Seeds at", "s to", "Epochs to")]
+    for text in columns:
+        head += [f"{what} {text} %" for what in ("Seeds at", "s to", "Epochs to")]
     return Table(
         name=PACE,
         title="Time to a given accuracy",
         note="; ".join(notes),
         head=(*head, "Device"),
-        cells=tuple(_pace_cells(row, known[row["variant"]], wanted) for row in rows),
+        cells=tuple(_pace_cells(row, known[row["variant"]], [*columns.values()]) for row in rows),
         values=tuple(rows),
         fields=("variant", "title", "n"),
         shown=bool(known),
     )
+
+
+def _told_apart(accuracies: Sequence[float]) -> list[str]:
+    """As percentages, with as many digits as tell those apart that differ."""
+    texts: list[str] = []
+    for digits in range(2, _MOST_DIGITS + 1):
+        texts = [f"{100 * accuracy:.{digits}f}" for accuracy in accuracies]
+        if len({*texts}) == len({round(100 * accuracy, _MOST_DIGITS) for accuracy in accuracies}):
+            break
+    return texts
 
 
 def _pace_row(scope: Scope, label: str, own: Sequence[History], wanted: Sequence[Target]) -> dict[str, Any]:
@@ -152,7 +167,7 @@ def stability_table(scope: Scope) -> Table:
         cells=tuple(_stability_cells(scope, label, own) for label, own in known.items()),
         values=tuple(_stability_row(scope, label, own) for label, own in known.items()),
         fields=("variant", "title", "n"),
-        shown=bool(known),
+        shown=any(len(history) > 2 for own in known.values() for history in own),  # of fewer there is nothing to say
     )
 
 

@@ -14,7 +14,7 @@ from report.scope import Scope
 from report.tables import Table
 from report.text import as_markdown, plain, sentence
 from report.verdicts import NAME as CLAIMS
-from report.verdicts import not_judged
+from report.verdicts import not_judged, tally
 
 _OF_RESULTS = (PAIRS, CLAIMS, QUALITY, PACE, STABILITY)
 """Tables that every report has once there is something to say in them."""
@@ -67,7 +67,7 @@ def headline(scope: Scope) -> str:
         return f"No job has a result yet.{lost}"
     least, most = min(trained.values()), max(trained.values())
     seeds = "one seed" if most == 1 else f"{most} seeds" if least == most else f"{least} to {most} seeds"
-    number = scope.compared()
+    number = scope.trained_configs()
     what = f"{number} config{'' if number == 1 else 's'} on {scope.submission.dataset} with {seeds} each"
     alone = "holds the noise of the test images alone, and how much another seed would change these numbers is unknown."
     if most == 1:
@@ -156,6 +156,7 @@ def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn
     """`finding`: what the tests say, in a sentence."""
     parts = [f"# {plain(scope.submission.title)}", "", plain(subtitle(scope)), "", plain(headline(scope)), ""]
     parts += [plain(finding), ""] if finding else []
+    parts += [tally(tables), ""] if tally(tables) else []
     for warning in scope.warnings:
         parts += [f"**{plain(sentence(warning))}**", ""]
     missing = not_submitted(scope)
@@ -167,7 +168,8 @@ def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn
     absent = not_shown(tables, figures)
     parts += [plain(absent), ""] if absent else []
     for table in in_order(tables):
-        parts += [f"## {plain(table.title)}", "", as_markdown(table), ""]
+        parts += [f"## {plain(table.title)}", "", as_markdown(table) if table.cells else "None.", ""]
+    parts += ["## Figures", ""] if any(one.shown for one in figures) else []
     for figure in (one for one in figures if one.shown):
         parts += [f"![{plain(figure.title)}](figures/{figure.name}.png)", ""]
         told = f"{figure.caption} {figure.left_out}".strip()
@@ -183,6 +185,7 @@ def facts(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> di
         "subtitle": subtitle(scope),
         "missing": not_submitted(scope),
         "not_judged": not_judged(scope.submission),
+        "claims": tally(tables),
         "not_shown": not_shown(tables, figures),
         "images": images(scope),
         "made": made(scope),

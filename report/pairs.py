@@ -1,13 +1,13 @@
 """Which variants are better than which: every pair, tested together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 from db.statements import parse_statement
-from report.numbers import NOTHING, interval_text, percent, points
-from report.scope import Scope, VariantData
+from report.numbers import NOTHING, chance, interval_text, percent, points
+from report.scope import Scope
 from report.statistics import (
     POWER,
     RISK,
@@ -20,6 +20,7 @@ from report.statistics import (
     wins,
 )
 from report.tables import Table
+from report.variant import VariantData, ranked
 
 MARGIN = 0.01  # of accuracy: a smaller difference is taken for none
 MARGIN_NAME = "1 point"
@@ -34,7 +35,7 @@ _HEAD = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """`ours` less `theirs`; `different` and `equal` are p values adjusted for all pairs compared."""
+    """`ours` less `theirs`; `different` and `equal` are p values adjusted for all pairs there are, `of` in number."""
 
     ours: VariantData
     theirs: VariantData
@@ -46,6 +47,7 @@ class Pair:
     flips: tuple[float, float]
     smallest: float
     needed: int | None
+    of: int
 
     @property
     def single(self) -> bool:
@@ -60,12 +62,17 @@ class Pair:
         return self.ours if self.found.value > 0 else self.theirs
 
     @property
+    def alike(self) -> bool:
+        """Whether they are equal within the margin by the adjusted test; never so of a single seed."""
+        return self.ahead is None and self.found.seed_noise and self.equal < RISK
+
+    @property
     def verdict(self) -> str:
         if self.ahead is not None:
             if self.single:
                 return f"one run: {self.ahead.title} is ahead"
             return f"{self.ahead.title} is ahead{'' if self.found.seed_noise else '; one side has one seed'}"
-        if self.found.seed_noise and self.equal < RISK:
+        if self.alike:
             return f"equal within {MARGIN_NAME}"
         return "cannot be told apart"
 
@@ -81,13 +88,13 @@ def compare(scope: Scope) -> list[Pair]:
     both = [pair for pair in combinations(chosen, 2) if same_images(*pair)]
     number = len(both)
     if len(chosen) > _MOST:
-        both = _of_interest(scope, both, {chosen[0].job_ids, _best(chosen).job_ids})
+        both = _of_interest(scope, both, {chosen[0].job_ids, ranked(chosen)[0].job_ids})
     hits = {variant.label: hits_of(variant) for variant in chosen}
     found = [tested(hits[ours.label], hits[theirs.label]) for ours, theirs in both]
     different = _adjusted([p_value for _, p_value in found], number)
     equal = _adjusted([equivalence(estimate, MARGIN) for estimate, _ in found], number)
     return [
-        _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other, level=1 - RISK / number)
+        _pair(pair, [hits[one.label] for one in pair], *of_pair, different=one, equal=other, number=number)
         for pair, of_pair, one, other in zip(both, found, different, equal, strict=True)
     ]
 
@@ -133,10 +140,6 @@ def same_images(ours: VariantData, theirs: VariantData) -> bool:
     return ours.distinct[0].images == theirs.distinct[0].images
 
 
-def _best(variants: Sequence[VariantData]) -> VariantData:
-    return max(variants, key=lambda variant: float(hits_of(variant).mean()))
-
-
 def _adjusted(p_values: Sequence[float], number: int) -> list[float]:
     """For so many tests. Which of them are here may have been chosen by their outcome: then Holm's steps do not hold,
     and each p value counts for all (Bonferroni)."""
@@ -153,10 +156,11 @@ def _pair(
     *,
     different: float,
     equal: float,
-    level: float,
+    number: int,
 ) -> Pair:
-    """`level`: of one test, where all of them together are to have that of an interval."""
+    """`number`: of all pairs that there are, whose tests together are to have the level of an interval."""
     ours, theirs = hits
+    level = 1 - RISK / number
     rates, their_rates = ours.mean(0), theirs.mean(0)
     return Pair(
         ours=pair[0],
@@ -169,6 +173,7 @@ def _pair(
         flips=(float((rates * (1 - their_rates)).sum()), float((their_rates * (1 - rates)).sum())),
         smallest=found.smallest_difference(level=level),
         needed=seeds_needed(ours, theirs, found.value, level=level),
+        of=number,
     )
 
 
@@ -187,20 +192,44 @@ def pairs_table(scope: Scope, pairs: Sequence[Pair]) -> Table:
 
 def _note(pairs: Sequence[Pair]) -> str:
     often = f"in {100 * POWER:.0f} % of all cases"
-    notes = ["the first less the second; the interval is that of the row alone"]
-    notes += ["adjusted p values hold for all pairs together (Holm), and the verdict goes by them"]
+    notes = ["the first less the second; the interval is that of the row alone", *noises(pair.found for pair in pairs)]
+    notes += [f"adjusted p values hold for all pairs together ({_adjustment(pairs)}), and the verdict goes by them"]
     if any(pair.single for pair in pairs):
         notes.append("one seed each: McNemar's exact test of these two runs; what another seed would give is unknown")
-    if any(not pair.found.seed_noise and not pair.single for pair in pairs):
-        notes.append("one side with one seed: its noise is unknown and not in the interval")
     if any(pair.found.seed_noise for pair in pairs):
-        notes.append("several seeds: the interval and Student's t hold the noise of seeds and of test images")
-        notes.append(f"seeds needed: of each, until the difference shown is told apart {often}; – where none is enough")
-    notes.append(f"would have been found: the smallest difference that is told apart {often}, among so many pairs")
+        told = f"until the difference shown is told apart {often}; – where none is enough"
+        notes.append(f"seeds needed: of each, where it is not told apart yet, {told}")
+    found = (
+        f"the smallest difference that is told apart {often}, among so many pairs; – where that is more than there is"
+    )
+    notes.append(f"would have been found: {found}")
     notes.append("only one right: test images, the mean over pairs of seeds")
-    if any(pair.verdict.startswith("equal") for pair in pairs):
+    if any(pair.alike for pair in pairs):
         notes.append(f"equal: less than {percent(MARGIN)} points apart by two one-sided tests")
     return "; ".join(notes)
+
+
+def noises(differences: Iterable[Estimate]) -> list[str]:
+    """Which noise the intervals of these differences hold."""
+    kinds = {(found.seed_noise, found.some_seeds) for found in differences}
+    notes = []
+    if any(seeds for seeds, _ in kinds):
+        notes.append("several seeds each: the interval and Student's t hold the noise of seeds and of test images")
+    if (False, True) in kinds:
+        notes.append(
+            "one side with one seed: its noise is unknown, and the interval holds that of the other side's seeds and "
+            "of the test images"
+        )
+    if (False, False) in kinds:
+        notes.append("one seed each: the interval holds the noise of the test images alone")
+    return notes
+
+
+def _adjustment(pairs: Sequence[Pair]) -> str:
+    """Where pairs were left out Holm's steps do not hold."""
+    if all(pair.of == len(pairs) for pair in pairs):
+        return "Holm"
+    return f"Bonferroni: each counts for all {pairs[0].of:,} pairs, of which {len(pairs):,} are shown"
 
 
 def _cells(pair: Pair) -> tuple[str, ...]:
@@ -215,15 +244,10 @@ def _cells(pair: Pair) -> tuple[str, ...]:
         NOTHING if pair.chance is None else f"{100 * pair.chance:.0f}",
         f"{pair.flips[0]:,.0f}",
         f"{pair.flips[1]:,.0f}",
-        percent(pair.smallest),
-        NOTHING if pair.needed is None else f"{pair.needed:,}",
+        percent(pair.smallest) if pair.smallest < 1 else NOTHING,
+        "" if pair.ahead else NOTHING if pair.needed is None else f"{pair.needed:,}",
         pair.verdict,
     )
-
-
-def chance(value: float) -> str:
-    """A p value as tables show it."""
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _values(pair: Pair) -> dict[str, Any]:
@@ -242,6 +266,7 @@ def _values(pair: Pair) -> dict[str, Any]:
         "p_holm": pair.different,
         "p_equal_holm": pair.equal,
         "equal_within": MARGIN,
+        "equal": pair.alike,
         "ahead_in_pairs_of_seeds": pair.chance,
         "only_ours_right": pair.flips[0],
         "only_theirs_right": pair.flips[1],

@@ -9,7 +9,7 @@ from math import ceil
 from operator import itemgetter
 
 from report.latex import MARK, Tex, tex
-from report.page import Drawn, comparison, headline, in_order, made, subtitle
+from report.page import Drawn, headline, in_order, made, subtitle
 from report.pairs import Pair
 from report.scope import Scope
 from report.tables import Table
@@ -71,8 +71,7 @@ def paper(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], pairs
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    main = comparison(tables)
-    shown = [laid_out(table, marks(scope, table, pairs) if table is main else Marks()) for table in in_order(tables)]
+    shown = [laid_out(table, marks(scope, table, pairs)) for table in in_order(tables)]
     render = partial(
         environment.get_template("report.tex.j2").render,
         title=scope.submission.title,
@@ -97,7 +96,7 @@ def _data(scope: Scope) -> list[tuple[str, str]]:
 
 
 def marks(scope: Scope, table: Table, pairs: Sequence[Pair]) -> Marks:
-    """Bold: the best value; underlined: every variant that the tests do not tell apart from it.
+    """Of a table of results: bold the best value, underlined every variant that the tests do not tell apart from it.
 
     A table of a sweep has its best validation accuracy in bold: its points are not tested on the test set.
     """

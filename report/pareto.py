@@ -5,11 +5,11 @@ from statistics import fmean
 from typing import Any
 
 from db.records import Result
-from report.scope import Scope, VariantData
-from report.tables import accuracy_interval
+from report.scope import Scope
+from report.variant import VariantData
 
-COSTS = ("parameters", "flops", "train_s")
-"""What a variant may be dominated in, each against test accuracy."""
+COSTS = {"parameters": "parameters", "flops": "FLOPs of an image", "train_s": "training seconds"}
+"""What a variant may be dominated in, each against test accuracy, by its name in rows: in words."""
 
 
 def rows(scope: Scope) -> list[dict[str, Any]]:
@@ -40,14 +40,13 @@ def energies(results: Sequence[Result]) -> list[float]:
 
 def _row(scope: Scope, variant: VariantData) -> dict[str, Any]:
     done = variant.done
-    low, high = accuracy_interval(variant) or (None, None)
+    low, high = variant.accuracy_interval or (None, None)
     used_j = energies(done)
     return {
         "variant": variant.label,
         "title": scope.name(variant.label),
         "n": len(done),
-        # fmean sums exactly: equal values of seeds in another order are no better
-        "test_accuracy": fmean([result.best.test_accuracy for result in done]),
+        "test_accuracy": variant.accuracy,
         "low": low,
         "high": high,
         "parameters": done[0].parameters,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.records import ImageGrid
-from report.canvas import Wanted, new_figure, say
+from report.canvas import new_figure, say
+from report.captions import Wanted
 from report.figure_data import Rows, by_variant
 from report.scope import Scope
 from report.theme import PARTS, fit

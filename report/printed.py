@@ -7,9 +7,10 @@ from typing import Any
 
 from db.records import Result, Scores
 from report.numbers import NOTHING, Show, count, loss, percent, signed, whole, yes
-from report.scope import CHOSEN, Scope, VariantData
+from report.scope import CHOSEN, Scope
 from report.statistics import over_seeds, summarise, wilson
-from report.tables import Table, accuracy_interval, choice, gap, mean_text, notes_of, with_deviation
+from report.tables import Table, choice, gap, mean_text, notes_of, with_deviation
+from report.variant import VariantData
 
 NAME = "printed_values"
 WEIGHTS = ("best", "last")
@@ -121,7 +122,7 @@ def interval(variant: VariantData, name: str, weights: str) -> tuple[float, floa
     """
     quantity, results = QUANTITIES[name], variant.done
     if name == "test_accuracy" and weights == "best":
-        return accuracy_interval(variant)
+        return variant.accuracy_interval
     values = [quantity.ours(result, getattr(result, weights)) for result in results]
     if len(set(values)) == 1:
         return _of_images(getattr(results[0], weights)) if name == "test_accuracy" else None

@@ -13,98 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.errors import NotFoundError
-from db.records import Attempt, Dataset, EpochRecord, Job, JobState, Result, Submission, Weights
+from db.records import Attempt, Dataset, Job, Result, Submission, Weights
 from db.store import Store
-from report.calibration import Calibration, calibration
-from report.statistics import Hits
+from report.calibration import calibration
 from report.theme import colours
+from report.variant import Measured, VariantData, kind_of
 
 CHOSEN = "chosen"
 """A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
-
-
-def kind_of(result: Result) -> str:
-    """What a result was computed on and in; no mean holds two of these."""
-    return f"{result.device} {result.precision}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Of a result's best weights: which test images they got `right`, (images,); `images` and `predictions` tell apart
-    which images these were, and what was said of them."""
-
-    right: NDArray[np.bool_]
-    images: str
-    predictions: str
-    calibration: Calibration | None = None
-
-
-@dataclass(frozen=True, kw_only=True)  # no slots: what tables and tests ask for again and again is kept
-class VariantData:
-    """A label with its jobs, by seed; `results`, `histories` and `measured` are those of the jobs that are done.
-
-    All results are of one kind of device and one precision.
-    """
-
-    label: str
-    title: str
-    jobs: tuple[Job, ...]
-    results: Mapping[int, Result]
-    histories: Mapping[int, Sequence[EpochRecord]]
-    measured: Mapping[int, Measured]
-
-    @cached_property
-    def done(self) -> tuple[Result, ...]:
-        """The results, in the order of the jobs; of those that predicted the same in every number the first alone."""
-        first: dict[str | int, Result] = {}
-        for job in self.jobs:
-            if job.id in self.results:
-                known = self.measured.get(job.id)
-                first.setdefault(known.predictions if known else job.id, self.results[job.id])
-        return tuple(first.values())
-
-    @cached_property
-    def job_ids(self) -> tuple[int, ...]:
-        """The same for labels that mean the same jobs."""
-        return tuple(job.id for job in self.jobs)
-
-    @cached_property
-    def distinct(self) -> tuple[Measured, ...]:
-        """What the results predicted, each once: two that agree in every number are one training, whoever ran it."""
-        found = {
-            self.measured[job.id].predictions: self.measured[job.id] for job in self.jobs if job.id in self.measured
-        }
-        return tuple(found.values())
-
-    @cached_property
-    def hits(self) -> Hits | None:
-        """(seeds, images) of the distinct predictions; None where some result has none, or not of the same images."""
-        found = self.distinct
-        if not found or len(self.measured) < len(self.results) or len({one.images for one in found}) > 1:
-            return None
-        if len(found[0].right) < 2:  # of one image nothing can be told
-            return None
-        return np.stack([one.right for one in found])
-
-    @cached_property
-    def complete(self) -> bool:
-        """Whether it was submitted and every job of it is done."""
-        return bool(self.jobs) and all(job.id in self.results for job in self.jobs)
-
-    @cached_property
-    def state(self) -> str:
-        """In words for a reader: what is there, and what is missing."""
-        if not self.jobs:
-            return "not submitted"
-        parts = []
-        for state in JobState:
-            these = [job for job in self.jobs if job.state is state]
-            if these and state is JobState.FAILED:
-                causes = ", ".join(sorted({str(job.cause) for job in these}))
-                parts.append(f"{len(these)} failed: {causes}")
-            elif these:
-                parts.append(f"{len(these)} {state}")
-        return ", ".join(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +60,7 @@ class Scope:
         found |= printed.get(label, {})
         return found
 
-    def compared(self) -> int:
+    def trained_configs(self) -> int:
         """How many configs have results."""
         described = self.submission.variants
         return len({_text(described[label]["config"]) for label, variant in self.variants.items() if variant.done})
@@ -178,6 +94,7 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
+    """Within one moment of the store: of each label its jobs, with what the store holds of them."""
     chosen = chosen_submission(store, submission_id)
     own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
     same = [one for one in store.submissions() if one.scope == chosen.scope]

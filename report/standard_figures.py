@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from report.calibration import BINS
-from report.canvas import Wanted, key, new_figure, say, scale_of_counts
-from report.figure_data import Rows
+from report.canvas import key, new_figure, say, scale_of_counts
+from report.captions import Wanted
+from report.figure_data import Rows, by_variant
 from report.figures import draw
 from report.matrices import classes, pairs
 from report.numbers import interval_text, percent
+from report.pareto import COSTS
 from report.scope import Scope
 from report.theme import MARKERS, MUTE, PRINTED, colours, fit
 
@@ -24,7 +26,6 @@ Colours = Mapping[str, str]
 MOST_NAMED = 14  # variants that the legend of costs names; of more, those that nothing dominates
 MOST_RELIABILITY = 8  # variants with a panel
 MOST_HISTORIES = 12  # variants with curves
-COSTS = {"parameters": "parameters", "flops": "FLOPs of one image", "train_s": "training, seconds"}
 _LINE, _TWO_LINES = 0.28, 0.36  # inches of a row with a name
 _FOOT = 0.36  # of the height of accuracies, which shares take below them
 
@@ -175,10 +176,7 @@ def _same_heights(panels: Sequence["Axes"]) -> None:
 
 def _calibration(rows: Rows, colours: Colours) -> "Figure":
     """A panel for each of the first variants: accuracy against confidence, and below it where the images are."""
-    by_variant: dict[str, Rows] = {}
-    for row in rows:
-        by_variant.setdefault(row["variant"], []).append(row)
-    shown = list(by_variant.items())[:MOST_RELIABILITY]
+    shown = list(by_variant(rows).items())[:MOST_RELIABILITY]
     if not shown:
         return _empty("no predictions yet")
     columns = min(4, len(shown))

@@ -15,7 +15,8 @@ from report.figure_data import FIELDS as OF_SUITES
 from report.figure_data import Rows, accuracy, class_names, history
 from report.pairs import hits_of, sweep_points
 from report.quality import class_scores
-from report.scope import Scope, VariantData
+from report.scope import Scope
+from report.variant import VariantData, ranked
 
 HISTORY_FIELDS = OF_SUITES["histories"]
 SCORES = ("precision", "recall", "f1")
@@ -39,22 +40,17 @@ FIELDS = {
 
 def standard_rows(scope: Scope, pairs: Sequence[Mapping[str, Any]]) -> dict[str, Rows]:
     """By kind; `pairs` are the values of the table of pairs, which decides what is compared."""
-    best_first, points = ranked(scope), sweep_points(scope)
+    best_first, points = ranked(scope.with_results()), sweep_points(scope)
     rivals = [variant for variant in best_first if variant.label not in points] or best_first
     variants = sorted(best_first, key=lambda variant: variant.label in points)
     return {
         "forest": [_accuracy(scope, variant) for variant in best_first],
         "pairs": [_titled(scope, pair) for pair in pairs],
         "classes": [row for variant in variants for row in _classes(scope, variant)],
-        "flips": _flips(scope, _best_first(pairs)),
+        "flips": _flips(scope, _by_leader(pairs)),
         "histories": [row for variant in rivals for row in history(scope, variant)],
         "calibration": [row for variant in variants for row in _calibration(scope, variant)],
     }
-
-
-def ranked(scope: Scope) -> list[VariantData]:
-    """Those with results, by mean test accuracy of the best weights; of equal ones the suite's order."""
-    return sorted(scope.with_results(), key=lambda one: -float(np.mean([r.best.test_accuracy for r in one.done])))
 
 
 def _named(scope: Scope, variant: VariantData) -> dict[str, Any]:
@@ -91,7 +87,7 @@ def _classes(scope: Scope, variant: VariantData) -> Rows:
     return rows
 
 
-def _best_first(pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _by_leader(pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those of the variant that is ahead in all of its pairs before the others, what is nearest to it first."""
     behind = {pair["theirs" if pair["difference"] > 0 else "ours"] for pair in pairs}
     return sorted(pairs, key=lambda pair: (behind >= {pair["ours"], pair["theirs"]}, abs(pair["difference"])))

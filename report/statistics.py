@@ -52,6 +52,11 @@ class Estimate:
     noises: tuple[Noise, ...]
     seed_noise: bool
 
+    @property
+    def some_seeds(self) -> bool:
+        """Whether the noise of seeds is known of one side at least."""
+        return len(self.noises) > 1
+
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Student's t; no accuracy and no difference of two is beyond 1."""
         half = self._widest((1 + level) / 2)
@@ -95,7 +100,8 @@ def summarise(values: Sequence[float]) -> Summary | None:
     """None when there is nothing to summarise."""
     if not values:
         return None
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    equal = len(set(values)) == 1  # then numpy's deviation is a rounding error
+    deviation = (0.0 if equal else float(np.std(values, ddof=1))) if len(values) > 1 else None
     return Summary(len(values), float(np.mean(values)), deviation)
 
 

@@ -1,13 +1,14 @@
 """The tables, as rows of plain values first, as text afterwards."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from db.records import Attempt, Cause, Job, JobState, Result, Scores
 from report.numbers import NOTHING, Show, interval_text, loss, percent, whole
-from report.scope import CHOSEN, Scope, VariantData, kind_of
-from report.statistics import accuracy, over_seeds, summarise, wilson
+from report.scope import CHOSEN, Scope
+from report.statistics import summarise
+from report.variant import VariantData, kind_of
 
 ONE_SEED = "one seed: the noise of seeds is unknown"
 ONE_SEED_INTERVAL = "the interval of one seed (Wilson's, of a share of images) holds the noise of the test images only"
@@ -51,24 +52,8 @@ def mean_text(values: Sequence[float], show: Show) -> str:
     return show(found.mean) if found.deviation is None else f"{show(found.mean)} ± {show(found.deviation)}"
 
 
-def accuracy_interval(variant: VariantData) -> tuple[float, float] | None:
-    """Of the best weights' test accuracy: over seeds and test images, with one seed over the test images alone.
-
-    Where the store holds no predictions, several seeds give an interval for these test images. One of few seeds may
-    pass 0 or 1, which no accuracy does: there it is cut off. Seeds that all got the same images right, or all of them,
-    show no noise of their own: Wilson's is then as narrow as it may be.
-    """
-    results, hits = variant.done, variant.hits
-    values = [result.best.test_accuracy for result in results]
-    if len(values) == 1 or (hits is not None and (hits == hits[0]).all()):
-        images = sum(map(sum, results[0].best.confusion))
-        return wilson(round(values[0] * images), images)
-    found = over_seeds(values) if hits is None else accuracy(hits).interval()
-    return (max(found[0], 0.0), min(found[1], 1.0)) if found else None
-
-
 def _interval(variant: VariantData) -> str:
-    found = accuracy_interval(variant)
+    found = variant.accuracy_interval
     return interval_text(*found) if found else NOTHING
 
 
@@ -100,7 +85,7 @@ def _result_values(scope: Scope, variant: VariantData) -> dict[str, Any]:
         for name in ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss"):
             row |= with_deviation(f"{weights}_{name}", [getattr(score, name) for score in scores])
         row |= with_deviation(f"{weights}_gap", [gap(score) for score in scores])
-    interval = accuracy_interval(variant)
+    interval = variant.accuracy_interval
     row["best_test_accuracy_low"], row["best_test_accuracy_high"] = interval or (None, None)
     row["parameters"] = done[0].parameters if done else None
     row["devices"] = devices(done)
@@ -228,15 +213,18 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     columns += [("Printed loss", lambda v: _printed(scope, v.label, "test_loss", loss))] if printed else []
     columns += [("Parameters", _parameters)]
     columns += [("Printed parameters", lambda v: _printed(scope, v.label, "parameters", whole))] if printed else []
-    columns += [("Chosen", lambda v: "by validation" if v.label == chosen else "")]
+    columns += [("Chosen", lambda v: f"best of {len(points)}, by validation" if v.label == chosen else "")]
     if any(scope.reference(label).get(CHOSEN) for label in points):
         columns += [("Printed choice", lambda v: "best" if scope.reference(v.label).get(CHOSEN) else "")]
     columns += [("State", lambda v: v.state)]
     variants = [scope.variant(label) for label in points]
-    note = "chosen by validation accuracy when every point is done; the test set had no say; " + notes_of(
-        scope, variants, last=False
+    note = (
+        f"chosen: the best of {len(points)} by validation accuracy, when every point is done; the test set had no say; "
+        + notes_of(scope, variants, last=False)
     )
-    return _table(scope, wanted, variants, columns, note)
+    table = _table(scope, wanted, variants, columns, note)
+    marks = [{"chosen": row["variant"] == chosen, "chosen_of": len(points)} for row in table.values]
+    return replace(table, values=tuple(row | mark for row, mark in zip(table.values, marks, strict=True)))
 
 
 def equal_or(values: Sequence[float], show: Show) -> str:
@@ -253,27 +241,16 @@ def by_jobs(scope: Scope) -> list[list[VariantData]]:
 
 
 def _failures(scope: Scope) -> Table:
-    owners = {job.id: variant.label for variant in reversed(list(scope.variants.values())) for job in variant.jobs}
+    """A row for each attempt that ended without a result; one that was only stopped, of a job that is done, is counted
+    in the note alone."""
     ended = [
         (job, attempt)
         for job in scope.jobs()
         for attempt in scope.attempts[job.id]
         if attempt.outcome not in (None, "done")
     ]
-    told = [pair for pair in ended if not _only_stopped(*pair)]
-    rows = [
-        {
-            "job": job.id,
-            "variant": owners[job.id],
-            "title": scope.name(owners[job.id]),
-            "seed": job.seed,
-            "attempt": attempt.number,
-            "cause": attempt.outcome,
-            "message": attempt.message,
-        }
-        for job, attempt in told
-    ]
-    stopped = len(ended) - len(told)
+    rows = _failure_rows(scope, [pair for pair in ended if not _only_stopped(*pair)])
+    stopped = len(ended) - len(rows)
     resumed = f"; {stopped} more {'was' if stopped == 1 else 'were'} only stopped and resumed, of jobs that are done"
     fields = ("job", "title", "seed", "attempt", "cause", "message")
     return Table(
@@ -285,6 +262,23 @@ def _failures(scope: Scope) -> Table:
         values=tuple(rows),
         fields=("job", "variant", *fields[1:]),
     )
+
+
+def _failure_rows(scope: Scope, failed: Sequence[tuple[Job, Attempt]]) -> list[dict[str, Any]]:
+    """Each under the first label of its job."""
+    owners = {job.id: variant.label for variant in reversed(list(scope.variants.values())) for job in variant.jobs}
+    return [
+        {
+            "job": job.id,
+            "variant": owners[job.id],
+            "title": scope.name(owners[job.id]),
+            "seed": job.seed,
+            "attempt": attempt.number,
+            "cause": attempt.outcome,
+            "message": attempt.message,
+        }
+        for job, attempt in failed
+    ]
 
 
 def _only_stopped(job: Job, attempt: Attempt) -> bool:

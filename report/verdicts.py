@@ -9,13 +9,21 @@ from typing import Any
 from db.records import NewSubmission
 from db.statements import Statement, parse_statement
 from report.numbers import NOTHING, interval_text, points
-from report.pairs import compared, hits_of, same_images, sweep_points
-from report.scope import Scope, VariantData
+from report.pairs import compared, hits_of, noises, same_images, sweep_points
+from report.scope import Scope
 from report.statistics import POWER, RISK, Estimate, difference, equivalence, holm, seeds_needed
 from report.tables import Table
 from report.text import sentence
+from report.variant import VariantData
 
 NAME = "claims"
+_NOTE = (
+    "each claim has an error of 5 % of its own; supported: the 95 % interval of the difference lies wholly where the "
+    "claim says; for “about” it lies within a half of the amount; for “within” by two one-sided tests; a best one is "
+    "better than each other by Holm's tests, against the one that decides; contradicted: it lies elsewhere; seeds "
+    f"needed: of each variant, to decide in {100 * POWER:.0f} % of all cases, if the difference is as it looks now, "
+    "which is often too large; if seeds are added until a claim is decided, its error is more than 5 %"
+)
 
 
 class Verdict(StrEnum):
@@ -118,12 +126,27 @@ def _of_two(statement: Statement, ours: VariantData, theirs: VariantData) -> Jud
     if statement.kind == "equal":
         yes, no = equivalence(found, wanted) < RISK, low > wanted or high < -wanted
     elif statement.kind == "about":
-        yes, no = low >= wanted / 2 and high <= 1.5 * wanted, not low <= wanted <= high
+        yes, no = low >= wanted / 2 and high <= 1.5 * wanted, high < wanted / 2 or low > 1.5 * wanted
         distance = max(wanted / 2 - abs(found.value - wanted), 0.0)
     else:
         yes, no = (low >= wanted if wanted else low > 0), high < wanted
         distance = found.value - wanted
-    return _decided(statement, ours, theirs, found, yes=yes, no=no, distance=distance)
+    done = _decided(statement, ours, theirs, found, yes=yes, no=no, distance=distance)
+    if done.verdict is not Verdict.CONTRADICTED:
+        return done
+    return replace(done, why="; ".join(filter(None, (_instead(statement, found), done.why))))
+
+
+def _instead(statement: Statement, found: Estimate) -> str:
+    """What holds in the place of a contradicted claim of two, as far as it can be told."""
+    low, high = found.interval()
+    if statement.kind == "equal":
+        return ""
+    if high < 0:
+        return f"{statement.theirs} is ahead"
+    if low > 0:
+        return f"{statement.ours} is ahead, by {'less' if high < statement.amount else 'more'}"
+    return f"{statement.ours} is not ahead by as much"
 
 
 def _of_all(scope: Scope, statement: Statement, ours: VariantData) -> Judgement:
@@ -183,26 +206,18 @@ def _decided(
     return Judgement(statement=statement, verdict=verdict, why=why, against=theirs, found=found, needed=needed)
 
 
-def tally(judgements: Sequence[Judgement]) -> str:
+def tally(tables: Sequence[Table]) -> str:
     """How many claims came out how, in a line; empty without claims."""
-    if not judgements:
-        return ""
-    numbers = {verdict: sum(one.verdict is verdict for one in judgements) for verdict in Verdict}
-    return f"Claims: {', '.join(f'{number} {verdict}' for verdict, number in numbers.items())}."
+    claims = next((table.values for table in tables if table.name == NAME), ())
+    numbers = {verdict: sum(row["verdict"] == verdict for row in claims) for verdict in Verdict}
+    return f"Claims: {', '.join(f'{number} {verdict}' for verdict, number in numbers.items())}." if claims else ""
 
 
 def claims_table(scope: Scope, judgements: Sequence[Judgement]) -> Table:
     return Table(
         name=NAME,
         title="What the suite claims, and what became of it",
-        note=(
-            "each claim has an error of 5 % of its own; supported: the 95 % interval of the difference lies wholly "
-            "where the claim says; for “about” it lies within a half of the amount; for “within” by two one-sided "
-            "tests; a best one is better than each other by Holm's tests, against the one that decides; contradicted: "
-            f"it lies elsewhere; seeds needed: of each variant, to decide in {100 * POWER:.0f} % of all cases, if the "
-            "difference is as it looks now, which is often too large; if seeds are added until a claim is decided, its "
-            "error is more than 5 %"
-        ),
+        note="; ".join([_NOTE, *noises(one.found for one in judgements if one.found)]),
         head=("Claim", "Verdict", "Against", "n", "Difference, points", "95 % interval", "Seeds needed", "Why"),
         cells=tuple(_cells(scope, one) for one in judgements),
         values=tuple(_values(scope, one) for one in judgements),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -13,10 +13,12 @@ from db.records import JobState, Result, Scores
 from db.store import Store
 from report import pareto
 from report.characters import visible
+from report.checklist import checklist
 from report.cost import cost_table
 from report.earlier import packed
 from report.figure_data import FIELDS, PICTURES, Rows, figure_rows
 from report.finding import finding
+from report.folder import Files
 from report.html import html_page
 from report.latex import as_latex
 from report.pace import pace_table, stability_table
@@ -31,8 +33,7 @@ from report.standard_rows import FIELDS as STANDARD_FIELDS
 from report.standard_rows import standard_rows
 from report.tables import FAILURES, Table, build_tables
 from report.text import as_csv, as_markdown, as_text
-from report.verdicts import NAME as CLAIMS
-from report.verdicts import Verdict, claims_table, judge
+from report.verdicts import claims_table, judge, tally
 
 SCHEMA = 1
 _WRITTEN = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg", "csv")}
@@ -51,60 +52,64 @@ class Report:
     counts: Mapping[str, int]
 
 
-def write_report(store: Store, out: Path, *, submission_id: int | None = None, latex: bool = False) -> Report:
+def write_report(
+    store: Store, out: Path, *, submission_id: int | None = None, latex: bool = False, targets: Sequence[float] = ()
+) -> Report:
     """Write report.html, report.md, report.json, tables/ and figures/ into `out`; only reads the store.
 
-    With `latex` also report.tex, and the figures as PDF. Raises NotFoundError for an empty store, ConfigError when
+    With `latex` also report.tex, and the figures as PDF. `targets`: more validation accuracies, as fractions, for the
+    table of the time to a given accuracy. Raises NotFoundError for an empty store, ConfigError when
     `out` cannot be written.
     """
     scope = read_scope(store, submission_id)
     pairs = compare(scope)
-    tables = every_table(scope, pairs)
-    tested = next(table for table in tables if table.name == PAIRS)
-    standard = standard_rows(scope, tested.values) | {"pareto": pareto.rows(scope)}
-    said = finding(pairs)
+    tables = every_table(scope, pairs, targets)
+    of_pairs = next(table for table in tables if table.name == PAIRS)
+    standard = standard_rows(scope, of_pairs.values) | {"pareto": pareto.rows(scope)}
+    said, files = finding(pairs), Files()
+    for table in tables:
+        _add_table(files, table)
+    figures = _add_figures(files, scope, pdf=latex) + _add_standard(files, scope, standard, pdf=latex)
+    numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
+    files.text("report.md", markdown_page(scope, tables, figures, said))
+    if latex:
+        files.text(_PAPER, paper(scope, tables, figures, pairs, said))
+    files.text("report.html", html_page(scope, tables, figures, said))
+    files.text("report.json", json_text(numbers))
+    _put(files, out, _earlier(out) - _files(numbers))
+    text = visible(_for_terminal(comparison(tables), tables, said))
+    tex = out / _PAPER if latex else None
+    return Report(html=out / "report.html", tex=tex, text=text, json=numbers, counts=numbers["counts"])
+
+
+def _put(files: Files, out: Path, gone: set[str]) -> None:
+    """`gone`: files of an earlier report that this one has no more."""
     try:
-        for folder in ("tables", "figures"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-        for table in tables:
-            _write_table(out / "tables", table)
-        figures = _write_figures(out / "figures", scope, pdf=latex)
-        figures += _write_standard(out / "figures", scope, standard, pdf=latex)
-        numbers = as_json(scope, tables, figures) | {"finding": said, "latex": latex}
-        _clear_earlier(out, numbers)
-        (out / "report.json").write_text(json_text(numbers), encoding="utf-8")
-        _write(out / "report.md", markdown_page(scope, tables, figures, said))
-        html = out / "report.html"
-        _write(html, html_page(scope, tables, figures, said))
-        tex = out / _PAPER if latex else None
-        if tex:
-            _write(tex, paper(scope, tables, figures, pairs, said))
+        files.put(out)
+        for name in gone:
+            (out / name).unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(f"cannot write the report to {out}: {error.strerror}", fix="give another --out") from error
-    main = comparison(tables)
-    text = visible(_for_terminal(main, tables, said))
-    return Report(html=html, tex=tex, text=text, json=numbers, counts=numbers["counts"])
+        where = error.filename or out
+        raise ConfigError(f"cannot write the report: {where}: {error.strerror}", fix="give another --out") from error
 
 
-def every_table(scope: Scope, pairs: Sequence[Pair]) -> list[Table]:
+def every_table(scope: Scope, pairs: Sequence[Pair], targets: Sequence[float] = ()) -> list[Table]:
     """Those that the suite asks for, then what every report has."""
     *asked_for, failures = build_tables(scope)
-    costs = [cost_table(scope), pace_table(scope), stability_table(scope)]
-    tested = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
-    return [*asked_for, *printed_tables(scope), *costs, failures, *tested]
+    costs = [cost_table(scope), pace_table(scope, targets), stability_table(scope)]
+    judged = [pairs_table(scope, pairs), claims_table(scope, judge(scope)), quality_table(scope)]
+    return [*asked_for, *printed_tables(scope), *costs, failures, *judged]
 
 
-def _clear_earlier(out: Path, numbers: Mapping[str, Any]) -> None:
-    """Remove what an earlier report wrote into this folder and this one does not, by the names that it recorded.
+def _earlier(out: Path) -> set[str]:
+    """What an earlier report wrote into this folder, by the names that it recorded.
 
     Nothing else is touched: `out` may be a folder with tables and figures of its owner's.
     """
     try:
-        earlier = _files(json.loads((out / "report.json").read_text(encoding="utf-8")))
+        return _files(json.loads((out / "report.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return
-    for file in earlier - _files(numbers):
-        (out / file).unlink(missing_ok=True)
+        return set()
 
 
 def _files(numbers: Mapping[str, Any]) -> set[str]:
@@ -120,11 +125,8 @@ def _files(numbers: Mapping[str, Any]) -> set[str]:
 def _for_terminal(main: Table, tables: Sequence[Table], finding: str) -> str:
     """The comparison, what its tests say, and below it every attempt that failed, with what it said."""
     failures = next(table for table in tables if table.name == FAILURES)
-    claims = next(table for table in tables if table.name == CLAIMS)
-    text = f"{as_text(main)}\n\n{finding}" if finding else as_text(main)
-    if claims.cells:
-        kinds = {verdict: sum(line[1] == verdict for line in claims.cells) for verdict in Verdict}
-        text += f"\n\nClaims: {', '.join(f'{number} {verdict}' for verdict, number in kinds.items())}."
+    parts = [as_text(main), finding, tally(tables)]
+    text = "\n\n".join(filter(None, parts))
     return f"{text}\n\n{failures.title}:\n{as_text(failures)}" if failures.cells else text
 
 
@@ -177,6 +179,7 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
         "jobs": jobs,
         "tables": {table.name: list(table.values) for table in tables},
         "figures": {figure.name: figure.rows for figure in figures},
+        "checklist": [asdict(item) for item in checklist(scope, tables)],
     }
 
 
@@ -189,19 +192,15 @@ def _fields(record: Result | Scores) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
-def _write_table(folder: Path, table: Table) -> None:
-    _write(folder / f"{table.name}.csv", as_csv(table.values, table.fields))
-    _write(folder / f"{table.name}.md", as_markdown(table))
-    _write(folder / f"{table.name}.tex", as_latex(table))
+def _add_table(files: Files, table: Table) -> None:
+    files.text(f"tables/{table.name}.csv", as_csv(table.values, table.fields))
+    files.text(f"tables/{table.name}.md", as_markdown(table))
+    files.text(f"tables/{table.name}.tex", as_latex(table))
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(visible(text), encoding="utf-8")
-
-
-def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
+def _add_figures(files: Files, scope: Scope, *, pdf: bool) -> list[Drawn]:
     """Those that the suite asks for, with their numbers."""
-    from report.canvas import save
+    from report.canvas import pictures
     from report.captions import caption, shown_variants
     from report.figures import draw
     from report.theme import style
@@ -211,9 +210,10 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
         name = f"figure_{number:02d}_{wanted['name']}"
         rows, labels = figure_rows(scope, wanted), shown_variants(scope, wanted)
         with style():
-            svg = save(draw(scope, wanted, rows), folder / name, pdf=pdf)
+            drawn_as = pictures(draw(scope, wanted, rows), pdf=pdf)
+        files.pictures(f"figures/{name}", drawn_as)
         if wanted["kind"] not in PICTURES:
-            _write(folder / f"{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
+            files.text(f"figures/{name}.csv", as_csv(rows, FIELDS.get(wanted["kind"], ())))
         drawn.append(
             Drawn(
                 number=str(number),
@@ -221,7 +221,7 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
                 name=name,
                 title=wanted["title"],
                 caption=caption(scope, wanted),
-                svg=svg,
+                svg=drawn_as["svg"],
                 rows=rows,
                 sweeps=wanted["sweeps"],
                 shown=not labels or any(scope.variant(label).jobs for label in labels),
@@ -230,9 +230,9 @@ def _write_figures(folder: Path, scope: Scope, *, pdf: bool) -> list[Drawn]:
     return drawn
 
 
-def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
+def _add_standard(files: Files, scope: Scope, found: Mapping[str, Rows], *, pdf: bool) -> list[Drawn]:
     """Those that every report has, with their letters."""
-    from report.canvas import save
+    from report.canvas import pictures
     from report.standard_captions import TITLES, left_out, standard_caption
     from report.standard_figures import standard_figure
     from report.theme import style
@@ -243,8 +243,9 @@ def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pd
             continue
         name, rows = f"figure_{letter}_{kind}", found[kind]
         with style():
-            svg = save(standard_figure(scope, kind, rows), folder / name, pdf=pdf)
-        _write(folder / f"{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
+            drawn_as = pictures(standard_figure(scope, kind, rows), pdf=pdf)
+        files.pictures(f"figures/{name}", drawn_as)
+        files.text(f"figures/{name}.csv", as_csv(rows, STANDARD_FIELDS[kind]))
         drawn.append(
             Drawn(
                 number=letter,
@@ -253,7 +254,7 @@ def _write_standard(folder: Path, scope: Scope, found: Mapping[str, Rows], *, pd
                 title=title,
                 caption=standard_caption(scope, kind, rows),
                 left_out=left_out(kind, rows),
-                svg=svg,
+                svg=drawn_as["svg"],
                 rows=rows,
             )
         )

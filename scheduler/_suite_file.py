@@ -4,6 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from db.errors import ConfigError
+from scheduler._wording import shown
+
 FIRST_SEED = 42
 MAX_SEEDS = 10_000
 
@@ -20,7 +23,8 @@ def cleaned(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in text).split())
 
 
-Text = Annotated[str, AfterValidator(cleaned)]
+LONGEST_TITLE = 200  # characters: tables, figures and terminals have to show it
+Text = Annotated[str, AfterValidator(cleaned), StringConstraints(max_length=LONGEST_TITLE)]
 
 
 class Strict(BaseModel):
@@ -114,3 +118,12 @@ class SuiteFile(Strict):
     figures: list[ReportFigure] = Field(default_factory=list)
     reference: ReferenceTable | None = None
     claims: list[str] = Field(default_factory=list, max_length=1000)
+
+
+def title_of(where: str, place: str, value: Any) -> str:
+    """A title that is none of a model's fields. Raises ConfigError."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: {place}: not text{shown(value)}", fix=f"{place.rpartition(' ')[2]} takes text")
+    if len(value) > LONGEST_TITLE:
+        raise ConfigError(f"{where}: {place}: {len(value):,} letters", fix=f"at most {LONGEST_TITLE} letters")
+    return cleaned(value)

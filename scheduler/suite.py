@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from db.errors import ConfigError, NotFoundError
 from models import ARGUMENTS
 from scheduler._suite_claims import checked_claims
-from scheduler._suite_file import OF_VARIANTS, ReportFigure, ReportTable, Strict, SuiteFile, SweepTable, cleaned
+from scheduler._suite_file import OF_VARIANTS, ReportFigure, ReportTable, Strict, SuiteFile, SweepTable, title_of
 from scheduler._wording import explained, point_title, point_word, shown
 from scheduler.config import Config
 from scheduler.datasets import normalise
@@ -174,16 +174,10 @@ def _variants(where: str, file: SuiteFile) -> dict[str, Variant]:
     found = {}
     for label, given in file.variants.items():
         own = dict(given)
-        title = _text(where, f"[variants.{label}] title", own.pop("title", label))
+        title = title_of(where, f"[variants.{label}] title", own.pop("title", label))
         config = _config(where, f"[variants.{label}]", file, own)
         found[label] = Variant(label=label, title=title, config=config)
     return found
-
-
-def _text(where: str, place: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ConfigError(f"{where}: {place}: not text{shown(value)}", fix=f"{place.rpartition(' ')[2]} takes text")
-    return cleaned(value)
 
 
 def _add_sweeps(where: str, file: SuiteFile, variants: dict[str, Variant]) -> dict[str, dict[str, Any]]:
@@ -228,8 +222,8 @@ def _named_points(where: str, place: str, sweep: SweepTable) -> Iterable[tuple[s
         yield from _grid(where, place, sweep.grid)
     for number, point in enumerate(sweep.points, start=1):
         changes = dict(point)
-        name = _text(where, f"{place} list {number} name", changes.pop("name", str(number)))
-        yield name, _text(where, f"{place} list {number} title", changes.pop("title", name)), changes
+        name = title_of(where, f"{place} list {number} name", changes.pop("name", str(number)))
+        yield name, title_of(where, f"{place} list {number} title", changes.pop("title", name)), changes
 
 
 def _grid(where: str, place: str, grid: Mapping[str, list[Any]]) -> Iterable[tuple[str, str, dict[str, Any]]]:

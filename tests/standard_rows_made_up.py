@@ -35,6 +35,7 @@ def _pairs(variants, random, classes):
             {"ours": one["variant"], "theirs": other["variant"], "difference": apart, "test": "t"}
             | {"ours_title": one["title"], "theirs_title": other["title"], "equal_within": 0.01}
             | {"ahead": one["variant"] if apart > 0.1 else None}
+            | {"equal": apart < 0.01}
             | {"verdict": "equal within 1 point" if apart < 0.01 else verdict}
         )
     return found

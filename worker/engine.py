@@ -218,13 +218,16 @@ class Training:
         self.progress.best_weights = {name: value.to(self.device) for name, value in best.items()}
 
     def outcome(self, memory: PeakMemory) -> Outcome:
-        """Read the test set, for the last and for the best weights."""
+        """Read the test set, for the last and for the best weights. Raises TrainingError when a loss is not finite."""
         config, progress, test = self.config, self.progress, self.splits.test
         network = describe(config.model, classes=len(self.splits.classes), arguments=config.arguments)
         images, labels = resident(test, self.device)
         last = evaluate(self.model, images, labels, precision=config.precision, keep=True)
         self.model.load_state_dict(progress.best_weights)
         best = evaluate(self.model, images, labels, precision=config.precision, keep=True)
+        if not (math.isfinite(last.loss) and math.isfinite(best.loss)):
+            what = f"the loss on the test set is not finite (best weights {best.loss}, last {last.loss})"
+            raise TrainingError(what, cause=Cause.DIVERGED, fix="lower learning_rate")
         assert progress.best is not None  # noqa: S101 - at least one epoch was trained
         return Outcome(
             best=scores(progress.best, best, self.splits),

@@ -81,8 +81,9 @@ function linear([from, to], [start, end], wanted = 5) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((times) => times * power).find((one) => one >= rough * 0.999);
   scale.ticks = [];
-  for (let tick = Math.ceil(from / step - 1e-9); tick * step <= to + 1e-9 * step; tick++)
-    scale.ticks.push(Number((tick * step).toPrecision(12)));
+  const first = Math.ceil(from / step - 1e-9);
+  for (let place = 0; place <= 2 * wanted && (first + place) * step <= to + 1e-9 * step; place++)
+    scale.ticks.push(Number(((first + place) * step).toPrecision(12)));
   scale.log = false;
   return scale;
 }
@@ -120,7 +121,8 @@ function extent(values, { margin = 0.05, zero = false, log = false } = {}) {
       ? [low / 1.5, high * 1.5]
       : [low / (high / low) ** margin, high * (high / low) ** margin];
   if (zero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
-  const more = (high - low || Math.abs(high) || 1) * margin;
+  const span = high - low > 1e-9 * Math.abs(high) ? high - low : 0; // less is a rounding error
+  const more = (span || Math.abs(high) || 1) * margin;
   return [zero && low === 0 ? 0 : low - more, high + more];
 }
 

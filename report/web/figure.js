@@ -307,11 +307,8 @@ class Figure {
       shape("rect", { width: "100%", height: "100%", fill: "var(--paper)" }),
     );
     picture.setAttribute("xmlns", NAMESPACE);
-    save(
-      `${this.data.id}.svg`,
-      "image/svg+xml",
-      new XMLSerializer().serializeToString(picture).replace(/var\((--\w+)\)/g, (_, name) => LIGHT[name]),
-    );
+    settled(picture);
+    save(`${this.data.id}.svg`, "image/svg+xml", new XMLSerializer().serializeToString(picture));
   }
 
   saveCsv() {
@@ -347,6 +344,16 @@ function dataTable({ fields, rows, title }) {
     element("tbody", {}, ...rows.slice(0, most).map((row) => line(Object.values(row), "td"))),
   );
   return element("div", { className: "wide data", tabIndex: 0 }, table);
+}
+
+/** Colours in the place of their names, which mean nothing outside of the page; texts stay as they are. */
+function settled(picture) {
+  const colours = (text) => text.replace(/var\((--\w+)\)/g, (whole, name) => LIGHT[name] ?? whole);
+  for (const mark of [picture, ...picture.querySelectorAll("*")]) {
+    for (const name of ["fill", "stroke"])
+      if (mark.hasAttribute(name)) mark.setAttribute(name, colours(mark.getAttribute(name)));
+    if (mark.tagName === "style") mark.textContent = colours(mark.textContent);
+  }
 }
 
 /** Names of the colours, in lines below a picture that leaves the page. */

@@ -28,12 +28,6 @@ function pairMatrix(into, width, names, rows) {
   const side = Math.max(8, Math.min(64, (width - label) / names.length));
   const height = Math.min(side, 40);
   const head = Math.min(150, label);
-  const found = new Map(
-    rows.flatMap((row) => [
-      [`${row.ours}\n${row.theirs}`, [row, 1]],
-      [`${row.theirs}\n${row.ours}`, [row, -1]],
-    ]),
-  );
   const largest = Math.max(...rows.map((row) => Math.abs(row.difference)), 1e-9);
   const size = side < 44 ? 9.5 : 11;
   const texts = rows.flatMap((row) => [pairText(row, 1), pairText(row, -1)]);
@@ -45,22 +39,25 @@ function pairMatrix(into, width, names, rows) {
       words(one.title, middle + 4, head - 6, { turn: -90, most: head - 8, size: Math.min(11, side) }),
     );
     into.append(
-      words(one.title, label - 8, head + (place + 0.5) * height + 4, { anchor: "end", most: label - 8 }),
+      words(one.title, label - 8, head + (place + 0.5) * height + 4, {
+        anchor: "end",
+        most: label - 8,
+        size: Math.min(12, height),
+      }),
     );
   });
-  names.forEach((ours, line) => {
-    names.forEach((theirs, column) => {
-      const [x, y] = [label + column * side, head + line * height];
-      const [row, way] = found.get(`${ours.key}\n${theirs.key}`) || [];
-      if (!row) {
-        into.append(
-          shape("rect", { x: x + 1, y: y + 1, width: side - 2, height: height - 2, class: "empty" }),
-        );
-        return;
-      }
-      into.append(tipped(pairCell(row, way, x, y, look), pairTip(row, way)));
-    });
-  });
+  const ground = { x: label, y: head, width: names.length * side, height: names.length * height };
+  into.append(shape("rect", { ...ground, class: "empty" }));
+  const places = new Map(names.map((one, place) => [one.key, place]));
+  for (const row of rows) {
+    for (const way of [1, -1]) {
+      const keys = way > 0 ? [row.ours, row.theirs] : [row.theirs, row.ours];
+      const [line, column] = keys.map((key) => places.get(key));
+      into.append(
+        tipped(pairCell(row, way, label + column * side, head + line * height, look), pairTip(row, way)),
+      );
+    }
+  }
   const foot = head + names.length * height + 16;
   into.append(
     words("blue: the row's variant is ahead; orange: it is behind", 0, foot, { size: 11, look: "mute" }),

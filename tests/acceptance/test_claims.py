@@ -1,4 +1,4 @@
-"""A suite's claims from the file to the report's verdicts and its exit code."""
+"""A suite's claims from the file to the report's verdicts and its exit code; and the targets of a report."""
 
 import json
 
@@ -81,6 +81,19 @@ def test_fail_on_takes_verdicts_only(home, tmp_path):
         "error: --fail-on must be contradicted or undecided, not 'failure'",
         "fix: give one of them",
     ]
+
+
+def test_targets_of_accuracy_are_in_the_report_and_no_other_number_is_one(home, tmp_path):
+    numbers = json.loads(report(home, tmp_path, "--target", "0.3", "--target", "0.99", "--json").stdout)
+    for row in numbers["tables"]["time_to_accuracy"]:
+        assert (row["at_0.3_accuracy"], row["at_0.99_reached"], row["at_0.99_s"]) == (0.3, 0, None)
+    assert "Seeds at 30.00 %" in (tmp_path / "out" / "report.md").read_text()
+    for wrong in ("60", "0", "1", "nan"):
+        said = report(home, tmp_path, "--target", wrong, code=2).stderr
+        assert said.splitlines() == [
+            f"error: --target must lie between 0 and 1, not {wrong}",
+            "fix: give 60 % as 0.6",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,13 @@ IMAGES = 1000
 ABILITY, HARDNESS = 0.4, 1.5
 SEEDS = [3, 5, 10]
 SPREADS = {"no seed noise": 0.0, "half a point": 0.023, "three points": 0.14}  # of seeds, in the scale of the ability
+UNEQUAL = [(3, 10), (10, 3)]
+UNLIKE = {
+    "both none": (0.0, 0.0),
+    "none, three points": (0.0, 0.14),
+    "three points, none": (0.14, 0.0),
+    "both three points": (0.14, 0.14),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +63,18 @@ def covered(draws, seeds, spread):
     return count
 
 
+def covered_difference(draws, seeds, spreads, gap=0.1):
+    """How many intervals of a difference hold it; numbers of seeds and their spreads of the one and of the other."""
+    world, count = World(100 * seeds[0] + seeds[1]), 0
+    wanted = truth(ABILITY + gap, spreads[0]) - truth(ABILITY, spreads[1])
+    for _ in range(draws):
+        images = world.images()
+        ours = world.hits(seeds[0], spreads[0], images, ABILITY + gap)
+        low, high = difference(ours, world.hits(seeds[1], spreads[1], images)).interval()
+        count += low <= wanted <= high
+    return count
+
+
 def alarms(draws, seeds, spread, variants=4):
     """In how many comparisons of equal variants some pair is told apart."""
     world, count = World(seeds), 0
@@ -79,6 +98,23 @@ def test_a_family_of_equal_variants_is_told_apart_in_one_of_twenty_at_most(seeds
     assert alarms(100, seeds, spread) <= binom.ppf(0.999, 100, 0.05)
 
 
+@pytest.mark.parametrize("spreads", UNLIKE.values(), ids=UNLIKE)
+@pytest.mark.parametrize("seeds", UNEQUAL, ids="{0[0]} v {0[1]}".format)
+def test_intervals_of_differences_hold_with_unequal_seeds_and_spreads(seeds, spreads):
+    assert within(covered_difference(300, seeds, spreads), 300, 0.925, 0.98)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("spreads", UNLIKE.values(), ids=UNLIKE)
+@pytest.mark.parametrize("seeds", UNEQUAL, ids="{0[0]} v {0[1]}".format)
+def test_thousands_of_intervals_of_differences(seeds, spreads, record_property):
+    """Of few seeds with a large spread a little fewer hold, without noise of seeds more (docs/statistics.md)."""
+    share = covered_difference(2000, seeds, spreads) / 2000
+    record_property("covered", f"{share:.3f}")
+    assert 0.92 <= share <= 0.99
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS)
@@ -86,8 +122,8 @@ def test_a_family_of_equal_variants_is_told_apart_in_one_of_twenty_at_most(seeds
 def test_thousands_of_intervals_and_families(seeds, spread, record_property):
     share, false = covered(4000, seeds, spread) / 4000, alarms(1000, seeds, spread) / 1000
     record_property("covered, false alarms", f"{share:.3f}, {false:.3f}")
-    assert 0.925 <= share <= 0.975
-    assert false <= 0.06
+    assert 0.93 <= share <= 0.97
+    assert false <= 0.05
 
 
 def test_an_interval_of_seeds_alone_would_not_hold_it():

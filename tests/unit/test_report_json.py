@@ -24,7 +24,7 @@ def errors(numbers):
 
 
 def written(tmp_path, store):
-    write_report(store, tmp_path / "out")
+    write_report(store, tmp_path / "out", targets=(0.6, 1e-05))
     return json.loads((tmp_path / "out" / "report.json").read_text())
 
 
@@ -73,6 +73,14 @@ def test_a_written_report_is_as_the_schema_says(numbers):
     assert numbers["tables"]["printed_values"]
     assert numbers["tables"]["claims"]
     assert errors(numbers) == []
+
+
+def test_the_checklist_is_there_as_the_page_shows_it(numbers):
+    assert {item["source"] for item in numbers["checklist"]} >= {"NeurIPS 7", "NeurIPS 8", "ACL 2021"}
+    assert all(item["item"] and item["answer"] for item in numbers["checklist"])
+    places = {*numbers["tables"], "data", "made", "glossary", ""}
+    assert {item["where"] for item in numbers["checklist"]} <= places
+    assert {"cost", "made"} <= {item["where"] for item in numbers["checklist"]}
 
 
 def test_reports_without_results_claims_or_printed_values_are_so_too(tmp_path):

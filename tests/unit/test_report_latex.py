@@ -13,9 +13,10 @@ from report import write_report
 from report.latex import MARK, as_latex, tex
 from report.page import comparison
 from report.pairs import compare
-from report.paper import Marks, ems, laid_out, marks
+from report.paper import Marks, ems, laid_out, marks, paper
 from report.scope import read_scope
 from report.tables import build_tables
+from scheduler.suite import load_suite
 
 LEVELS = {"baseline": 0.85, "dropout": 0.83, "batchnorm": 0.1}
 HOSTILE = (
@@ -64,6 +65,22 @@ def test_who_was_not_tested_against_the_best_is_named_and_not_underlined(tmp_pat
     marked = marks(scope, comparison(build_tables(scope)), compare(scope))
     assert marked.underlined == frozenset()
     assert "not tested against it, and so not underlined: Dropout only" in marked.note
+
+
+def test_each_table_of_results_and_each_of_a_sweep_is_marked(tmp_path):
+    points = [label for label in load_suite().variants if label.startswith("hidden_units=")]
+    with filled(tmp_path, seeds=(42, 43), only=(*LEVELS, *points), levels=LEVELS) as store:
+        scope = read_scope(store, None)
+    pairs = compare(scope)
+    tables = build_tables(scope)
+    parts = paper(scope, tables, [], pairs, "").split(r"\label{tab:")
+    text = {part.partition("}")[0]: part for part in parts[1:]}
+    results = [table for table in tables if table.shown and "Test acc. %, best" in table.head]
+    marked = {table.name for table in results if len({row["variant"] for row in table.values if row["n"]}) > 1}
+    assert len(marked) > 2
+    assert marked == {name for name, part in text.items() if re.search(r"\\textbf\{\d", part)}
+    sweep = next(table.name for table in results if "Chosen" in table.head and table.name in marked)
+    assert "Bold: the highest validation accuracy" in text[sweep]
 
 
 def test_points_of_a_sweep_have_their_best_validation_in_bold_and_one_variant_alone_nothing(tmp_path):

@@ -135,3 +135,32 @@ def test_a_training_that_is_another_ones_copy_counts_once(two_seeds):
     copied = replace(variant, measured=dict.fromkeys(variant.measured, same))
     table = pace_table(replace(two_seeds, variants=two_seeds.variants | {"baseline": copied}))
     assert {row["variant"]: row["n"] for row in table.values} == {"baseline": 1, "dropout": 2}
+
+
+def test_targets_that_are_asked_for_are_told_like_the_others(two_seeds):
+    scope = with_accuracies(two_seeds, "baseline", [0.1, 0.4, 0.62], [0.1, 0.6, 0.7])
+    table = pace_table(scope, (0.6, 0.6, 0.99))
+    row = next(row for row in table.values if row["variant"] == "baseline")
+    assert [row[f"at_0.6_{name}"] for name in ("accuracy", "reached", "s", "epochs")] == [0.6, 2, 5.0, 2.5]
+    assert [row[f"at_0.99_{name}"] for name in ("accuracy", "reached", "s", "epochs")] == [0.99, 0, None, None]
+    (cells,) = (dict(zip(table.head, line, strict=True)) for line in table.cells if line[0] == "Baseline")
+    assert (cells["Seeds at 60.00 %"], cells["s to 60.00 %"]) == ("2 of 2", "5.0 ± 1.4")
+    assert (cells["Seeds at 99.00 %"], cells["s to 99.00 %"]) == ("0 of 2", "–")
+    assert "60.00 %: asked for" in table.note
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "shown"),
+    [
+        ((0.6, 0.60001), ["55.000", "49.500", "60.000", "60.001"]),
+        ((0.55, 0.6), ["55.00", "49.50", "60.00"]),  # what the first variant reached: one column
+        ((0.5500001,), ["55.00000", "49.50000", "55.00001"]),
+    ],
+)
+def test_heads_of_targets_that_round_alike_differ(two_seeds, asked_for, shown):
+    scope = with_accuracies(two_seeds, "baseline", [0.1, 0.4], [0.1, 0.7])
+    scope = with_accuracies(scope, "dropout", [0.2], [0.1])
+    table = pace_table(scope, asked_for)
+    assert [name for name in table.head if name.startswith("s to")] == [f"s to {one} %" for one in shown]
+    assert len({*table.head}) == len(table.head) == len(table.cells[0])
+    assert all(f"at_{one}_s" in table.values[0] for one in asked_for)

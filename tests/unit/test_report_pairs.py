@@ -81,7 +81,9 @@ def test_every_cell_is_the_pairs(case):
         assert pair.needed == seeds_needed(ours, theirs, pair.found.value, level=level)
         assert values["test"] == ("mcnemar" if which == "one seed" else "t")
     assert ("McNemar" in table.note) is (which == "one seed")
-    assert ("noise of seeds and of test images" in table.note) is (which == "gaps")
+    assert ("the noise of seeds and of test images" in table.note) is (which == "gaps")
+    assert ("the interval holds the noise of the test images alone" in table.note) is (which == "one seed")
+    assert "all pairs together (Holm)" in table.note
 
 
 def test_the_finding_names_each_other_network_once_and_the_best_first(case):
@@ -177,6 +179,10 @@ def test_equal_variants_of_several_seeds_are_said_to_be_equal_and_a_mixed_pair_n
     ]
     mixed = next(pair for pair in pairs if pair.theirs.label == "both")
     assert len(mixed.found.noises) == 2  # that of the three seeds is known
+    assert (
+        "its noise is unknown, and the interval holds that of the other side's seeds" in pairs_table(scope, pairs).note
+    )
+    assert [values["equal"] for values in pairs_table(scope, pairs).values] == [True, False, False]
     said = finding(pairs[:1])
     assert "it equals Dropout only within 1 point" in said or "it equals Baseline within 1 point" in said
 
@@ -202,6 +208,9 @@ def test_of_many_variants_pairs_are_those_with_the_first_with_the_best_and_those
     assert len(pairs) < number
     # chosen by their outcome: each p value counts for all pairs
     assert [pair.different for pair in pairs] == [min(1, number * pair.p_value) for pair in pairs]
+    note = pairs_table(scope, pairs).note
+    assert f"Bonferroni: each counts for all {number} pairs, of which {len(pairs)} are shown" in note
+    assert "Holm" not in note
 
 
 def test_variants_of_other_test_images_are_no_pair(tmp_path):

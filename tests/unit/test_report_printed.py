@@ -10,7 +10,6 @@ from scipy import stats
 from report.printed import printed_tables
 from report.scope import read_scope
 from report.statistics import wilson
-from report.tables import accuracy_interval
 
 LABELS = ("baseline", "batchnorm", "resnet")
 
@@ -64,7 +63,7 @@ def test_the_interval_of_the_best_weights_accuracy_is_the_one_that_every_table_h
     _, store, scope, table = case
     for label in LABELS:
         one = row(table, label, "Test acc. %")
-        low, high = accuracy_interval(scope.variant(label))
+        low, high = scope.variant(label).accuracy_interval
         assert (one["best_low"], one["best_high"]) == (low, high)
         assert (low, high) == pytest.approx(accuracy_interval_of(store, label))
         assert one["in_best_interval"] == (low <= one["printed"] <= high)

@@ -1,5 +1,6 @@
 """Classes, confusions and calibration against scikit-learn and against plain loops."""
 
+import re
 import statistics
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from sklearn.metrics import brier_score_loss, precision_recall_fscore_support
 
 from db.records import Predictions, Weights
 from report.calibration import calibration
-from report.quality import class_scores, quality_table
+from report.quality import class_scores, confusions, quality_table
 from report.scope import read_scope
 
 
@@ -60,6 +61,8 @@ def test_the_most_confused_classes_are_those_of_the_largest_share(case):
         }
         assert row["confused"] == pytest.approx(max(shares.values()))
         assert shares[row["confused_class"], row["confused_with"]] == pytest.approx(row["confused"])
+        most = sorted(shares, key=lambda pair: -shares[pair])[:5]
+        assert row["confusions"] == [f"{true} for {taken}, {shares[true, taken]:.4f}" for true, taken in most]
 
 
 def by_loops(predicted):
@@ -111,8 +114,11 @@ def test_every_cell_is_the_rows(case):
         deviation = "" if row["ece_sd"] is None else f" ± {100 * row['ece_sd']:.2f}"
         assert shown["ECE"] == f"{100 * row['ece']:.2f}{deviation}"
         assert shown["Hardest class"] == f"{row['hardest_class']}, {100 * row['hardest_recall']:.2f} %"
-        assert shown["Most confused"].startswith(f"{row['confused_class']} for {row['confused_with']}, ")
-        assert shown["Gap"].split(" ± ")[0] == f"{100 * row['gap']:.2f}"
+        named, shares = zip(*(one.rsplit(", ", 1) for one in row["confusions"][:3]), strict=True)
+        assert re.sub(r", [\d.]+ %", "", shown["Most confused"]).split("; ") == [*named]
+        found = re.findall(r", ([\d.]+) %", shown["Most confused"])
+        assert [float(one) / 100 for one in found] == pytest.approx([*map(float, shares)], abs=6e-5)
+        assert shown["Gap"].split(" ± ")[0] == f"{100 * row['gap']:.2f}".replace("-", "−")
         assert shown["Variant"] == scope.name(row["variant"])
 
 
@@ -121,3 +127,24 @@ def test_a_class_that_nobody_has_or_guesses_scores_nothing(case):
     (result, *_) = results_of(store, "baseline")
     odd = replace(result, best=replace(result.best, confusion=((2, 0, 0), (1, 0, 0), (0, 0, 0))))
     assert class_scores(odd).tolist() == [[pytest.approx(2 / 3), 0, 0], [1, 0, 0], [pytest.approx(0.8), 0, 0]]
+
+
+def test_what_nobody_confused_is_not_named(case):
+    store, _, _ = case
+    (result, *_) = results_of(store, "baseline")
+
+    def of(table):
+        return confusions([replace(result, best=replace(result.best, confusion=table))], ("a", "b"))
+
+    assert of(((3, 1), (0, 2))) == [("a", "b", 0.25)]
+    assert of(((3, 0), (0, 2))) == [("a", "b", 0.0)]
+
+
+def test_a_gap_below_nothing_has_the_minus_of_all_tables(tmp_path):
+    with filled(tmp_path, seeds=(42,), only=("baseline",)) as store:
+        scope = read_scope(store, None)
+    ((job_id, result),) = scope.variant("baseline").results.items()
+    best = replace(result.best, train_accuracy=0.25, val_accuracy=0.375)
+    variant = replace(scope.variant("baseline"), results={job_id: replace(result, best=best)})
+    table = quality_table(replace(scope, variants={"baseline": variant}))
+    assert table.cells[0][table.head.index("Gap")] == "−12.50"

@@ -1,9 +1,10 @@
 """Which jobs, printed values and data a report covers."""
 
+import statistics
 from dataclasses import replace
 
 import pytest
-from filled_store import CLASSES, FINGERPRINT, SPLIT, dataset, fill, filled
+from filled_store import CLASSES, FINGERPRINT, SPLIT, dataset, fill, filled, results_of
 
 from db import open_store
 from db.records import JobState, NewJob, NewSubmission
@@ -12,6 +13,7 @@ from report.html import html_page
 from report.page import markdown_page
 from report.scope import read_scope
 from report.tables import build_tables
+from report.variant import ranked
 from scheduler.suite import load_suite
 
 SAME_AS_BASELINE = ("conv_depths=32x64", "hidden_units=128", "depth=two_conv")
@@ -160,3 +162,18 @@ def test_each_point_of_a_sweep_has_a_row(only_baseline):
         rows = figure_rows(only_baseline, {"kind": "tuning", "sweeps": [name]})
         assert [row["variant"] for row in rows] == list(load_suite().sweeps[name]["points"])
         assert len(rows) == points
+
+
+def test_variants_are_ranked_by_the_mean_test_accuracy_of_the_best_weights(tmp_path):
+    with filled(tmp_path, seeds=(42, 43), only=("baseline", "dropout", "both"), waiting=("both",)) as store:
+        scope = read_scope(store, None)
+        expected = {
+            label: statistics.fmean(one.best.test_accuracy for one in results_of(store, label))
+            for label in ("baseline", "dropout")
+        }
+    assert scope.variant("both").accuracy is None
+    assert {label: scope.variant(label).accuracy for label in expected} == expected
+    one, other = (scope.variant(label) for label in expected)
+    best, worst = (one, other) if expected["baseline"] > expected["dropout"] else (other, one)
+    assert ranked([worst, scope.variant("both"), best]) == [best, worst]
+    assert ranked([worst, worst, best])[1] is worst

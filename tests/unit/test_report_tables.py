@@ -118,7 +118,7 @@ def test_every_cell_of_a_tuning_table_is_the_stores(case, name):
     assert len(tables[name].cells) == len(sweep["points"])
     for label, cells in zip(sweep["points"], tables[name].cells, strict=True):
         expected = columns(which, store, label) | {sweep["title"]: sweep["points"][label]}
-        expected["Chosen"] = "by validation" if label == chosen else ""
+        expected["Chosen"] = f"best of {len(sweep['points'])}, by validation" if label == chosen else ""
         expected["Printed choice"] = "best" if label in ("conv_depths=64x128", "hidden_units=128") else ""
         assert dict(zip(tables[name].head, cells, strict=True)) == {head: expected[head] for head in tables[name].head}
     assert ("Printed choice" in tables[name].head) is (name != "tuning_depth")
@@ -128,8 +128,13 @@ def test_every_cell_of_a_tuning_table_is_the_stores(case, name):
 def test_a_choice_is_made_for_every_sweep_that_is_done(case):
     which, _, _, tables = case
     marks = {name: [row[-2 if name == "tuning_depth" else -3] for row in tables[name].cells] for name in TUNED}
-    made = {name for name in TUNED if "by validation" in marks[name]}
+    made = {name for name in TUNED if any(marks[name])}
     assert made == ({"tuning_depth"} if which == "gaps" else set(TUNED))
+    for name in TUNED:
+        number = len(marks[name])
+        assert f"chosen: the best of {number} by validation".lower() in tables[name].note.lower()
+        assert [row["chosen"] for row in tables[name].values] == [bool(mark) for mark in marks[name]]
+        assert {row["chosen_of"] for row in tables[name].values} == {number}
 
 
 def training(scope, labels):
@@ -216,7 +221,7 @@ def dominators(scope, cost, label):
     """The words of a row for the labels among its values, which tests/unit/test_report_pareto.py looks at."""
     (row,) = (row for row in cost.values if row["variant"] == label)
     by = {}
-    for name, word in (("parameters", "parameters"), ("flops", "FLOPs"), ("train_s", "training s")):
+    for name, word in (("parameters", "parameters"), ("flops", "FLOPs of an image"), ("train_s", "training seconds")):
         if row[f"dominated_{name}"]:
             by.setdefault(row[f"dominated_{name}"], []).append(word)
     return "; ".join(f"{scope.name(one)} ({', '.join(words)})" for one, words in by.items()) or "none"

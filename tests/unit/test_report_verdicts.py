@@ -56,6 +56,7 @@ def judged(scope, text):
         ("batchnorm > baseline by about 0.2", "supported"),
         ("batchnorm > baseline by about 0.05", "contradicted"),
         ("baseline > batchnorm by about 0.2", "contradicted"),
+        ("batchnorm > baseline by about 0.4", "undecided"),  # the interval reaches over half of it
         ("baseline > dropout by about 0.01", "undecided"),
         ("baseline > batchnorm", "contradicted"),
         ("baseline > dropout", "undecided"),
@@ -104,6 +105,19 @@ def test_figures_are_those_of_the_difference_and_a_single_seed_says_so(scope):
     assert (several.verdict, several.why) == (Verdict.UNDECIDED, "dropout: results of several kinds of device")
 
 
+@pytest.mark.parametrize(
+    ("claim", "instead"),
+    [
+        ("batchnorm > baseline by 0.4", "batchnorm is ahead, by less"),
+        ("batchnorm > baseline by about 0.05", "batchnorm is ahead, by more"),
+        ("baseline > batchnorm", "batchnorm is ahead"),
+        ("baseline > dropout by 0.1", "baseline is not ahead by as much"),
+    ],
+)
+def test_a_contradicted_claim_says_what_holds_instead(scope, claim, instead):
+    assert judged(scope, claim).why == instead
+
+
 def test_a_claim_that_was_written_after_results_says_so(scope):
     claim = "batchnorm > baseline"
     ended = max(job.finished_at for job in scope.variants["baseline"].jobs)
@@ -128,6 +142,22 @@ def test_every_cell_is_the_judgements(scope):
     assert [row["verdict"] for row in table.values] == ["supported", "undecided"]
     assert table.values[0]["difference"] == first.found.value
     assert not claims_table(scope, []).shown
+
+
+@pytest.mark.parametrize(
+    ("claim", "held"),
+    [
+        ("batchnorm > baseline", "several seeds each: the interval and Student's t hold the noise of seeds and of"),
+        ("both > baseline", "one side with one seed: its noise is unknown, and the interval holds that of the other"),
+        ("advanced > baseline", None),
+    ],
+)
+def test_the_note_says_which_noise_the_intervals_hold(scope, claim, held):
+    note = claims_table(scope, [judged(scope, claim)]).note
+    assert [part for part in note.split("; ") if "the interval" in part and "noise" in part] == [
+        part for part in note.split("; ") if held and part.startswith(held)
+    ]
+    assert (held is not None) is ("noise" in note)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from anova import interval_by_anova, mean_squares
 from scipy import stats
 
-from report.statistics import accuracy, difference, equivalence, holm, mcnemar, seeds_needed, wins
+from report.statistics import accuracy, difference, equivalence, holm, mcnemar, seeds_needed, summarise, wins
 
 
 @pytest.fixture
@@ -138,3 +138,8 @@ def test_a_larger_difference_needs_fewer_seeds(random):
     assert needed == sorted(needed, reverse=True)
     assert needed[0] > needed[-1] >= 2
     assert seeds_needed(ours, theirs, 0.0) is None
+
+
+@pytest.mark.parametrize("value", [0.05, 0.1, 0.2, 1 / 3])
+def test_equal_values_have_no_deviation_not_even_a_rounding_error(value):
+    assert summarise([value] * 3).deviation == 0

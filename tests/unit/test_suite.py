@@ -283,6 +283,13 @@ def test_a_title_is_any_text(tmp_path, title):
     assert found.variants["a"].title == title
 
 
+@pytest.mark.parametrize("where", ["[suite]\n", "[variants.a]\n"])
+def test_a_title_of_more_letters_than_a_table_can_show_is_refused(tmp_path, where):
+    text = (HEAD + "[variants.a]\n").replace(where, f"{where}title = {json.dumps(201 * 'x')}\n")
+    with pytest.raises(ConfigError, match=r"200|201"):
+        suite(tmp_path, text)
+
+
 def test_control_codes_and_line_breaks_of_a_title_become_spaces(tmp_path):
     title = 'title = "two\\nlines\\u001b[31m \\u202e left"\n'
     text = HEAD.replace("[suite]\n", "[suite]\n" + title) + "[variants.a]\n" + title
