@@ -439,7 +439,7 @@ def test_a_run_with_a_failed_job_ends_with_1_and_reports_the_cause(bench_home, t
     again = json.loads(bench("report", "--json", cwd=tmp_path).stdout)
     assert again["counts"] == {"queued": 0, "running": 0, "done": 1, "failed": 1, "cancelled": 0}
     assert again == json.loads((report / "report.json").read_text())
-    assert [*again] == documented("report")
+    assert (*again,) == SCHEMAS["report"].keys
 
 
 @pytest.mark.long
