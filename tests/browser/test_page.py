@@ -43,6 +43,12 @@ BLOCKS = """() => {
 }"""
 
 
+def test_the_page_of_sixty_jobs_has_less_than_5_mb(study):
+    html, numbers = study
+    assert len(numbers["jobs"]) >= 60
+    assert html.stat().st_size < 5_000_000
+
+
 def test_the_page_asks_for_nothing_and_draws_every_figure(opened, study):
     html, numbers = study
     with opened(html) as one:
