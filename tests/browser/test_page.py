@@ -238,7 +238,7 @@ def test_every_figure_gives_its_picture_and_its_data(opened, study):
 
 
 def same(line, row):
-    """Numbers to the six digits that the page holds."""
+    """Numbers to the digits that the page holds."""
     for name, value in row.items():
         text = line[name]
         if isinstance(value, float):
