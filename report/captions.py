@@ -74,8 +74,8 @@ def _marks(scope: Scope, wanted: Wanted) -> str:
         return f"Bars: mean{', ± one standard deviation of the seeds' if several else ''}.{printed}"
     if kind == "confusion":
         return (
-            "Counts of the best weights on the test images, summed over seeds; each row as shares of its true class, "
-            "one scale for all."
+            "Of the best weights on the test images, all seeds together; rates are shares of the true class; one scale "
+            "for all."
         )
     noise = interval_noise(numbers)
     lines = f" Error bars: 95 % interval, {noise}." if noise else ""

@@ -61,7 +61,7 @@ _OF_FIGURES = {"forest": "results", "pairs": "pairs", "pareto": "cost", "classes
 _OF_FIGURES |= {"calibration": "classes", "histories": "training"}
 """Of those that every report has; the suite's keep their numbers and stay together."""
 
-_DIGITS = 6  # significant ones, of the numbers that are drawn
+_DIGITS = 8  # significant ones, of the numbers that are drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

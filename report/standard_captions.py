@@ -12,7 +12,7 @@ TITLES = {
     "forest": "Test accuracy of every config, with its interval",
     "pairs": "Difference in test accuracy of every pair",
     "pareto": "Test accuracy and what it costs",
-    "classes": "Recall of every class",
+    "classes": "Scores of every class",
     "flips": "Where a difference comes from, class by class",
     "calibration": "Reliability: accuracy against confidence",
     "histories": "Training histories of all variants",
@@ -46,6 +46,8 @@ def left_out(kind: str, rows: Rows) -> str:
         return f"Drawn are the {MOST_RELIABILITY} most accurate of {len(labels)} configs, points of sweeps last."
     if kind == "histories" and len(labels) > MOST_HISTORIES:
         return f"Drawn are the {MOST_HISTORIES} most accurate of {len(labels)} variants."
+    if kind == "classes":
+        return "Drawn is recall."
     return "Grey: on no front." if kind == "pareto" and len(rows) > MOST_NAMED else ""
 
 
@@ -68,6 +70,8 @@ def _forest(rows: Rows) -> Iterator[str]:
         yield f"Lines: 95 % interval, {noise}."
     if any(row["of_sweep"] for row in rows):
         yield "Points of sweeps are chosen by validation, and stand apart."
+    if len(rows) > 1:
+        yield "Whether two can be told apart says the figure of pairs: lines that overlap are no test."
     if any(row["printed_test_accuracy"] is not None for row in rows):
         yield "Diamonds: printed values."
 
@@ -95,12 +99,16 @@ def _pareto(rows: Rows) -> Iterator[str]:
     if noise:
         yield f"Lines: 95 % interval, {noise}."
     yield "Filled: no other is as accurate for less; the stairs join these. Hollow: some other is."
+    yield "Means alone decide that, noise has no say; seconds depend on what else the machine did."
 
 
 def _classes(rows: Rows) -> Iterator[str]:
     several = max(row["n"] for row in rows) > 1
-    of = "mean over seeds of the share" if several else "share"
-    yield f"Each cell: {of} of the class's test images that the best weights get right."
+    of = ", mean over seeds" if several else ""
+    yield (
+        f"Each cell, of the best weights{of}: recall is the share of the class's test images that is found, precision "
+        "the share of those called so that is of it, F1 their harmonic mean."
+    )
     yield (
         "The hardest class stands to the left; the most accurate variant on top, points of sweeps below all variants. "
         "No interval is shown."

@@ -219,8 +219,8 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     columns += [("State", lambda v: v.state)]
     variants = [scope.variant(label) for label in points]
     note = (
-        f"chosen: the best of {len(points)} by validation accuracy, when every point is done; the test set had no say; "
-        + notes_of(scope, variants, last=False)
+        f"chosen: the best of {len(points)} by validation accuracy, of equal ones the first, when every point is done, "
+        "which does not mean better beyond noise; the test set had no say; " + notes_of(scope, variants, last=False)
     )
     table = _table(scope, wanted, variants, columns, note)
     marks = [{"chosen": row["variant"] == chosen, "chosen_of": len(points)} for row in table.values]

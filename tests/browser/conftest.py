@@ -77,9 +77,9 @@ def in_empty_folder(report, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """The built-in suite with three seeds, a failure and a variant that nobody submitted: page and numbers."""
+    """The built-in suite, 66 jobs, one of which failed, and a variant that nobody submitted: page and numbers."""
     folder = tmp_path_factory.mktemp("study")
-    how = {"seeds": (42, 43, 44), "failed": [("advanced", 44)], "missing": ["hidden_units=64"]}
+    how = {"seeds": range(42, 48), "failed": [("advanced", 44)], "missing": ["hidden_units=64"]}
     with filled(folder, **how) as store:
         report = write_report(store, folder / "out")
     return in_empty_folder(report, folder / "alone"), json.loads((folder / "out" / "report.json").read_text())

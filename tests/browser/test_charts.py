@@ -42,10 +42,6 @@ def on_a_line(values, pixels):
     return slope
 
 
-def percent(value, digits=2):
-    return f"{100 * value:.{digits}f}".replace("-", "−")
-
-
 def test_the_forest_has_each_accuracy_and_interval_in_its_place(shown):
     rows, points = shown("figure_A_forest", "circle", sweeps="show")
     rows = sorted(rows, key=lambda row: row["of_sweep"])  # below the variants
@@ -56,8 +52,10 @@ def test_the_forest_has_each_accuracy_and_interval_in_its_place(shown):
     pixels = [x for mark, end in zip(points, ends, strict=True) for x in (mark["cx"], end[0], end[-1])]
     assert on_a_line(values, pixels) > 0
     for row, mark in zip(rows, points, strict=True):
-        assert percent(row["test_accuracy"]) in " ".join(mark["tip"])
-        assert f"{percent(row['low'])} to {percent(row['high'])}" in " ".join(mark["tip"])
+        told = " ".join(mark["tip"]).removeprefix(row["title"])
+        value, low, high = re.search(r"([\d.]+) ± .* interval: ([\d.]+) to ([\d.]+)", told).groups()
+        wanted = [100 * row[name] for name in ("test_accuracy", "low", "high")]
+        assert [float(value), float(low), float(high)] == pytest.approx(wanted, abs=0.0051)
 
 
 @pytest.mark.parametrize("figure", ["figure_12_test_accuracy", "figure_10_tuning"])
@@ -85,7 +83,8 @@ def test_a_cell_of_the_pairs_is_the_row_less_the_column_and_marked_where_told_ap
         assert mark["class"] == ("cell less" if value < 0 else "cell more")
         assert row["verdict"] in group["tip"]
         assert group["tip"][0].startswith(f"{row['ours_title' if (ours, theirs) in by_pair else 'theirs_title']} less ")
-        assert group["tip"][1].startswith(f"{100 * value:+.2f}".replace("-", "−"))
+        told = float(group["tip"][1].split(" ")[0].replace("−", "-"))
+        assert told == pytest.approx(100 * value, abs=0.0051)
 
 
 def accuracy_of(rows, label):

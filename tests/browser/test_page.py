@@ -43,6 +43,12 @@ BLOCKS = """() => {
 }"""
 
 
+def test_the_page_of_sixty_jobs_has_less_than_5_mb(study):
+    html, numbers = study
+    assert len(numbers["jobs"]) >= 60
+    assert html.stat().st_size < 5_000_000
+
+
 def test_the_page_asks_for_nothing_and_draws_every_figure(opened, study):
     html, numbers = study
     with opened(html) as one:
@@ -232,7 +238,7 @@ def test_every_figure_gives_its_picture_and_its_data(opened, study):
 
 
 def same(line, row):
-    """Numbers to the six digits that the page holds."""
+    """Numbers to the digits that the page holds."""
     for name, value in row.items():
         text = line[name]
         if isinstance(value, float):
