@@ -167,6 +167,20 @@ def test_matrices_show_rates_or_counts_on_one_scale(opened, study):
         assert set(strengths) <= shown
 
 
+def test_of_many_variants_the_most_accurate_are_drawn_first(opened, study):
+    html, numbers = study
+    ranked = [row["variant"] for row in numbers["figures"]["figure_A_forest"]]
+    with opened(html) as one:
+        page = one.drawn()
+        pressed_ones = f"#{CONFUSION} .chip[aria-pressed=true]"
+        offered = page.eval_on_selector_all(f"#{CONFUSION} .chip", "all => all.map((chip) => chip.dataset.key)")
+        first = page.eval_on_selector_all(pressed_ones, "all => all.map((chip) => chip.dataset.key)")
+        assert set(first) == set([label for label in ranked if label in offered][:4])
+        assert page.locator(f"#{CONFUSION} .chips .quiet").inner_text() == f"4 of {len(offered)} shown"
+        pressed(page, CONFUSION, "all")
+        assert page.locator(pressed_ones).count() == len(offered)
+
+
 def test_a_pointer_and_the_arrow_keys_tell_the_values_of_an_epoch(opened, study):
     html, numbers = study
     with opened(html) as one:
