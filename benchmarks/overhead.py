@@ -13,7 +13,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -86,7 +86,7 @@ class Bench:
 
     def __init__(self, folder: Path, images: int, epochs: int, frequent_s: float) -> None:
         self.settings = Settings(home=folder / "home", data_dir=folder / "data")
-        self.frequent = self.settings.model_copy(update={"checkpoint_s": frequent_s})
+        self.frequent = replace(self.settings, checkpoint_s=frequent_s)
         self.dataset, self.epochs = write_dataset(images, folder / "images"), epochs
         (folder / "overhead.toml").write_text(SUITE)
         self.suite = load_suite(str(folder / "overhead.toml"))

@@ -3,6 +3,7 @@
 import errno
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
@@ -60,7 +61,7 @@ def test_artifacts_that_come_back_within_a_lease_are_waited_for(here, interrupte
 @pytest.mark.long
 def test_artifacts_that_stay_away_are_done_without(here, interrupted, away, undisturbed):
     away.set()
-    assert attempt_here(interrupted, here.model_copy(update={"lease_s": 0.5})) is JobState.DONE
+    assert attempt_here(interrupted, replace(here, lease_s=0.5)) is JobState.DONE
     assert last_attempt(interrupted).start_epoch == 0
     assert "do not answer: OSError: [Errno 5] Input/output error; training starts from the beginning" in (
         last_attempt(interrupted).message
@@ -86,7 +87,7 @@ def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, aw
             away.set()
         return False
 
-    settings = here.model_copy(update={"keep_checkpoints": keep})
+    settings = replace(here, keep_checkpoints=keep)
     assert attempt_here(interrupted, settings, stopping=lose_them_at_the_end) is JobState.DONE
     assert away.asked >= 1
     assert len(interrupted.results([1])) == 1
@@ -96,7 +97,7 @@ def test_artifacts_that_are_away_at_the_end_cost_no_result(here, interrupted, aw
 @pytest.mark.long
 @pytest.mark.parametrize("keep", [False, True])
 def test_what_a_done_job_could_not_remove_goes_with_the_next_worker(here, interrupted, away, keep):
-    assert attempt_here(interrupted, here.model_copy(update={"keep_checkpoints": keep})) is JobState.DONE
+    assert attempt_here(interrupted, replace(here, keep_checkpoints=keep)) is JobState.DONE
     submit_digits(interrupted, here, "dropout", epochs=EPOCHS)
     root = here.folder / "artifacts" / "checkpoints"
     keys = [one.key for one in interrupted.jobs()]

@@ -1,5 +1,7 @@
 """How an attempt ends when the store has taken its job away, or is away itself."""
 
+from dataclasses import replace
+
 import pytest
 
 from db import open_store
@@ -58,7 +60,7 @@ def test_a_store_that_is_away_when_an_attempt_starts_costs_no_job(store, here, m
         real(*words, **names)
 
     monkeypatch.setattr(store, "start_attempt", away_once)
-    patient = here.model_copy(update={"heartbeat_s": 0.05})
+    patient = replace(here, heartbeat_s=0.05)
     assert run_attempt(store, claim, Slot(device="cpu", settings=patient)) is JobState.DONE
     assert len(tries) == 2
 

@@ -1,5 +1,6 @@
 """What keeps a report of many results quick changes nothing of what it says."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from filled_store import CASES, filled
 from PIL import Image
 
-from report.canvas import save
+from report.canvas import pictures
 from report.figure_data import by_variant, figure_rows
 from report.figures import draw
 from report.scope import read_scope
@@ -29,14 +30,15 @@ def scope(tmp_path_factory):
 def test_a_figure_is_saved_as_matplotlib_itself_lays_it_out(scope, tmp_path, name):
     rows = figure_rows(scope, FIGURES[name])
     with style():
-        save(draw(scope, FIGURES[name], rows), tmp_path / "ours.v1")
+        made = pictures(draw(scope, FIGURES[name], rows))
         draw(scope, FIGURES[name], rows).savefig(tmp_path / "own.png", dpi=150)
-    ours, own = (np.asarray(Image.open(tmp_path / name)) for name in ("ours.v1.png", "own.png"))
+    ours, own = (np.asarray(Image.open(file)) for file in (io.BytesIO(made["png"]), tmp_path / "own.png"))
     assert np.array_equal(ours, own)
-    assert (tmp_path / "ours.v1.svg").read_text().startswith("<?xml")
+    assert made["svg"].startswith(b"<?xml")
+    assert {*made} == {"png", "svg"}
 
 
-def test_the_layout_of_a_figure_is_found_once(scope, tmp_path, monkeypatch):
+def test_the_layout_of_a_figure_is_found_once(scope, monkeypatch):
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     figures, execute = [], ConstrainedLayoutEngine.execute
@@ -44,7 +46,7 @@ def test_the_layout_of_a_figure_is_found_once(scope, tmp_path, monkeypatch):
         ConstrainedLayoutEngine, "execute", lambda engine, figure: figures.append(figure) or execute(engine, figure)
     )
     with style():
-        save(draw(scope, FIGURES["test_accuracy"], figure_rows(scope, FIGURES["test_accuracy"])), tmp_path / "one")
+        pictures(draw(scope, FIGURES["test_accuracy"], figure_rows(scope, FIGURES["test_accuracy"])))
     assert len(figures) == 1
 
 
