@@ -188,13 +188,16 @@ function classTable(into, width, names, classes, value, tip) {
   const [lines, columns] = tall ? [classes, names] : [names, classes];
   const title = (one) => (typeof one === "string" ? one : one.title);
   const label = Math.min(0.32 * width, 180, Math.max(...lines.map((one) => textWidth(title(one))))) + 8;
-  const head = Math.min(120, Math.max(...columns.map((one) => textWidth(title(one), 11))) + 10);
   const side = Math.min(70, (width - label) / columns.length);
-  columns.forEach((one, place) =>
-    into.append(
-      words(title(one), label + (place + 0.5) * side + 4, head - 6, { turn: -90, size: 11, most: head - 8 }),
-    ),
-  );
+  const longest = Math.max(...columns.map((one) => textWidth(title(one), 11)));
+  const level = longest <= side - 4; // else upright
+  const head = level ? 20 : Math.min(120, longest + 10);
+  const upright = { turn: -90, most: head - 8 };
+  columns.forEach((one, place) => {
+    const middle = label + (place + 0.5) * side;
+    const how = level ? { anchor: "middle" } : upright;
+    into.append(words(title(one), level ? middle : middle + 4, head - 6, { size: 11, ...how }));
+  });
   lines.forEach((line, row) => {
     const y = head + row * 24;
     into.append(words(title(line), label - 8, y + 16, { anchor: "end", most: label - 8 }));
