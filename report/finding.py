@@ -17,8 +17,8 @@ def finding(pairs: Sequence[Pair]) -> str:
         return ""
     variants = {one.label: one for pair in pairs for one in (pair.ours, pair.theirs)}
     best = ranked(variants.values())[0]
-    own = sorted((pair for pair in pairs if best in (pair.ours, pair.theirs)), key=lambda pair: abs(pair.found.value))
-    others = [pair for pair in pairs if pair not in own]
+    own = sorted((pair for pair in pairs if _is_of(best, pair)), key=lambda pair: abs(pair.found.value))
+    others = [pair for pair in pairs if not _is_of(best, pair)]
     parts = [_leader(best, len(variants)), *_beside(best, own), *_among(others)]
     if any(not pair.found.seed_noise for pair in own):
         parts.append("where a variant has one seed this holds for that run alone: the noise of seeds is unknown")
@@ -56,13 +56,27 @@ def _difference(best: VariantData, pair: Pair) -> str:
 
 
 def _among(others: Sequence[Pair]) -> list[str]:
-    """Of the pairs without the best one those that cannot be told apart, by name where they are few."""
-    unsure = [pair for pair in others if pair.ahead is None]
-    if not unsure:
-        return ["all other pairs can be told apart"] if others else []
-    if len(unsure) > _MOST_PAIRS:
-        return [f"of the {len(others)} pairs without it {len(unsure)} cannot be told apart"]
-    return [f"{pair.ours.title} and {pair.theirs.title} cannot be told apart" for pair in unsure]
+    """Of the pairs without the best one those that are equal or cannot be told apart, by name where they are few.
+
+    Of many variants not all pairs are compared, and nothing is said of the rest.
+    """
+    alike = [pair for pair in others if pair.alike]
+    unsure = [pair for pair in others if pair.ahead is None and not pair.alike]
+    if others and not alike and not unsure:
+        return ["all other pairs that were compared can be told apart"]
+    equal = _named(alike, f"are equal within {MARGIN_NAME}", len(others))
+    return [*equal, *_named(unsure, "cannot be told apart", len(others))]
+
+
+def _named(pairs: Sequence[Pair], words: str, number: int) -> list[str]:
+    """Each of the pairs, or how many of so many they are."""
+    if len(pairs) > _MOST_PAIRS:
+        return [f"of the {number} pairs without it {len(pairs)} {words}"]
+    return [f"{pair.ours.title} and {pair.theirs.title} {words}" for pair in pairs]
+
+
+def _is_of(best: VariantData, pair: Pair) -> bool:
+    return pair.ours is best or pair.theirs is best
 
 
 def _other(best: VariantData, pair: Pair) -> VariantData:

@@ -31,11 +31,6 @@ def term_of(head: str) -> str | None:
     return next((entry.term for entry in GLOSSARY if names & {*entry.heads}), None)
 
 
-def unexplained(heads: tuple[str, ...]) -> list[str]:
-    """Of a table's columns; the first one names what a row is about."""
-    return [head for head in heads[1:] if head not in NOT_STATISTICS and term_of(head) is None]
-
-
 _DATA = (
     Entry(
         term="n",

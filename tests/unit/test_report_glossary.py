@@ -4,7 +4,7 @@ import pytest
 from filled_store import CASES, filled
 
 from report.earlier import changes_table
-from report.glossary import GLOSSARY, NOT_STATISTICS, term_of, unexplained
+from report.glossary import GLOSSARY, NOT_STATISTICS, term_of
 from report.pairs import compare
 from report.scope import read_scope
 from report.write import every_table
@@ -16,6 +16,11 @@ ASKED_FOR = (
     *("best and last weights", "gap", "verdict", "parameters", "FLOPs", "epochs", "training and evaluation time"),
     *("peak memory", "energy", "dominated", "time to accuracy", "stability"),
 )
+
+
+def unexplained(heads):
+    """Of a table's columns; the first one names what a row is about."""
+    return [head for head in heads[1:] if head not in NOT_STATISTICS and term_of(head) is None]
 
 
 @pytest.fixture(scope="module")

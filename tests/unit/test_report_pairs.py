@@ -177,6 +177,7 @@ def test_equal_variants_of_several_seeds_are_said_to_be_equal_and_a_mixed_pair_n
         "equal within 1 point",
         *["Both improvements is ahead; one side has one seed"] * 2,
     ]
+    assert "; Baseline and Dropout only are equal within 1 point; " in finding(pairs)
     mixed = next(pair for pair in pairs if pair.theirs.label == "both")
     assert len(mixed.found.noises) == 2  # that of the three seeds is known
     assert (
