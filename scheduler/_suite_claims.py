@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from db.errors import ConfigError
 from db.statements import FORMS, parse_statement
+from scheduler._suite_file import Origin
 from scheduler.config import Config
 
 
-def checked_claims(where: str, claims: Sequence[str], configs: Mapping[str, Config]) -> tuple[str, ...]:
+def checked_claims(where: Origin, claims: Sequence[str], configs: Mapping[str, Config]) -> tuple[str, ...]:
     """Each as it is kept, its variants being there. Raises ConfigError."""
     found: list[str] = []
     for number, text in enumerate(claims, start=1):

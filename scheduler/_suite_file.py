@@ -1,5 +1,7 @@
 """A suite file as it is written: its tables and what each field takes. Its configs are checked by `Config`."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -25,6 +27,17 @@ def cleaned(text: str) -> str:
 
 LONGEST_TITLE = 200  # characters: tables, figures and terminals have to show it
 Text = Annotated[str, AfterValidator(cleaned), StringConstraints(max_length=LONGEST_TITLE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a suite comes from: its `name` in messages, and the `folder` from which its paths count."""
+
+    name: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Strict(BaseModel):
@@ -120,7 +133,7 @@ class SuiteFile(Strict):
     claims: list[str] = Field(default_factory=list, max_length=1000)
 
 
-def title_of(where: str, place: str, value: Any) -> str:
+def title_of(where: Origin, place: str, value: Any) -> str:
     """A title that is none of a model's fields. Raises ConfigError."""
     if not isinstance(value, str):
         raise ConfigError(f"{where}: {place}: not text{shown(value)}", fix=f"{place.rpartition(' ')[2]} takes text")

@@ -19,6 +19,14 @@ NEEDS_CUDA: frozenset[Precision] = frozenset({"tf32"})
 """Precisions that no CPU has."""
 
 
+def _later(default: Any, **limits: Any) -> Any:
+    """A field that came after the first release: at its default it is left out of the canonical form.
+
+    Otherwise each new field would give every job that was ever trained another key.
+    """
+    return Field(default, exclude_if=lambda value: bool(value == default), **limits)
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -79,8 +79,11 @@ class ImageFolder:
         return train == [published.train] * classes and test == [published.test] * classes
 
 
-def normalise(dataset: str) -> str:
-    """The name as a config holds it: of a folder the absolute path. Raises ConfigError for an unknown name."""
+def normalise(dataset: str, *, folder: Path | None = None) -> str:
+    """The name as a config holds it: of a folder the absolute path, from `folder` or else from where we are.
+
+    Raises ConfigError for an unknown name.
+    """
     name = dataset.strip()
     if name.startswith(FOLDER):
         path = name.removeprefix(FOLDER)
@@ -90,7 +93,7 @@ def normalise(dataset: str) -> str:
             raise ConfigError(f"{FOLDER} needs a path in UTF-8, not {path!a}", fix="rename the folder")
         try:
             # not resolved: behind a link, another host may have another real path
-            return FOLDER + os.path.abspath(Path(path).expanduser())  # noqa: PTH100
+            return FOLDER + os.path.abspath((folder or Path()) / Path(path).expanduser())  # noqa: PTH100
         except RuntimeError as error:  # ~ somebody whom the system does not know
             raise ConfigError(f"there is no home of {Path(path).parts[0]}", fix="write the path in full") from error
     if name not in DATASET_NAMES:
