@@ -16,7 +16,7 @@ SEED ?=
 STORE ?= sqlite
 # Of the benchmarks: anything keeps their numbers in benchmarks/results.
 SAVE ?=
-.PHONY: demo test test-long soak guards bench-engine bench-gpu bench-cli bench-report check clean help
+.PHONY: demo test test-long soak guards bench-engine bench-gpu bench-cli bench-report pages check clean help
 
 demo: $(RUN_STAMP) ## install, then the whole suite on a small data set, with a report in ./bench-demo
 	$(BIN)/bench demo
@@ -45,6 +45,9 @@ bench-cli: $(TEST_STAMP) ## how long help, status and submit take, as stores gro
 
 bench-report: $(TEST_STAMP) ## seconds and memory of the report, of 60 and of 1,000 jobs; KEEP=FOLDER keeps the filled stores
 	$(BIN)/python -m benchmarks.report $(if $(KEEP),--keep $(KEEP)) $(if $(SAVE),--save)
+
+pages: $(TEST_STAMP) ## write the pages of docs/ that are made from the code: all commands, all errors
+	$(BIN)/python tests/pages.py
 
 check: $(TEST_STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check

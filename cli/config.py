@@ -11,7 +11,7 @@ from cli._schemas import numbered
 if TYPE_CHECKING:
     from scheduler.settings import Settings
 
-app = typer.Typer(help="Show the settings in force.", rich_markup_mode=None)
+app = typer.Typer(help="Show the settings in force.", rich_markup_mode=None, add_completion=False)
 
 
 @app.callback()

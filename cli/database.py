@@ -7,7 +7,7 @@ import typer
 
 from cli import _options as options
 
-app = typer.Typer(help="Check, copy and upgrade the store.", rich_markup_mode=None)
+app = typer.Typer(help="Check, copy and upgrade the store.", rich_markup_mode=None, add_completion=False)
 
 BackupPath = Annotated[Path | None, typer.Argument(metavar="PATH", hidden=True)]
 

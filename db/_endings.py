@@ -83,7 +83,7 @@ class Endings(Moves):
         values |= {"lease_until": None, "owner": None}
         ended = Move(state, jobs.c.id == row.id, jobs.c.attempt == row.attempt, among=[JobState.RUNNING], values=values)
         if not self._move(connection, ended, {}, actor=actor, what=cause.value):
-            raise StateError(f"job {row.id} is running and may not become {state}")
+            raise StateError(f"job {row.id} is running and may not become {state}", fix=f"see `bench show {row.id}`")
         own = {"job": row.id, "nth": row.attempt}
         self._end_attempt(connection, own, cause.value, message=message, traceback=traceback)
         return state

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 from db._database import Database, make_private_file, refuse_foreign
 from db._places import refuse_network_disk
 from db._revision import HEAD
-from db.errors import NoStoreError, SchemaError
+from db.errors import SchemaError, no_store
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -31,9 +31,7 @@ def check(database: Database, *, create: bool) -> None:
     _refuse_network_disk(database)
     if database.dialect == "sqlite" and not Path(database.url.database or "").exists():
         if not create:
-            raise NoStoreError(
-                f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`"
-            )
+            raise no_store(database.name)
         make_private_file(database.url)
     with database._reading() as connection:
         _refuse_foreign(database, connection)
@@ -41,7 +39,7 @@ def check(database: Database, *, create: bool) -> None:
     if revision is None and create:
         upgrade(database)
     elif revision is None:
-        raise NoStoreError(f"there is no store at {database.name} yet", fix="run `bench submit` or `bench db upgrade`")
+        raise no_store(database.name)
     elif revision < HEAD:
         raise SchemaError(
             f"the store {database.name} has schema {revision}, this bench needs {HEAD}", fix="run `bench db upgrade`"

@@ -64,6 +64,10 @@ class NoStoreError(StoreError):
     pass
 
 
+def no_store(place: object) -> NoStoreError:
+    return NoStoreError(f"there is no store at {place} yet", fix="run `bench submit` or `bench db upgrade`")
+
+
 class SchemaError(StoreError):
     pass
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from db._looks import CLOCKS, Looks
 from db._places import refuse_network_disk
 from db._revision import HEAD
-from db.errors import NoStoreError
+from db.errors import no_store
 
 _Seen = TypeVar("_Seen")
 _BUSY_S = 1  # the store itself waits for longer
@@ -72,7 +72,7 @@ def _in_file(path: Path, look: Callable[[Glance], _Seen | None]) -> _Seen | None
 
     refuse_network_disk(path)
     if not path.exists():
-        raise NoStoreError(f"there is no store at {path} yet")
+        raise no_store(path)
     # mode=rw: a file that goes away at this moment is not made again
     address = f"file:{quote(str(path.absolute()))}?mode=rw"
     try:

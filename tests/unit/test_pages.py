@@ -1,0 +1,27 @@
+"""Pages that are made from the code say what it says today, and every error names its mend."""
+
+from pathlib import Path
+
+import pages
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", pages.PAGES)
+def test_a_page_that_is_made_from_the_code_is_current(name):
+    made = pages.PAGES[name]()
+    assert (ROOT / "docs" / name).read_text() == made, "run `make pages`"
+    assert len(made.splitlines()) > 100
+
+
+def test_every_error_names_its_mend():
+    found = pages.errors()
+    assert len(found) > 150
+    assert [one for one in found if not one.fix] == []
+
+
+def test_values_that_are_only_known_later_stand_in_braces():
+    known = {one.message for one in pages.errors()}
+    assert "there is no suite file {source}" in known
+    assert "--watch and --json exclude each other" in known
