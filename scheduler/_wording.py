@@ -107,11 +107,28 @@ def _words(part: Schema, root: Schema) -> str:
     return ", ".join([_PLAIN.get(str(kind), ""), *([" and ".join(limits)] if limits else [])])
 
 
-def point_word(value: Any) -> str:
-    """A value of a sweep as its point's name has it."""
-    return "x".join(map(point_word, value)) if isinstance(value, list) else str(value)
+def counted(number: int, word: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
-def point_title(value: Any) -> str:
-    """The same in a title."""
+def point_name(changes: Mapping[str, Any]) -> str:
+    """The fields of a sweep's point as its name has them; of a single one the value alone."""
+    if len(changes) == 1:
+        return ",".join(_word(value) for value in changes.values())
+    return ",".join(f"{field.rpartition('.')[2]}={_word(value)}" for field, value in changes.items())
+
+
+def point_title(changes: Mapping[str, Any]) -> str:
+    """The same as a title."""
+    if len(changes) == 1:
+        return ", ".join(_titled(value) for value in changes.values())
+    return ", ".join(f"{field.rpartition('.')[2]} {_titled(value)}" for field, value in changes.items())
+
+
+def _word(value: Any) -> str:
+    return "x".join(map(_word, value)) if isinstance(value, list) else str(value)
+
+
+def _titled(value: Any) -> str:
     return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)

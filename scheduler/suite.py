@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from db.errors import ConfigError, NotFoundError
 from scheduler._suite_claims import checked_claims
 from scheduler._suite_configs import Variant, config_of
-from scheduler._suite_file import Origin, Strict, SuiteFile, SuiteHead, title_of
+from scheduler._suite_file import Origin, Strict, SuiteFile, SuiteHead, once, seeds_at, title_of
 from scheduler._suite_layout import OWN_TABLES as OWN_TABLES
 from scheduler._suite_layout import check_layout, check_mentions, default_figures, default_tables
 from scheduler._sweeps import add_sweeps
@@ -36,11 +36,12 @@ class Suite(Strict):
     text: str
     variants: dict[str, Variant]
     sweeps: dict[str, dict[str, Any]]
+    budgets: dict[str, int]  # epochs of a sweep, for those that have one
     tables: list[dict[str, Any]]
     figures: list[dict[str, Any]]
     reference: dict[str, Any]
     claims: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()  # what was left out of it, and why
+    notices: tuple[str, ...] = ()  # what was left out of it and why, and what nobody may have meant
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Labels for names of variants, sweep points or whole sweeps, in the suite's order. Raises ConfigError."""
@@ -50,6 +51,10 @@ class Suite(Strict):
                 raise ConfigError(f"the suite {self.name!r} has no variant {name!r}", fix=self._did_you_mean(name))
             wanted.update([name] if name in self.variants else self.sweeps[name]["points"])
         return [label for label in self.variants if label in wanted]
+
+    def seeds_of(self, label: str) -> tuple[int, ...]:
+        """Those that a variant or a sweep has of its own, else the suite's."""
+        return self.variants[label].seeds or self.seeds
 
     def _did_you_mean(self, name: str) -> str:
         known = [*self.variants, *self.sweeps]
@@ -62,10 +67,10 @@ def load_suite(source: str = "report") -> Suite:
     where, text = _read(source)
     file = _checked(where, text)
     variants = _variants(where, file)
-    sweeps = add_sweeps(where, file, variants)
+    sweeps, notices = add_sweeps(where, file, variants)
     check_layout(where, file)
     check_mentions(where, file, variants, sweeps)
-    reference, notices = _reference(where, file, variants)
+    reference, about_reference = _reference(where, file, variants)
     return Suite(
         name=file.suite.name,
         title=file.suite.title or file.suite.name,
@@ -74,11 +79,12 @@ def load_suite(source: str = "report") -> Suite:
         text=text,
         variants=variants,
         sweeps=sweeps,
+        budgets={name: sweep.budget.epochs for name, sweep in file.sweeps.items() if sweep.budget},
         tables=[table.model_dump() for table in file.tables] or default_tables(file, sweeps),
         figures=[figure.model_dump() for figure in file.figures] or default_figures(file, sweeps),
         reference=reference,
         claims=checked_claims(where, file.claims, {label: one.config for label, one in variants.items()}),
-        notices=notices,
+        notices=notices + about_reference,
     )
 
 
@@ -115,9 +121,7 @@ def _checked(where: Origin, text: str) -> SuiteFile:
         raise ConfigError(f"{where}: too many lists within each other", fix="write it flatter") from error
     except ValueError as error:  # tomllib's own error is one; a number of thousands of digits is a plain one
         raise ConfigError(f"{where}: not valid TOML: {error}", fix="mend that line") from error
-    repeated = [seed for number, seed in enumerate(file.suite.seeds) if seed in file.suite.seeds[:number]]
-    if repeated:
-        raise ConfigError(f"{where}: [suite] seeds: {repeated[0]} twice", fix="name each seed once")
+    once(where, "[suite]", file.suite.seeds)
     file = file.model_copy(update={"suite": _with_dataset(where, file.suite)})
     arguments = file.defaults.get("arguments", {})
     if not isinstance(arguments, dict):
@@ -160,10 +164,11 @@ def _with_dataset(where: Origin, head: SuiteHead) -> SuiteHead:
 def _variants(where: Origin, file: SuiteFile) -> dict[str, Variant]:
     found = {}
     for label, given in file.variants.items():
-        own = dict(given)
-        title = title_of(where, f"[variants.{label}] title", own.pop("title", label))
-        config = config_of(where, f"[variants.{label}]", file, own)
-        found[label] = Variant(label=label, title=title, config=config)
+        own, place = dict(given), where.place(f"variants.{label}")
+        title = title_of(where, f"{place} title", own.pop("title", label))
+        seeds = seeds_at(where, place, own.pop("seeds")) if "seeds" in own else ()
+        config = config_of(where, place, file, own)
+        found[label] = Variant(label=label, title=title, config=config, seeds=seeds)
     return found
 
 
