@@ -72,10 +72,14 @@ Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS)]
 
 
 class SuiteHead(Strict):
+    """`extends`: another suite's name or file, on which these tables are laid; `without`: what of it is left out."""
+
     name: Name
     title: Text = ""
     dataset: str = "cifar100-20"
     seeds: Seeds = [FIRST_SEED]
+    extends: str | None = Field(None, min_length=1)
+    without: list[str] = Field(default_factory=list)
 
 
 class DrawnRange(Strict):
@@ -179,6 +183,8 @@ class ReferenceTable(Strict):
 
 
 class SuiteFile(Strict):
+    """A suite by itself, or with what it extends laid under it."""
+
     suite: SuiteHead
     defaults: dict[str, Any] = Field(default_factory=dict)
     variants: dict[Name, dict[str, Any]] = Field(min_length=1)
@@ -187,6 +193,12 @@ class SuiteFile(Strict):
     figures: list[ReportFigure] = Field(default_factory=list)
     reference: ReferenceTable | None = None
     claims: list[str] = Field(default_factory=list, max_length=1000)
+
+
+class ExtendingFile(SuiteFile):
+    """A file that extends another suite, by itself: its variants may all be that one's."""
+
+    variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
 
 _SEEDS = "a list of whole numbers, each of them once, at least 0 and below 2147483648"
