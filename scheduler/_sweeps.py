@@ -13,7 +13,7 @@ from scheduler._conditions import check_names, conditions, matches, values_of
 from scheduler._draws import Drawn, draw, drawn_fields
 from scheduler._suite_configs import Variant, config_of, merged, nested
 from scheduler._suite_file import LONGEST_TITLE, MOST_POINTS, Origin, RandomTable, SuiteFile, SweepTable, once, title_of
-from scheduler._wording import counted, point_name, point_title
+from scheduler._wording import counted, field_words, point_name, point_title, value_title
 
 _NAME_THEM = 'name the points: list = [{ name = "short", ... }]'
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,x()+-]{0,199}")
@@ -31,7 +31,10 @@ class _Point:
 def add_sweeps(
     where: Origin, file: SuiteFile, variants: dict[str, Variant]
 ) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-    """Each sweep's title, base and points by label, and notices; the points become variants too. Raises ConfigError."""
+    """Each sweep's title, base and points by label, and notices; the points become variants too.
+
+    A random sweep has `drawn` as well, if it has several fields. Raises ConfigError.
+    """
     sweeps: dict[str, dict[str, Any]] = {}
     notices: list[str] = []
     for name, sweep in file.sweeps.items():
@@ -46,6 +49,7 @@ def add_sweeps(
             variants[point.label] = point
         titles = {point.label: point.title for point in points}
         sweeps[name] = {"title": sweep.title or name, "base": sweep.base, "points": titles}
+        sweeps[name] |= {"drawn": found.drawn} if found.drawn else {}
         notices += found.notices
     return sweeps, tuple(notices)
 
@@ -54,12 +58,17 @@ _ANOTHER = "give it another name"
 
 
 class _Sweep:
-    """One sweep on its way to points. `notices`: what its conditions and its budget did that nobody may have meant."""
+    """One sweep on its way to points.
+
+    `notices`: what its conditions and its budget did that nobody may have meant. `drawn`: of random points with several
+    fields, what was drawn for each, as text.
+    """
 
     def __init__(self, where: Origin, name: str, sweep: SweepTable, file: SuiteFile) -> None:
         self.where, self.name, self.sweep, self.file = where, name, sweep, file
         self.place = where.place(f"sweeps.{name}")
         self.notices: list[str] = []
+        self.drawn: dict[str, dict[str, str]] = {}
         if sweep.base not in file.variants:
             fix = f"choose one of {', '.join(file.variants)}"
             raise self._error(f"base: no variant {sweep.base!r}", fix)
@@ -110,14 +119,14 @@ class _Sweep:
             if changes is None:
                 self._say_exhausted(number - 1, table.points)
                 break
-            title = point_title(changes)
-            title = title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1] + "…"
-            variant = self._variant(_Point(str(number), title, changes))
+            variant = self._variant(_Point(str(number), _numbered(number, point_title(changes)), changes))
             spent += self._epochs(variant)
             if self.sweep.budget and spent > self.sweep.budget.epochs:
                 self._say_spent(len(found), table.points, epochs=spent, budget=self.sweep.budget.epochs)
                 break
             found.append(variant)
+            shown = {word: value_title(changes[field]) for field, word in field_words(changes).items()}
+            self.drawn |= {variant.label: shown} if len(shown) > 1 else {}
         return found
 
     def _new_draw(self, fields: Mapping[str, Drawn], of: tuple[int, int], taken: set[str]) -> dict[str, Any] | None:
@@ -190,3 +199,9 @@ class _Sweep:
 
     def _error(self, what: str, fix: str) -> ConfigError:
         return ConfigError(f"{self.where}: {self.place} {what}", fix=fix)
+
+
+def _numbered(number: int, title: str) -> str:
+    """Of a random point: its number, by which it is asked for, and what was drawn, as far as a title has room."""
+    whole = f"{number} ({title})"
+    return whole if len(whole) <= LONGEST_TITLE else f"{whole[: LONGEST_TITLE - 2]}…)"

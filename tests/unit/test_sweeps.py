@@ -46,8 +46,8 @@ DRAWN = [
 def test_points_are_numbered_and_their_titles_say_what_was_drawn(tmp_path):
     found = suite(tmp_path, drawn(3))
     assert found.sweeps["s"]["points"] == {
-        f"s={number}": "learning_rate {}, batch_size {}, hidden_units {}, label_smoothing {}, "
-        "weight_decay {}, optimizer {}".format(*values)
+        f"s={number}": f"{number} (learning_rate {{}}, batch_size {{}}, hidden_units {{}}, label_smoothing {{}}, "
+        "weight_decay {}, optimizer {})".format(*values)
         for number, values in enumerate(DRAWN, start=1)
     }
 
