@@ -33,7 +33,7 @@ def add_sweeps(
 ) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
     """Each sweep's title, base and points by label, and notices; the points become variants too.
 
-    A random sweep has `drawn` as well, if it has several fields. Raises ConfigError.
+    A random sweep has `drawn` as well, what each point has of each field. Raises ConfigError.
     """
     sweeps: dict[str, dict[str, Any]] = {}
     notices: list[str] = []
@@ -60,8 +60,8 @@ _ANOTHER = "give it another name"
 class _Sweep:
     """One sweep on its way to points.
 
-    `notices`: what its conditions and its budget did that nobody may have meant. `drawn`: of random points with several
-    fields, what was drawn for each, as text.
+    `notices`: what its conditions and its budget did that nobody may have meant. `drawn`: of random points, the value
+    of each field as text.
     """
 
     def __init__(self, where: Origin, name: str, sweep: SweepTable, file: SuiteFile) -> None:
@@ -125,8 +125,9 @@ class _Sweep:
                 self._say_spent(len(found), table.points, epochs=spent, budget=self.sweep.budget.epochs)
                 break
             found.append(variant)
-            shown = {word: value_title(changes[field]) for field, word in field_words(changes).items()}
-            self.drawn |= {variant.label: shown} if len(shown) > 1 else {}
+            self.drawn[variant.label] = {
+                word: value_title(changes[field]) for field, word in field_words(changes).items()
+            }
         return found
 
     def _new_draw(self, fields: Mapping[str, Drawn], of: tuple[int, int], taken: set[str]) -> dict[str, Any] | None:
