@@ -21,6 +21,7 @@ Drawn = list[Any] | DrawnRange
 _DIGITS = 4  # of a number that is drawn: it has to be read in tables and typed again
 _OF_RANGE = 3  # digits that tell the ends of a narrow range apart
 _BITS = 53
+_MOST_STEPS = 10**12  # of a range; a draw has no bits for many more
 
 
 def drawn_fields(where: Origin, place: str, given: Mapping[str, Any]) -> dict[str, Drawn]:
@@ -54,6 +55,8 @@ def _drawn(where: Origin, place: str, given: Any) -> Drawn:
         raise ConfigError(f"{where}: {place}: log and step exclude each other", fix="leave one of them out")
     if found.step is not None and found.step > found.high - found.low:
         raise ConfigError(f"{where}: {place}: step {found.step} is wider than the range", fix="give a smaller one")
+    if found.step is not None and (found.high - found.low) / found.step > _MOST_STEPS:
+        raise ConfigError(f"{where}: {place}: step {found.step} is too small for the range", fix="give a larger one")
     return found
 
 

@@ -113,6 +113,19 @@ def test_a_number_that_is_drawn_is_within_its_range_and_short(low, factor, log, 
     assert factor < 2 or value in (low, given_range.high) or len(digits) <= 4
 
 
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    ends=st.tuples(FINITE, FINITE).filter(lambda ends: ends[0] != ends[1]), log=st.booleans(), seed=st.integers(0, 99)
+)
+def test_any_two_numbers_are_a_range(ends, log, seed):
+    low, high = sorted(ends)
+    found = draw({"x": DrawnRange(low=low, high=high, log=log and low > 0)}, seed=seed, point=1, attempt=0)
+    assert low <= found["x"] <= high
+
+
 @settings(max_examples=200, deadline=None)
 @given(low=st.integers(1, 50), width=st.integers(1, 500), step=st.integers(1, 9), seed=st.integers(0, 99))
 def test_a_whole_range_gives_whole_numbers_on_its_steps(low, width, step, seed):

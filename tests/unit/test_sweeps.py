@@ -282,6 +282,7 @@ RATE = RANDOM + "points = 2\n[sweeps.s.random.fields]\nlearning_rate = "
         (RATE + "{ low = 0, high = 1, log = true }\n", "log needs low above 0 (it is 0)", "raise low"),
         (RATE + "{ low = 1, high = 2, log = true, step = 1 }\n", "log and step exclude each other", "one of them"),
         (RATE + "{ low = 1, high = 2, step = 3 }\n", "step 3 is wider than the range", "smaller"),
+        (RATE + "{ low = 0.0, high = 1e300, step = 1e-9 }\n", "step 1e-09 is too small for the range", "larger"),
         (RATE + "{ low = 1, high = 2, step = 0 }\n", "random learning_rate step: ", "above 0"),
         (RATE + "{ low = -2.0, high = -1.0 }\n", "[sweeps.s] 1 learning_rate: ", "above 0"),
         (RATE.replace("learning_rate", "lr") + "[1, 2]\n", "[sweeps.s] 1 lr: no such field", "learning_rate"),
