@@ -12,6 +12,7 @@ _Choices = list[tuple[str, str]]  # what may be typed, and words about it that s
 
 _STATES = {"cancel": ("queued", "running"), "retry": ("failed", "cancelled")}
 """Of the jobs that these commands have something to do with; all others take any."""
+_MOST_BASES = 5  # as `scheduler.suite` has it
 _MOST = 200  # ids, the newest: more would fill screens
 
 
@@ -70,20 +71,36 @@ def _beginning(incomplete: str, choices: Callable[[], Iterable[tuple[str, str]]]
 
 
 def _names(suite: str) -> _Choices:
-    """Of a suite file as it stands, unchecked."""
+    """Of a suite file as it stands, unchecked, and of what it extends."""
+    found: dict[str, str] = {}
+    for file in _with_bases(suite):
+        left_out = file.get("suite", {}).get("without", [])
+        own = {name: str(table.get("title", "")) for kind in ("variants", "sweeps") for name, table in _of(file, kind)}
+        found = {name: title for name, title in found.items() if name not in left_out} | own
+    return [*found.items()]
+
+
+def _with_bases(suite: str) -> list[dict[str, Any]]:
+    """The file last, before it the one that it extends, and so on."""
     import tomllib
     from importlib import resources
     from pathlib import Path
 
-    path = Path(suite)
-    built_in = resources.files("scheduler").joinpath(f"suites/{suite}.toml")
-    file = tomllib.loads(path.read_text("utf-8-sig") if path.is_file() else built_in.read_text("utf-8"))
-    return [
-        (name, str(table.get("title", ""))) for kind in ("variants", "sweeps") for name, table in _tables(file, kind)
-    ]
+    files: list[dict[str, Any]] = []
+    name: str | None = suite
+    folder = Path()
+    while name is not None and len(files) <= _MOST_BASES:
+        path = folder / name
+        if path.is_file() and not (files and name == "report"):
+            text, folder = path.read_text("utf-8-sig"), path.parent
+        else:
+            text = resources.files("scheduler").joinpath(f"suites/{name}.toml").read_text("utf-8")
+        files.insert(0, tomllib.loads(text))
+        name = files[0].get("suite", {}).get("extends")
+    return files
 
 
-def _tables(file: dict[str, Any], kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
+def _of(file: dict[str, Any], kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
     tables: dict[str, dict[str, Any]] = file.get(kind, {})
     return tables.items()
 

@@ -51,8 +51,8 @@ Seeds = Annotated[
     typer.Option(
         "--seeds",
         metavar="N",
-        help="That many seeds: 42, 43, ...; not with --seed. Default: the suite's own, which are 42 alone unless it "
-        "lists others.",
+        help="That many seeds: 42, 43, ...; not with --seed. Default: those that the suite lists for the "
+        "variant or sweep, else for all, else 42 alone.",
     ),
 ]
 Seed = Annotated[
@@ -175,7 +175,7 @@ def planned(
     precision: str | None,
 ) -> "Plan":
     """The plan that the shared options ask for. Raises ConfigError, DataError or NotFoundError."""
-    from scheduler.planning import make_plan, seeds_of
+    from scheduler.planning import make_plan, over_budget, seeds_of
     from scheduler.suite import load_suite
 
     found = load_suite(suite)
@@ -187,15 +187,18 @@ def planned(
     for notice in found.notices:
         say(notice)
     labels = list(found.variants) if everything else found.select(names)
-    return make_plan(
+    plan = make_plan(
         found,
         labels,
-        seeds_of(number=seeds, listed=list(seed or ()), own=found.seeds),
+        seeds_of(number=seeds, listed=list(seed or ()), own=()) or None,
         data_dir=here.data,
         dataset=dataset,
         epochs=epochs,
         precision=precision,
     )
+    for notice in over_budget(plan):
+        say(notice)
+    return plan
 
 
 def check_writable(out: Path) -> None:

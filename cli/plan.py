@@ -1,7 +1,7 @@
 """`bench plan`: what a submit would add, and what it would find."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from scheduler.duration import Durations, Estimate
     from scheduler.planning import Plan
     from scheduler.settings import Settings
+
+_EACH = 40  # jobs: of more than these, those that differ in their seed alone are one line
 
 
 def plan(
@@ -53,7 +55,7 @@ def plan(
     if as_json:
         options.put(json.dumps(numbered("plan", time_left_s=span_list(left.whole), jobs=rows), indent=2))
         return
-    options.show([_table(rows)])
+    options.show([_table(rows, _drawn(found))])
     new = sum(row["state"] == "new" for row in rows)
     options.say(f"{options.number(len(rows), 'job')}: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
     if estimates:
@@ -72,20 +74,39 @@ def _basis(estimates: "Sequence[Estimate | None]") -> str:
     return f", {options.number(guessed, 'job')} of {len(estimates)} guessed from FLOPs, the others from measured epochs"
 
 
-def _table(rows: "list[dict[str, Any]]") -> Table:
-    """Without the data set, of which a plan has one: it stands below."""
+def _table(rows: "Sequence[dict[str, Any]]", drawn: "Mapping[str, str]") -> Table:
+    """Without the data set, of which a plan has one: it stands below. Many jobs: a variant's seeds share a line."""
     head = ["variant", "seed", "epochs", "learn. rate", "parameters", "MFLOP/image", "state"]
-    shown = [
-        [
-            *(row["variant"], row["seed"], row["epochs"], f"{row['learning_rate']:g}"),
-            *(f"{row['parameters']:,}", f"{row['flops'] / 1e6:,.1f}", row["state"]),
-        ]
-        for row in rows
-    ]
-    if any(row["precision"] != "float32" for row in rows):  # a column that is all float32 would only take room
-        head.append("precision")
-        shown = [[*line, row["precision"]] for line, row in zip(shown, rows, strict=True)]
-    return table(head, shown, right={1, 2, 3, 4, 5})
+    precise = any(row["precision"] != "float32" for row in rows)  # a column that is all float32 would only take room
+    lines: dict[tuple[str, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        line = (
+            *(drawn.get(row["variant"], row["variant"]), str(row["epochs"]), f"{row['learning_rate']:g}"),
+            *(f"{row['parameters']:,}", f"{row['flops'] / 1e6:,.1f}", str(row["state"])),
+            *([str(row["precision"])] if precise else []),
+            *([str(number)] if len(rows) <= _EACH else []),
+        )
+        lines.setdefault(line, []).append(row["seed"])
+    width = len(head) + precise
+    shown = [[name, _ranges(seeds), *rest][:width] for (name, *rest), seeds in lines.items()]
+    return table([*head, *(["precision"] if precise else [])], shown, right={1, 2, 3, 4, 5})
+
+
+def _drawn(found: "Plan") -> dict[str, str]:
+    """Of random points, whose labels are numbers: the label, and what was drawn."""
+    sweeps = {name: sweep for name, sweep in found.suite.sweeps.items() if "drawn" in sweep}
+    return {label: f"{name}={title}" for name, sweep in sweeps.items() for label, title in sweep["points"].items()}
+
+
+def _ranges(seeds: "Sequence[int]") -> str:
+    """`42-44, 50`."""
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _known(here: "Settings") -> "tuple[dict[str, Job], Durations]":

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _BAR, _DIAMOND = -0.1, 0.33  # beside the middle of a place, so that a diamond never lies on a bar's number
 _WIDTH = 0.56
+_WIDE = 12  # points of a sweep: with more its panel has a line of its own, and narrower bars
+_WIDEST = 45.0  # inches, of a sweep's panel
+_OF_A_VALUE, _OF_A_NAME = 0.3, 0.25  # inches that they need
+_NUMBERED = 24  # random points: what more of them are stands in their table
 _FEW_EPOCHS = 12  # so few are shown as points too: one alone is no line
 Interval = tuple[float, float]
 
@@ -193,13 +197,15 @@ def _interval(row: dict[str, Any]) -> Interval | None:
     return None if row["low"] is None else (row["low"], row["high"])
 
 
-def _accuracy_bars(axes: "Axes", scope: Scope, rows: Rows) -> None:
+def _accuracy_bars(axes: "Axes", scope: Scope, rows: Rows, *, values: bool = True) -> None:
+    """`values`: whether there is room for each bar's."""
     _bars(axes, scope, rows, "test_accuracy", [_interval(row) for row in rows])
     highest = 0.0
     for place, row in enumerate(rows):
         if row["test_accuracy"] is not None:
             value, top = 100 * row["test_accuracy"], 100 * (row["high"] or row["test_accuracy"])
-            axes.text(place + _BAR, top + 1, f"{value:.1f}", ha="center", va="bottom", fontsize=8)
+            if values:
+                axes.text(place + _BAR, top + 1, f"{value:.1f}", ha="center", va="bottom", fontsize=8)
             highest = max(highest, top)
         highest = max(highest, 100 * (row["printed_test_accuracy"] or 0))
     axes.set(ylabel="test accuracy %", ylim=(0, max(10.0, 1.08 * highest + 4)))
@@ -214,23 +220,34 @@ def _accuracy(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
 
 
 def _tuning(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    columns = min(3, len(wanted["sweeps"])) or 1
-    lines = -(-len(wanted["sweeps"]) // columns)
-    most = max((sum(row["sweep"] == sweep for row in rows) for sweep in wanted["sweeps"]), default=1)
-    figure, panels = new_figure(max(3.2, 0.8 * most + 0.75) * columns, 3.8 * lines, lines, columns)
-    for panel in panels[len(wanted["sweeps"]) :]:
+    own = {sweep: [row for row in rows if row["sweep"] == sweep] for sweep in wanted["sweeps"]}
+    most = max(map(len, own.values()), default=1)
+    columns = 1 if most > _WIDE else min(3, len(own)) or 1
+    lines = -(-len(own) // columns)
+    width = min(max(3.2, (0.8 if most <= _WIDE else 0.45) * most + 0.75), _WIDEST)
+    figure, panels = new_figure(width * columns, 3.8 * lines, lines, columns)
+    for panel in panels[len(own) :]:
         panel.axis("off")
     named = []
-    for panel, sweep in zip(panels, wanted["sweeps"], strict=False):
-        own = [row for row in rows if row["sweep"] == sweep]
-        _accuracy_bars(panel, scope, own)
-        named.append((panel, [_bar_name(scope, row, row["point"]) for row in own]))
+    for panel, (sweep, points) in zip(panels, own.items(), strict=False):
+        each = (width - 0.75) / max(len(points), 1)  # inches
+        _accuracy_bars(panel, scope, points, values=each >= _OF_A_VALUE)
+        named.append((panel, _point_names(scope, sweep, points, each)))
         panel.set_title(fit(scope.submission.layout["sweeps"][sweep]["title"], 36), fontsize=10)
     name_places(figure, named, columns=columns)
     for panel in panels:
         panel.set_ylim(0, max(one.get_ylim()[1] for one in panels))
     _printed_key(figure, rows, ["test_accuracy"])
     return figure
+
+
+def _point_names(scope: Scope, sweep: str, points: Rows, each: float) -> list[str]:
+    """A bar has `each` inches. Of many random points their numbers; and where there is no room for all names, some."""
+    names = [_bar_name(scope, row, row["point"]) for row in points]
+    if len(points) > _NUMBERED and "drawn" in scope.submission.layout["sweeps"][sweep]:
+        names = [row["variant"].partition("=")[2] for row in points]
+    every = max(1, -(-_OF_A_NAME // each))
+    return [name if place % every == 0 else "" for place, name in enumerate(names)]
 
 
 def _complexity(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":

@@ -291,7 +291,8 @@ def _sweep(sweep: Mapping[str, Any], rows: Mapping[str, Sequence[VariantData]]) 
         for label, title in sweep["points"].items()
         for row in rows[label]
     }
-    return {**sweep, "points": points}
+    drawn = {row.label: of for label, of in sweep.get("drawn", {}).items() for row in rows[label]}
+    return {**sweep, "points": points, **({"drawn": drawn} if drawn else {})}
 
 
 def _shown(one: Mapping[str, Any], rows: Mapping[str, Sequence[VariantData]]) -> dict[str, Any]:

@@ -202,7 +202,7 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     chosen = choice(scope, wanted["sweep"])
     printed = bool(scope.submission.reference)
     columns: Columns = [
-        (sweep["title"], lambda v: points[v.label]),
+        *_point_columns(sweep),
         ("n", lambda v: str(len(v.done))),
         ("Val. acc. %", lambda v: mean_text([r.best.val_accuracy for r in v.done], percent)),
         ("Test acc. %, best", lambda v: mean_text([r.best.test_accuracy for r in v.done], percent)),
@@ -225,6 +225,16 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     table = _table(scope, wanted, variants, columns, note)
     marks = [{"chosen": row["variant"] == chosen, "chosen_of": len(points)} for row in table.values]
     return replace(table, values=tuple(row | mark for row, mark in zip(table.values, marks, strict=True)))
+
+
+def _point_columns(sweep: Mapping[str, Any]) -> Columns:
+    """Its title; of a random point its number and a column for each field, which can be sorted."""
+    points, drawn = sweep["points"], sweep.get("drawn", {})
+    if not drawn:
+        return [(sweep["title"], lambda v: points[v.label])]
+    names = dict.fromkeys(name for values in drawn.values() for name in values)
+    columns: Columns = [(sweep["title"], lambda v: v.label.partition("=")[2])]
+    return columns + [(name, lambda v, name=name: drawn[v.label].get(name, NOTHING)) for name in names]
 
 
 def equal_or(values: Sequence[float], show: Show) -> str:

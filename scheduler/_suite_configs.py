@@ -13,9 +13,21 @@ from scheduler.config import Config
 
 
 class Variant(Strict):
+    """`seeds`: those of its own, none for the suite's."""
+
     label: str
     title: str
     config: Config
+    seeds: tuple[int, ...] = ()
+
+
+def flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`arguments.NAME` for each argument that is written in a table of its own; the other fields as they are."""
+    found: dict[str, Any] = {}
+    for field, value in table.items():
+        inner = value if field == "arguments" and isinstance(value, Mapping) else None
+        found |= {field: value} if inner is None else {f"arguments.{name}": one for name, one in inner.items()}
+    return found
 
 
 def nested(changes: Mapping[str, Any], where: Origin, place: str) -> dict[str, Any]:
@@ -73,7 +85,7 @@ def _config_error(
         schema, inner = TypeAdapter(ARGUMENTS[model]).json_schema(), path[1:]
     message, fix = explained(first, schema, path=inner)
     if message == "no such field" and len(path) == 1 and place != "[defaults]":
-        fix += ", title"
+        fix += ", title, seeds"
     elif path == ["arguments"]:
         fix = f"{model} takes the arguments {', '.join(schema['properties'])}"
     field = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)

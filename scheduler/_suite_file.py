@@ -1,20 +1,34 @@
 """A suite file as it is written: its tables and what each field takes. Its configs are checked by `Config`."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from db.errors import ConfigError
-from scheduler._wording import shown
+from scheduler._wording import explained, shown
 
 FIRST_SEED = 42
 MAX_SEEDS = 10_000
+MOST_POINTS = 10_000  # of one sweep
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=,x()-]*$", max_length=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Loss = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 _JOINERS = "\u200c\u200d"  # not printable by themselves, but some scripts and emoji need them
@@ -31,13 +45,21 @@ Text = Annotated[str, AfterValidator(cleaned), StringConstraints(max_length=LONG
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a suite comes from: its `name` in messages, and the `folder` from which its paths count."""
+    """Where a suite comes from: its `name` in messages, and the `folder` from which its paths count.
+
+    `inherited`: of tables that stand in another file, such as `variants.small`, that file.
+    """
 
     name: str
     folder: Path
+    inherited: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
+
+    def place(self, table: str) -> str:
+        """A table's head for messages, with its file where that is another one."""
+        return f"[{table}] of {self.inherited[table]}," if table in self.inherited else f"[{table}]"
 
 
 class Strict(BaseModel):
@@ -46,20 +68,58 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS)]
+
+
 class SuiteHead(Strict):
+    """`extends`: another suite's name or file, on which these tables are laid; `without`: what of it is left out."""
+
     name: Name
     title: Text = ""
     dataset: str = "cifar100-20"
-    seeds: list[Seed] = Field(default=[FIRST_SEED], min_length=1, max_length=MAX_SEEDS)
+    seeds: Seeds = [FIRST_SEED]
+    extends: str | None = Field(None, min_length=1)
+    without: list[str] = Field(default_factory=list)
+
+
+class DrawnRange(Strict):
+    """A number between two, both among those that may be drawn; `step`: only `low`, `low + step`, ..."""
+
+    low: Finite | int
+    high: Finite | int
+    log: bool = False
+    step: Positive | PositiveInt | None = None
+
+
+class RandomTable(Strict):
+    """Points drawn at random; each of `fields` takes a list of values or a table of `DrawnRange`."""
+
+    points: int | None = Field(None, ge=1, le=MOST_POINTS)
+    seed: Seed = FIRST_SEED
+    fields: dict[str, Any] = Field(min_length=1)
+
+
+class Budget(Strict):
+    """The most that a sweep may take: `epochs` over all of its points and seeds."""
+
+    epochs: int = Field(ge=1)
 
 
 class SweepTable(Strict):
-    """Either `grid`: each field with its values, all combinations; or `list`: the fields of each point."""
+    """One of `grid`: each field with its values, all combinations; `list`: the fields of each point; `random`.
+
+    `set` is laid over the base for every point; a point that matches a table of `leave_out` is none.
+    """
 
     base: str
     title: Text = ""
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     points: list[dict[str, Any]] = Field(default_factory=list, alias="list")
+    random: RandomTable | None = None
+    changes: dict[str, Any] = Field(default_factory=dict, alias="set")
+    leave_out: list[dict[str, Any]] = Field(default_factory=list)
+    seeds: Seeds | None = None
+    budget: Budget | None = None
 
 
 class ReportTable(Strict):
@@ -123,6 +183,8 @@ class ReferenceTable(Strict):
 
 
 class SuiteFile(Strict):
+    """A suite by itself, or with what it extends laid under it."""
+
     suite: SuiteHead
     defaults: dict[str, Any] = Field(default_factory=dict)
     variants: dict[Name, dict[str, Any]] = Field(min_length=1)
@@ -133,6 +195,15 @@ class SuiteFile(Strict):
     claims: list[str] = Field(default_factory=list, max_length=1000)
 
 
+class ExtendingFile(SuiteFile):
+    """A file that extends another suite, by itself: its variants may all be that one's."""
+
+    variants: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+
+_SEEDS = "a list of whole numbers, each of them once, at least 0 and below 2147483648"
+
+
 def title_of(where: Origin, place: str, value: Any) -> str:
     """A title that is none of a model's fields. Raises ConfigError."""
     if not isinstance(value, str):
@@ -140,3 +211,22 @@ def title_of(where: Origin, place: str, value: Any) -> str:
     if len(value) > LONGEST_TITLE:
         raise ConfigError(f"{where}: {place}: {len(value):,} letters", fix=f"at most {LONGEST_TITLE} letters")
     return cleaned(value)
+
+
+def seeds_at(where: Origin, place: str, value: Any) -> tuple[int, ...]:
+    """Seeds that a table lists for its own jobs. Raises ConfigError."""
+    adapter: TypeAdapter[list[int]] = TypeAdapter(Seeds)
+    try:
+        seeds = adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        message, _ = explained(error.errors()[0], adapter.json_schema(), path=error.errors()[0]["loc"])
+        raise ConfigError(f"{where}: {place} seeds: {message}", fix=f"seeds takes {_SEEDS}") from error
+    return once(where, place, seeds)
+
+
+def once(where: Origin, place: str, seeds: Sequence[int]) -> tuple[int, ...]:
+    """The same seeds. Raises ConfigError for one that is listed twice."""
+    repeated = [seed for seed, times in Counter(seeds).items() if times > 1]
+    if repeated:
+        raise ConfigError(f"{where}: {place} seeds: {repeated[0]} twice", fix="name each seed once")
+    return tuple(seeds)

@@ -3,7 +3,7 @@
 The allowed values are read off pydantic's own JSON schemas, so that they cannot differ from what is checked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -107,11 +107,35 @@ def _words(part: Schema, root: Schema) -> str:
     return ", ".join([_PLAIN.get(str(kind), ""), *([" and ".join(limits)] if limits else [])])
 
 
-def point_word(value: Any) -> str:
-    """A value of a sweep as its point's name has it."""
-    return "x".join(map(point_word, value)) if isinstance(value, list) else str(value)
+def counted(number: int, word: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
-def point_title(value: Any) -> str:
-    """The same in a title."""
+def point_name(changes: Mapping[str, Any]) -> str:
+    """The fields of a sweep's point as its name has them; of a single one the value alone."""
+    if len(changes) == 1:
+        return ",".join(_word(value) for value in changes.values())
+    return ",".join(f"{word}={_word(changes[field])}" for field, word in field_words(changes).items())
+
+
+def point_title(changes: Mapping[str, Any]) -> str:
+    """The same as a title."""
+    if len(changes) == 1:
+        return ", ".join(value_title(value) for value in changes.values())
+    return ", ".join(f"{word} {value_title(changes[field])}" for field, word in field_words(changes).items())
+
+
+def field_words(fields: Iterable[str]) -> dict[str, str]:
+    """Each field's name for people: of `arguments.NAME` the last part, unless another field has that name."""
+    words = {field: field.rpartition(".")[2] for field in fields}
+    return {field: word if [*words.values()].count(word) == 1 else field for field, word in words.items()}
+
+
+def value_title(value: Any) -> str:
+    """A value in titles and tables."""
     return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
+
+
+def _word(value: Any) -> str:
+    return "x".join(map(_word, value)) if isinstance(value, list) else str(value)

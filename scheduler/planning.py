@@ -1,6 +1,7 @@
 """From what somebody asks for to the exact jobs, without writing anything."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class Plan:
 
 
 def seeds_of(*, number: int | None, listed: Sequence[int], own: Sequence[int]) -> list[int]:
-    """`--seeds N` means 42 ... 42+N-1, `--seed S` the named ones, neither the suite's own."""
+    """`--seeds N` means 42 ... 42+N-1, `--seed S` the named ones, neither `own`."""
     if number is not None and listed:
         raise ConfigError("--seeds and --seed exclude each other", fix="give one of them")
     if number is not None and not 1 <= number <= MAX_SEEDS:
@@ -103,14 +104,18 @@ def seeds_of(*, number: int | None, listed: Sequence[int], own: Sequence[int]) -
 def make_plan(
     suite: Suite,
     labels: Iterable[str],
-    seeds: Sequence[int],
+    seeds: Sequence[int] | None,
     *,
     data_dir: Path,
     dataset: str | None = None,
     epochs: int | None = None,
     precision: str | None = None,
 ) -> Plan:
-    """Every (label, seed) with its config and key. Raises ConfigError or DataError; reads only."""
+    """Every (label, seed) with its config and key; without `seeds` each label's own, else the suite's.
+
+    Raises ConfigError or DataError; reads only.
+    """
+    labels = list(labels)
     overrides: dict[str, Any] = {}
     if dataset is not None and normalise(dataset) != normalise(suite.dataset):
         overrides["dataset"] = normalise(dataset)
@@ -121,6 +126,9 @@ def make_plan(
     configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
     wanted = {(configs[label].dataset, configs[label].validation_fraction) for label in labels}
     identities = {name: identify(name, data_dir, validation_fraction=fraction) for name, fraction in sorted(wanted)}
+    own = {label: suite.seeds_of(label) if seeds is None else seeds for label in labels}
+    in_order = dict.fromkeys(itertools.chain(suite.seeds if seeds is None else (), *own.values()))
+    asked = {(label, seed) for label in labels for seed in own[label]}
     entries = tuple(
         PlannedJob(
             label=label,
@@ -130,8 +138,9 @@ def make_plan(
             config=config,
             dataset=identities[config.dataset],
         )
-        for seed in seeds
+        for seed in in_order
         for label in labels
+        if (label, seed) in asked
         for config in (configs[label],)
     )
     data = sorted((name, identity.fingerprint or "") for name, identity in identities.items())
@@ -143,6 +152,17 @@ def make_plan(
         dataset=overrides.get("dataset", normalise(suite.dataset)),
         configs=configs,
     )
+
+
+def over_budget(plan: Plan) -> list[str]:
+    """A sentence for each sweep that takes more than its budget, with the seeds and epochs that the command gave."""
+    said = []
+    for name, budget in plan.suite.budgets.items():
+        points = plan.suite.sweeps[name]["points"]
+        epochs = sum(entry.config.epochs for entry in plan.entries if entry.label in points)
+        if epochs > budget:
+            said.append(f"[sweeps.{name}]: {epochs:,} epochs, more than its budget of {budget:,}.")
+    return said
 
 
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,17 @@ from pydantic import ValidationError
 from db.errors import ConfigError, NotFoundError
 from scheduler._suite_claims import checked_claims
 from scheduler._suite_configs import Variant, config_of
-from scheduler._suite_file import Origin, Strict, SuiteFile, SuiteHead, title_of
+from scheduler._suite_extends import (
+    MOST_BASES,
+    claims_left,
+    laid_over,
+    layout_of,
+    path_from,
+    printed_left,
+    text_of,
+    with_absolute_paths,
+)
+from scheduler._suite_file import ExtendingFile, Origin, Strict, SuiteFile, SuiteHead, once, seeds_at, title_of
 from scheduler._suite_layout import OWN_TABLES as OWN_TABLES
 from scheduler._suite_layout import check_layout, check_mentions, default_figures, default_tables
 from scheduler._sweeps import add_sweeps
@@ -36,11 +47,12 @@ class Suite(Strict):
     text: str
     variants: dict[str, Variant]
     sweeps: dict[str, dict[str, Any]]
+    budgets: dict[str, int]  # epochs of a sweep, for those that have one
     tables: list[dict[str, Any]]
     figures: list[dict[str, Any]]
     reference: dict[str, Any]
     claims: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()  # what was left out of it, and why
+    notices: tuple[str, ...] = ()  # what was left out of it and why, and what nobody may have meant
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Labels for names of variants, sweep points or whole sweeps, in the suite's order. Raises ConfigError."""
@@ -51,6 +63,10 @@ class Suite(Strict):
             wanted.update([name] if name in self.variants else self.sweeps[name]["points"])
         return [label for label in self.variants if label in wanted]
 
+    def seeds_of(self, label: str) -> tuple[int, ...]:
+        """Those that a variant or a sweep has of its own, else the suite's."""
+        return self.variants[label].seeds or self.seeds
+
     def _did_you_mean(self, name: str) -> str:
         known = [*self.variants, *self.sweeps]
         close = difflib.get_close_matches(name, known)
@@ -59,13 +75,83 @@ class Suite(Strict):
 
 def load_suite(source: str = "report") -> Suite:
     """A built-in suite by name, or one from a file. Raises ConfigError naming file, place and allowed values."""
+    return _loaded(source, ()).suite
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A suite with its tables as they were read, those that it extends laid under them."""
+
+    suite: Suite
+    where: Origin
+    tables: dict[str, Any]
+
+
+def _loaded(source: str, above: tuple[str, ...]) -> _Loaded:
+    """`above`: the files that extend it, the outermost first."""
     where, text = _read(source)
-    file = _checked(where, text)
-    variants = _variants(where, file)
-    sweeps = add_sweeps(where, file, variants)
+    tables = _tables(where, text)
+    head = tables.get("suite")
+    if isinstance(head, dict) and "extends" in head:
+        return _extending(where, text, tables, above)
+    if isinstance(head, dict) and head.get("without"):
+        raise ConfigError(f"{where}: [suite] without: it extends nothing", fix='add extends = "FILE"')
+    return _Loaded(_suite(where, tables, text), where, tables)
+
+
+def _extending(where: Origin, text: str, own: dict[str, Any], above: tuple[str, ...]) -> _Loaded:
+    file = _checked(where, own, ExtendingFile)
+    base = _base(where, str(file.suite.extends), above)
+    under = with_absolute_paths(base.tables, base.where.folder)
+    under["suite"] = under["suite"] | {"dataset": base.suite.dataset}
+    whole, origin = laid_over(where, own, base.where, under)
+    checked = _checked(origin, whole)
+    variants, sweeps, _ = _expanded(origin, checked)
+    checked_claims(where, file.claims, {label: one.config for label, one in variants.items()})  # counted as written
+    whole |= layout_of(own, under, checked, variants, sweeps)
+    notices = []
+    if checked.suite.dataset == base.suite.dataset:
+        claims = claims_left(base.suite.claims, variants)
+        whole["claims"] = [*(text for text in claims if text not in file.claims), *file.claims]
+    elif base.suite.claims:
+        notices.append(f"{where}: the claims of {base.where} are of {base.suite.dataset}, and stay out")
+    if base.suite.reference and not file.reference:
+        printed, others = printed_left(base.suite.reference["variants"], base.suite.variants, variants)
+        if printed:
+            digest = protocol_of(variants, printed)
+            whole["reference"] = base.suite.reference | {"protocol": digest, "variants": printed}
+        if others:
+            what = f"the printed values of {base.where} for {', '.join(others)} stay out: their configs are others here"
+            notices.append(f"{where}: {what}")
+    suite = _suite(origin, whole, text_of(whole, str(base.where), text))
+    return _Loaded(suite.model_copy(update={"notices": (*suite.notices, *notices)}), origin, whole)
+
+
+def _base(where: Origin, extends: str, above: tuple[str, ...]) -> _Loaded:
+    """What the suite stands on. Raises ConfigError for one that stands on itself, on too many, or on none."""
+    if "\0" in extends:
+        raise ConfigError(f"{where}: [suite] extends: not a path (it is {extends!r})", fix="name a TOML file")
+    source = extends if extends in BUILT_IN else str(path_from(where.folder, extends))
+    chain = (*above, where.name)
+    files = [Path(one).resolve() for one in chain]
+    if extends not in BUILT_IN and Path(source).resolve() in files:
+        circle = [*chain[files.index(Path(source).resolve()) :], source]
+        raise ConfigError(f"{where}: [suite] extends: a circle, {' extends '.join(circle)}", fix="end it somewhere")
+    if len(chain) > MOST_BASES:
+        what = f"more than {MOST_BASES} suites on each other: {' extends '.join([*chain, source])}"
+        raise ConfigError(f"{where}: [suite] extends: {what}", fix="write some of them as one")
+    try:
+        return _loaded(source, chain)
+    except NotFoundError as error:
+        raise ConfigError(f"{where}: [suite] extends: {error}", fix=error.fix) from error
+
+
+def _suite(where: Origin, tables: Mapping[str, Any], text: str) -> Suite:
+    file = _checked(where, tables)
+    variants, sweeps, notices = _expanded(where, file)
     check_layout(where, file)
     check_mentions(where, file, variants, sweeps)
-    reference, notices = _reference(where, file, variants)
+    reference, about_reference = _reference(where, file, variants)
     return Suite(
         name=file.suite.name,
         title=file.suite.title or file.suite.name,
@@ -74,12 +160,20 @@ def load_suite(source: str = "report") -> Suite:
         text=text,
         variants=variants,
         sweeps=sweeps,
+        budgets={name: sweep.budget.epochs for name, sweep in file.sweeps.items() if sweep.budget},
         tables=[table.model_dump() for table in file.tables] or default_tables(file, sweeps),
         figures=[figure.model_dump() for figure in file.figures] or default_figures(file, sweeps),
         reference=reference,
         claims=checked_claims(where, file.claims, {label: one.config for label, one in variants.items()}),
-        notices=notices,
+        notices=notices + about_reference,
     )
+
+
+def _expanded(where: Origin, file: SuiteFile) -> tuple[dict[str, Variant], dict[str, dict[str, Any]], tuple[str, ...]]:
+    """Variants and points by label, what the sweeps are, and notices."""
+    variants = _variants(where, file)
+    sweeps, notices = add_sweeps(where, file, variants)
+    return variants, sweeps, notices
 
 
 def protocol_of(variants: Mapping[str, Variant], labels: Iterable[str]) -> str:
@@ -102,22 +196,25 @@ def _read(source: str) -> tuple[Origin, str]:
         raise ConfigError(f"cannot read the suite file {source}: {error}", fix="name a TOML file in UTF-8") from error
 
 
-def _checked(where: Origin, text: str) -> SuiteFile:
+def _tables(where: Origin, text: str) -> dict[str, Any]:
     try:
         raw = tomllib.loads(text)
-        _check_values(where, raw)
-        file = SuiteFile.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        message, fix = explained(first, SuiteFile.model_json_schema(), path=first["loc"])
-        raise ConfigError(f"{where}: {_place(first['loc'])}: {message}", fix=fix) from error
     except RecursionError as error:
         raise ConfigError(f"{where}: too many lists within each other", fix="write it flatter") from error
     except ValueError as error:  # tomllib's own error is one; a number of thousands of digits is a plain one
         raise ConfigError(f"{where}: not valid TOML: {error}", fix="mend that line") from error
-    repeated = [seed for number, seed in enumerate(file.suite.seeds) if seed in file.suite.seeds[:number]]
-    if repeated:
-        raise ConfigError(f"{where}: [suite] seeds: {repeated[0]} twice", fix="name each seed once")
+    _check_values(where, raw)
+    return raw
+
+
+def _checked(where: Origin, tables: Mapping[str, Any], kind: type[SuiteFile] = SuiteFile) -> SuiteFile:
+    try:
+        file = kind.model_validate(tables)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message, fix = explained(first, kind.model_json_schema(), path=first["loc"])
+        raise ConfigError(f"{where}: {_place(first['loc'])}: {message}", fix=fix) from error
+    once(where, "[suite]", file.suite.seeds)
     file = file.model_copy(update={"suite": _with_dataset(where, file.suite)})
     arguments = file.defaults.get("arguments", {})
     if not isinstance(arguments, dict):
@@ -160,10 +257,11 @@ def _with_dataset(where: Origin, head: SuiteHead) -> SuiteHead:
 def _variants(where: Origin, file: SuiteFile) -> dict[str, Variant]:
     found = {}
     for label, given in file.variants.items():
-        own = dict(given)
-        title = title_of(where, f"[variants.{label}] title", own.pop("title", label))
-        config = config_of(where, f"[variants.{label}]", file, own)
-        found[label] = Variant(label=label, title=title, config=config)
+        own, place = dict(given), where.place(f"variants.{label}")
+        title = title_of(where, f"{place} title", own.pop("title", label))
+        seeds = seeds_at(where, place, own.pop("seeds")) if "seeds" in own else ()
+        config = config_of(where, place, file, own)
+        found[label] = Variant(label=label, title=title, config=config, seeds=seeds)
     return found
 
 

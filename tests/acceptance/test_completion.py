@@ -53,6 +53,14 @@ def test_those_of_a_suite_file_that_the_line_names_are_completed(tmp_path):
     assert completed("bench submit --suite none.toml --variant ", tmp_path) == []
 
 
+def test_those_of_the_suite_that_it_extends_are_completed_too(tmp_path):
+    (tmp_path / "base.toml").write_text('[suite]\nname = "base"\n[variants.wide]\n[variants.deep]\n')
+    (tmp_path / "sub").mkdir()
+    mine = '[suite]\nname = "mine"\nextends = "../base.toml"\nwithout = ["wide"]\n[variants.odd]\n'
+    (tmp_path / "sub" / "mine.toml").write_text(mine)
+    assert completed("bench submit --suite sub/mine.toml --variant ", tmp_path) == ["deep", "odd"]
+
+
 def test_jobs_are_completed_where_the_command_can_do_something_with_them(home, tmp_path):
     assert completed("bench cancel ", tmp_path) == ["1"]
     assert completed("bench retry ", tmp_path) == ["3", "2"]

@@ -18,9 +18,12 @@ def suite(tmp_path):
 
 
 def with_all_that_is_commented_out(text):
-    """Without the mark before each line that is TOML: a field, a table's head, or a field of a table."""
+    """Without the mark before each line that is TOML: a field, a table's head, or a field of a table.
+
+    But for other points of the sweep, which its grid excludes, and a suite that is not there to be extended.
+    """
     lines = [re.sub(r"^# (?=\w+ = |\[)", "", line) for line in text.splitlines()]
-    return "\n".join(line for line in lines if not line.startswith("list = "))  # beside grid it excludes
+    return "\n".join(line for line in lines if not line.startswith(("list = ", "random = ", "extends = ")))
 
 
 def test_the_suite_that_init_writes_trains_offline_as_it_is(bench_home, tmp_path):
@@ -66,6 +69,16 @@ def test_what_it_has_commented_out_is_right_too(suite):
     assert [figure["name"] for figure in found.figures] == ["histories"]
     assert found.variants["normalised"].config.augmentation
     assert "protocol" in found.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "points"), [("list", ["width=fast"]), ("random", [f"width={n}" for n in range(1, 9)])]
+)
+def test_the_other_points_of_its_sweep_are_right_too(suite, field, points):
+    lines = [line for line in suite.read_text().splitlines() if not line.startswith("grid = ")]
+    text = "\n".join(line.removeprefix("# ") if line.startswith(f"# {field} = ") else line for line in lines)
+    suite.write_text(text[text.index("\n[suite]") :])  # its claims are of points of the grid
+    assert [*load_suite(str(suite)).sweeps["width"]["points"]] == points
 
 
 def test_a_file_that_is_there_is_not_replaced(tmp_path):

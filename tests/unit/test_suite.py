@@ -13,7 +13,16 @@ from db import open_store
 from db.errors import ConfigError
 from models import ARGUMENTS
 from report import write_report
-from scheduler._suite_file import ReferenceTable, ReferenceValues, ReportFigure, ReportTable, SuiteHead
+from scheduler._suite_file import (
+    DrawnRange,
+    RandomTable,
+    ReferenceTable,
+    ReferenceValues,
+    ReportFigure,
+    ReportTable,
+    SuiteHead,
+    SweepTable,
+)
 from scheduler.config import ENGINE_REVISION, Config, job_key
 from scheduler.planning import make_plan, seeds_of
 from scheduler.suite import OWN_TABLES, load_suite, protocol_of
@@ -223,8 +232,12 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (ONE + "[sweeps.s]\nbase = 'b'\nlist = []\n", "[sweeps.s] base: no variant 'b'", "choose one of a"),
         (ONE + "[sweeps.s]\ngrid = {}\n", "[sweeps.s] base: is missing", "base takes text"),
         (ONE + "[sweeps.a]\nbase = 'a'\nlist = [{}]\n", "[sweeps.a] has the name of a variant", "another name"),
-        (ONE + POINTS, "either `grid` or `list`", "one of them"),
-        (ONE + POINTS + "grid = { epochs = [1] }\nlist = [{ epochs = 2 }]\n", "either `grid` or `list`", "one of them"),
+        (ONE + POINTS, "needs one of `grid`, `list` and `random`", "one of them"),
+        (
+            ONE + POINTS + "grid = { epochs = [1] }\nlist = [{ epochs = 2 }]\n",
+            "needs one of `grid`, `list` and `random`",
+            "one of them",
+        ),
         (ONE + POINTS + "grid = { epochs = [] }\n", "no values", "at least one"),
         (ONE + POINTS + "grid = { epochs = 3 }\n", "[sweeps.s.grid] epochs: ", "epochs takes a list"),
         (ONE + POINTS + f"grid = {{ epochs = {[*range(1, 10_002)]} }}\n", "10,001 points", "at most 10,000"),
@@ -323,8 +336,9 @@ def test_a_suites_table_cannot_have_the_name_of_one_that_every_report_has(tmp_pa
 
 def _documented_fields():
     yield from (name for name in Config.model_fields if name != "dataset")
-    for table in (SuiteHead, ReportTable, ReportFigure, ReferenceTable, ReferenceValues):
+    for table in (SuiteHead, ReportTable, ReportFigure, ReferenceTable, ReferenceValues, DrawnRange, RandomTable):
         yield from table.model_fields
+    yield from (of.alias or name for name, of in SweepTable.model_fields.items())
     for arguments in ARGUMENTS.values():
         yield from (field.name for field in fields(arguments))
 
