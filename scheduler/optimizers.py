@@ -20,7 +20,8 @@ Positive = Annotated[float, Field(gt=0)]
 class Arguments(BaseModel):
     """Of no optimizer yet: each has a class below, whose docstring names its source."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # built when one is first asked for: most commands ask for none
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Adadelta(Arguments):
