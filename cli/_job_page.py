@@ -67,7 +67,7 @@ def _facts(known: Known) -> Table:
     facts = {
         "variant": job.label,
         "seed": job.seed,
-        "state": _state(job),
+        "state": _state(known),
         "message": _line(job.message),
         "time left": between(left.span) if left else "",
         "submissions": ", ".join(f"{submission} ({label})" for submission, label in known.asked),
@@ -82,9 +82,13 @@ def _facts(known: Known) -> Table:
     return table(["job", str(job.id)], rows, shrinks=1)
 
 
-def _state(job: Job) -> str:
+def _state(known: Known) -> str:
+    job, result = known.job, known.result
     cause = f" ({job.cause})" if job.cause else ""
-    early = ", stopped early" if job.state is JobState.DONE and job.epoch < job.epochs else ""
+    budget = job.config.get("train_budget_s")
+    spent = budget is not None and result is not None and result.train_s >= budget
+    why = ", its train_budget_s is spent" if spent else ", stopped early"
+    early = why if job.state is JobState.DONE and job.epoch < job.epochs else ""
     asked = ", asked to stop" if job.cancel_requested else ""
     return f"{job.state}{cause}, epoch {job.epoch} of {job.epochs}{early}{asked}"
 

@@ -114,7 +114,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
             measured={job.id: measured[job.id] for job in jobs if job.id in measured},
         )
     dataset, warnings = _dataset(store, chosen, variants)
-    warnings += _several_kinds(variants) + _copies(variants)
+    warnings += _several_kinds(variants) + _copies(variants) + _budgets(chosen, variants)
     rows = {label: _by_kind(variant) for label, variant in variants.items()}
     return Scope(
         submission=_with_rows(chosen, rows),
@@ -207,6 +207,24 @@ def _dataset(
             f"and seed). The counts shown are those of {split}"
         )
     return store.dataset(chosen.dataset, fingerprint, split=split), tuple(warnings)
+
+
+def _budgets(chosen: Submission, variants: Mapping[str, VariantData]) -> tuple[str, ...]:
+    """Of trainings that ended because their seconds were spent: other machines would have trained longer, or less."""
+    cut = []
+    for label, variant in variants.items():
+        config = chosen.variants[label]["config"]
+        budget = config.get("train_budget_s")
+        epochs = [one.epochs for one in variant.done if budget is not None and one.train_s >= budget]
+        epochs = [number for number in epochs if number < config["epochs"]]
+        if epochs:
+            numbers = " to ".join(map(str, sorted({min(epochs), max(epochs)})))
+            cut.append(f"{label}: {budget:g} s, epochs {numbers} of {config['epochs']}")
+    warning = (
+        "Trainings ended when their seconds were spent (train_budget_s): how far they came depends on the machine and "
+        f"on what else ran there, and another one gives other numbers ({'; '.join(cut)})"
+    )
+    return (warning,) if cut else ()
 
 
 def _trained_on(fingerprint: str, variants: Mapping[str, VariantData]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from db.errors import ConfigError
 from models import ARGUMENTS
-from scheduler._suite_configs import flat
+from scheduler._suite_configs import TABLES, flat
 from scheduler._suite_file import Origin
 from scheduler.config import Config
 
@@ -31,7 +31,7 @@ def conditions(where: Origin, place: str, given: Iterable[Mapping[str, Any]]) ->
 
 def check_names(where: Origin, place: str, given: Iterable[Mapping[str, Any]], known: Iterable[str]) -> None:
     """Raises ConfigError for a condition on a field that no point has; `known`: those of the points."""
-    names = dict.fromkeys([name for name in known if name not in ("dataset", "arguments")])
+    names = dict.fromkeys([name for name in known if name not in ("dataset", *TABLES)])
     for number, one in enumerate(given, start=1):
         for name in one:
             if name not in names:
@@ -50,9 +50,9 @@ def values_of(values: Mapping[str, Any]) -> dict[str, Any]:
         for field in (dataclasses.fields(arguments) if arguments else ())
         if field.default is not dataclasses.MISSING
     }
-    own = filled.pop("arguments")
-    own = {**known, **own} if isinstance(own, Mapping) else known
-    return filled | {f"arguments.{name}": value for name, value in own.items()}
+    own = filled["arguments"]
+    filled["arguments"] = {**known, **own} if isinstance(own, Mapping) else known
+    return flat(filled)
 
 
 def matches(condition: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

@@ -10,6 +10,10 @@ from models import ARGUMENTS
 from scheduler._suite_file import Origin, Strict, SuiteFile
 from scheduler._wording import explained
 from scheduler.config import Config
+from scheduler.optimizers import OPTIMIZERS
+
+TABLES = {"arguments": "model", "optimizer_arguments": "optimizer"}
+"""Tables within a config, each with the field that says whose values they are."""
 
 
 class Variant(Strict):
@@ -22,41 +26,45 @@ class Variant(Strict):
 
 
 def flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """`arguments.NAME` for each argument that is written in a table of its own; the other fields as they are."""
+    """`arguments.NAME`, `optimizer_arguments.NAME` for what is written in such a table; the other fields as they are."""
     found: dict[str, Any] = {}
     for field, value in table.items():
-        inner = value if field == "arguments" and isinstance(value, Mapping) else None
-        found |= {field: value} if inner is None else {f"arguments.{name}": one for name, one in inner.items()}
+        inner = value if field in TABLES and isinstance(value, Mapping) else None
+        found |= {field: value} if inner is None else {f"{field}.{name}": one for name, one in inner.items()}
     return found
 
 
 def nested(changes: Mapping[str, Any], where: Origin, place: str) -> dict[str, Any]:
-    """A point's fields as a table of a variant has them: `arguments.NAME` becomes a key of `arguments`."""
+    """A point's fields as a table of a variant has them: `arguments.NAME` becomes a key of `arguments`, and so on."""
     values: dict[str, Any] = {}
     for field, value in changes.items():
         outer, dot, inner = field.partition(".")
         if not dot:
             values = merged(values, {field: value})
-        elif outer == "arguments" and "." not in inner:
-            values = merged(values, {"arguments": {inner: value}})
+        elif outer in TABLES and "." not in inner:
+            values = merged(values, {outer: {inner: value}})
         else:
-            raise ConfigError(f"{where}: {place}: no field {field!r}", fix="name a config field or arguments.NAME")
+            fix = f"name a config field or {', '.join(f'{table}.NAME' for table in TABLES)}"
+            raise ConfigError(f"{where}: {place}: no field {field!r}", fix=fix)
     return values
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `under`: field by field, `arguments` key by key while both are of the same network."""
+    """`over` laid on `under`: field by field, tables key by key while both are of the same network or optimizer."""
     values = {**under, **over}
-    below, above = under.get("arguments", {}), over.get("arguments", {})
-    if over.get("model", _network(under)) != _network(under):
-        values["arguments"] = above
-    elif isinstance(below, dict) and isinstance(above, dict):
-        values["arguments"] = below | above
+    for table, owner in TABLES.items():
+        below, above = under.get(table, {}), over.get(table, {})
+        if _named(over, owner, default=_named(under, owner)) != _named(under, owner):
+            values[table] = above
+        elif isinstance(below, dict) and isinstance(above, dict) and (below or above):
+            values[table] = below | above
     return values
 
 
-def _network(values: Mapping[str, Any]) -> Any:
-    return values.get("model", Config.model_fields["model"].default)
+def _named(values: Mapping[str, Any], owner: str, *, default: Any = None) -> Any:
+    """The network, or the optimizer, whatever its case."""
+    name = values.get(owner, default or Config.model_fields[owner].default)
+    return name.lower() if owner == "optimizer" and isinstance(name, str) else name
 
 
 def config_of(where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any]) -> Config:
@@ -68,11 +76,16 @@ def config_of(where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any]
     try:
         return Config.parse(values)
     except ValidationError as error:
-        raise _config_error(where, place, file, own, error, model=_network(values)) from error
+        raise _config_error(where, place, file, own, error, values) from error
 
 
 def _config_error(
-    where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any], error: ValidationError, *, model: Any
+    where: Origin,
+    place: str,
+    file: SuiteFile,
+    own: Mapping[str, Any],
+    error: ValidationError,
+    values: Mapping[str, Any],
 ) -> ConfigError:
     first = error.errors()[0]
     path = list(first["loc"])
@@ -80,20 +93,30 @@ def _config_error(
         place = "[defaults]"
     schema = Config.model_json_schema()
     del schema["properties"]["dataset"]  # which belongs into [suite]
-    inner = path
-    if path[0] == "arguments" and model in ARGUMENTS:
-        schema, inner = TypeAdapter(ARGUMENTS[model]).json_schema(), path[1:]
+    inner, owner = path, str(_named(values, TABLES.get(str(path[0]), "model")))
+    if (table := _schema_of(str(path[0]), owner)) is not None:
+        schema, inner = table, path[1:]
     message, fix = explained(first, schema, path=inner)
     if message == "no such field" and len(path) == 1 and place != "[defaults]":
         fix += ", title, seeds"
-    elif path == ["arguments"]:
-        fix = f"{model} takes the arguments {', '.join(schema['properties'])}"
+    elif table is not None and not inner and not first.get("ctx", {}).get("fix"):
+        fix = f"{owner} takes the arguments {', '.join(schema['properties'])}"
     field = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
     return ConfigError(f"{where}: {place} {field}: {message}", fix=fix)
 
 
+def _schema_of(table: str, owner: str) -> dict[str, Any] | None:
+    """What a table within a config may hold; None for another field, or where nobody knows whose it is."""
+    if table == "arguments" and owner in ARGUMENTS:
+        return TypeAdapter(ARGUMENTS[owner]).json_schema()
+    if table == "optimizer_arguments" and owner in OPTIMIZERS:
+        return OPTIMIZERS[owner].arguments.model_json_schema()
+    return None
+
+
 def _is_default(path: Sequence[str | int], defaults: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
-    """Whether what is wrong there came from [defaults]; of `arguments` each key has a place of its own."""
-    if list(path[:1]) == ["arguments"] and isinstance(own.get("arguments"), dict) and len(path) > 1:
-        defaults, own, path = defaults.get("arguments", {}), own["arguments"], path[1:]
+    """Whether what is wrong there came from [defaults]; of a table within a config each key has a place of its own."""
+    table = path[0]
+    if table in TABLES and isinstance(own.get(str(table)), dict) and len(path) > 1:
+        defaults, own, path = defaults.get(str(table), {}), own[str(table)], path[1:]
     return path[0] in defaults and path[0] not in own

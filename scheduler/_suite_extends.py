@@ -9,7 +9,7 @@ from typing import Any
 
 from db.errors import ConfigError
 from db.statements import parse_statement
-from scheduler._suite_configs import Variant, merged
+from scheduler._suite_configs import TABLES, Variant, merged
 from scheduler._suite_file import OF_VARIANTS, Origin, SuiteFile
 from scheduler._suite_layout import default_figures, default_tables
 from scheduler._toml import as_toml
@@ -30,13 +30,13 @@ def laid_over(where: Origin, own: Tables, under: Origin, base: Tables) -> tuple[
     head = {key: value for key, value in own["suite"].items() if key not in ("extends", "without")}
     head |= {key: value for key, value in base["suite"].items() if key not in ("title", *head)}
     whole: dict[str, Any] = {"suite": head, "defaults": _laid(base.get("defaults", {}), own.get("defaults", {}))}
-    model = whole["defaults"].get("model")
+    owners = {owner: whole["defaults"][owner] for owner in TABLES.values() if owner in whole["defaults"]}
     inherited: dict[str, str] = {}
     for kind in ("variants", "sweeps"):
         over = own.get(kind, {})
         kept = {name: table for name, table in base.get(kind, {}).items() if name not in without}
         if kind == "variants":
-            over = {name: _variant(kept[name], one, model) if name in kept else one for name, one in over.items()}
+            over = {name: _variant(kept[name], one, owners) if name in kept else one for name, one in over.items()}
         whole[kind] = kept | over
         inherited |= {f"{kind}.{name}": under.name for name in kept if name not in over}
     whole |= {kind: own[kind] for kind in ("tables", "figures", "reference", "claims") if own.get(kind)}
@@ -45,15 +45,13 @@ def laid_over(where: Origin, own: Tables, under: Origin, base: Tables) -> tuple[
 
 
 def _laid(under: Tables, over: Tables) -> dict[str, Any]:
-    return {key: value for key, value in merged(under, over).items() if (key, value) != ("arguments", {})}
+    return {key: value for key, value in merged(under, over).items() if not (key in TABLES and value == {})}
 
 
-def _variant(under: Tables, over: Tables, model: str | None) -> dict[str, Any]:
-    """Field by field; `model`: which one both are of when they name none."""
-    laid = _laid({"model": model, **under} if model else under, over)
-    if "model" not in under and "model" not in over:
-        laid.pop("model", None)
-    return laid
+def _variant(under: Tables, over: Tables, owners: Tables) -> dict[str, Any]:
+    """Field by field; `owners`: the network and the optimizer that both are of when they name none."""
+    laid = _laid({**owners, **under}, over)
+    return {key: value for key, value in laid.items() if key not in owners or key in under or key in over}
 
 
 def _check_without(where: Origin, without: Iterable[str], own: Tables, base: Tables) -> None:

@@ -72,11 +72,17 @@ def _at(part: Schema, root: Schema, path: Path) -> Schema | None:
     if "discriminator" in part:
         chosen = part["discriminator"]["mapping"].get(step)
         return _at({"$ref": chosen}, root, rest) if chosen else part
-    below = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
+    below = _item(part, step) if isinstance(step, int) else part.get("properties", {}).get(step)
     if below is None and isinstance(step, str):
         patterns = list(part.get("patternProperties", {}).values())
         below = patterns[0] if patterns else part.get("additionalProperties")
     return _at(below, root, rest) if isinstance(below, Mapping) else None
+
+
+def _item(part: Schema, number: int) -> Any:
+    """Of a list, whose places may each take something else."""
+    places = part.get("prefixItems", [])
+    return places[number] if number < len(places) else part.get("items")
 
 
 def _resolved(part: Schema, root: Schema) -> Schema:
@@ -96,6 +102,8 @@ def _words(part: Schema, root: Schema) -> str:
     if "discriminator" in part:
         return f"one of {', '.join(part['discriminator']['mapping'])}"
     kind = part.get("type")
+    if places := part.get("prefixItems"):
+        return f"a list of {len(places)}: {'; '.join(_words(one, root) for one in places)}"
     if kind == "array":
         each = _words(part.get("items", {}), root)
         return f"a list, each of it {each}" if each else "a list"

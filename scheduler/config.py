@@ -1,6 +1,7 @@
 """A config: all that decides a job's result except its seed; validated once, then trusted and never changed."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -9,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic_core import PydanticCustomError
 
 from models import ARGUMENTS, MODEL_NAMES
+from scheduler import optimizers
 
 ENGINE_REVISION = 3
 """Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
@@ -70,15 +72,27 @@ class Config(_Frozen):
     augmentation: tuple[Augmentation, ...] = ()
     batch_size: int = Field(32, ge=2, le=65536)
     epochs: int = Field(50, ge=1, le=100_000)
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Annotated[str, BeforeValidator(optimizers.known)] = Field(
+        "adam", json_schema_extra={"enum": [*optimizers.OPTIMIZERS]}
+    )
+    optimizer_arguments: Mapping[str, Any] = _later({})
     learning_rate: float = Field(1e-3, gt=0)
     momentum: float = Field(0.0, ge=0, lt=1)
     nesterov: bool = False
     weight_decay: float = Field(0.0, ge=0)
-    schedule: Literal["constant", "plateau", "cosine"] = "plateau"
+    gradient_clip: float = _later(0.0, ge=0, description="the most that all gradients together may measure; 0 = any")
+    schedule: Literal["constant", "plateau", "cosine", "step", "one_cycle"] = Field("plateau", validate_default=True)
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     plateau_patience: int = Field(5, ge=0)
+    step_epochs: int = _later(30, ge=1, le=100_000)
+    step_factor: float = _later(0.1, gt=0, lt=1)
+    step_milestones: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = _later(())
+    one_cycle_warmup: float = _later(0.3, gt=0, lt=1)
+    one_cycle_start: float = _later(25.0, ge=1)
+    one_cycle_end: float = _later(1e4, ge=1)
+    warmup_epochs: float = _later(0.0, ge=0, le=100_000)
     early_stopping_patience: int = Field(10, ge=0, description="epochs without a better validation loss; 0 = never")
+    train_budget_s: float | None = _later(None, gt=0, description="seconds of training after which no epoch begins")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     precision: Precision = "float32"
     timeout_s: float | None = Field(None, gt=0, description="seconds that one attempt may take, from its claim")
@@ -102,6 +116,20 @@ class Config(_Frozen):
         )
         return checked
 
+    @field_validator("optimizer_arguments", mode="before")
+    @classmethod
+    def _of_the_optimizer(cls, arguments: Any, info: ValidationInfo) -> dict[str, Any]:
+        name = info.data.get("optimizer")
+        return optimizers.checked(name, arguments) if name else {}
+
+    @field_validator("momentum", "nesterov", "weight_decay")
+    @classmethod
+    def _used(cls, value: float, info: ValidationInfo) -> float:
+        name = info.data.get("optimizer")
+        if value and name and info.field_name:
+            optimizers.refuse_unused(name, info.field_name)
+        return value
+
     @field_validator("nesterov")
     @classmethod
     def _needs_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
@@ -109,7 +137,34 @@ class Config(_Frozen):
             raise PydanticCustomError(
                 "momentum", "needs momentum", {"fix": "set momentum above 0, or nesterov = false"}
             )
+        if nesterov and info.data.get("optimizer_arguments", {}).get("dampening"):
+            raise PydanticCustomError("dampening", "needs dampening 0", {"fix": "take dampening out"})
         return nesterov
+
+    @field_validator("schedule", "warmup_epochs")
+    @classmethod
+    def _moves_something(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and value != "constant" and info.data.get("optimizer") == "rprop":
+            what = "no schedule moves rprop's steps: learning_rate is the size that they begin with"
+            raise PydanticCustomError("rprop", what, {"fix": 'set schedule = "constant", without a warm-up'})
+        return value
+
+    @field_validator("step_milestones")
+    @classmethod
+    def _ascending(cls, epochs: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in itertools.pairwise(epochs)):
+            raise PydanticCustomError("order", "not ascending", {"fix": "write each epoch once, the first one first"})
+        if epochs and info.data.get("step_epochs") != cls.model_fields["step_epochs"].default:
+            raise PydanticCustomError("both", "step_epochs says when as well", {"fix": "give one of them"})
+        return epochs
+
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _has_its_own(cls, epochs: float, info: ValidationInfo) -> float:
+        if epochs and info.data.get("schedule") == "one_cycle":
+            fix = {"fix": "set one_cycle_warmup, its share of all steps, instead"}
+            raise PydanticCustomError("one_cycle", "one_cycle has a warm-up of its own", fix)
+        return epochs
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:

@@ -18,6 +18,8 @@ _UNTIMED = frozenset(
     {
         *("epochs", "early_stopping_patience", "split_seed", "label_smoothing", "weight_decay"),
         *("learning_rate", "momentum", "nesterov", "schedule", "plateau_factor", "plateau_patience"),
+        *("step_epochs", "step_factor", "step_milestones", "one_cycle_warmup", "one_cycle_start", "one_cycle_end"),
+        *("warmup_epochs", "train_budget_s"),
     }
 )
 """Fields of a config that change how many epochs it needs, or none of its seconds, but not the seconds of an epoch."""
@@ -171,11 +173,11 @@ class Durations:
         low, high = self._epochs(job.config, job.epochs)
         # the epoch at which a running job is may be nearly over; one that came back may have lost its checkpoint
         left = Span(max(low - job.epoch - running, 0), max(high - job.epoch * running, 0))
+        seconds = Span(left.low * epoch.span.low, left.high * epoch.span.high)
+        seconds = _within_budget(job.config, seconds, epoch.span, done=job.epoch, lost=not running)
         around = self._around()
         start = 0.0 if running else around.low
-        return Estimate(
-            Span(left.low * epoch.span.low + start, left.high * epoch.span.high + around.high), epoch.source
-        )
+        return Estimate(Span(seconds.low + start, seconds.high + around.high), epoch.source)
 
     def planned(self, config: Mapping[str, Any], image_flops: float, *, images: int) -> Estimate | None:
         """Of a job that nobody has queued yet; `images` are those of the data set's training part before the split."""
@@ -183,8 +185,9 @@ class Durations:
         if epoch is None:
             return None
         low, high = self._epochs(config, config["epochs"])
+        seconds = _within_budget(config, Span(low * epoch.span.low, high * epoch.span.high), epoch.span)
         around = self._around()
-        return Estimate(Span(low * epoch.span.low + around.low, high * epoch.span.high + around.high), epoch.source)
+        return Estimate(Span(seconds.low + around.low, seconds.high + around.high), epoch.source)
 
     def all_left(self, jobs: Iterable[Job]) -> TimeLeft:
         """Of these jobs on the slots of the workers: those that run, then the others as they will be claimed."""
@@ -211,7 +214,8 @@ class Durations:
         rates = pool.rates.get(_precision(config)) if pool else None
         if not measured or not rates:
             return training_flops(image_flops, config)
-        return _median(measured) * _median(rates) * float(config["epochs"])
+        seconds = _median(measured) * float(config["epochs"])
+        return min(seconds, config.get("train_budget_s") or seconds) * _median(rates)
 
     def _machine(self, device: str | None, host: str | None) -> Machine:
         kind, here = device or "unknown", host or "unknown"
@@ -255,6 +259,20 @@ class Durations:
             low = min(max(low, math.floor(0.8 * min(ended))), most)
             high = min(most, math.ceil(1.2 * max(ended))) if len(ended) >= _EPOCHS_KNOWN else most
         return Span(low, max(low, high))
+
+
+def _within_budget(config: Mapping[str, Any], seconds: Span, epoch: Span, *, done: int = 0, lost: bool = False) -> Span:
+    """No more than `train_budget_s` leaves after `done` epochs, which may be `lost`: their seconds, that is.
+
+    The budget holds training alone, and its last epoch is trained to its end.
+    """
+    budget = config.get("train_budget_s")
+    if budget is None:
+        return seconds
+    with_validation = budget * _epoch_flops(1.0, config, 1) / (3 * (1 - float(config["validation_fraction"])))
+    least = max(budget - done * epoch.high, 0.0)
+    most = max(with_validation - (0 if lost else done * epoch.low), 0.0) + epoch.high
+    return Span(min(seconds.low, least), min(seconds.high, most))
 
 
 def makespan(seconds: Iterable[float], slots: int) -> float:

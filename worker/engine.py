@@ -4,6 +4,7 @@ A step only hands work to the device. The host waits for it at both ends of an e
 back and clocks are read, and where a checkpoint is written. Nothing here knows of stores, queues or files.
 """
 
+import logging
 import math
 import threading
 import time
@@ -21,8 +22,9 @@ from worker import augmentation, randomness
 from worker.batches import batch_bounds, resident
 from worker.evaluation import Measured, evaluate, predictions, scores
 from worker.memory import PeakMemory
-from worker.optimizers import Schedule, make_optimizer
+from worker.optimizers import begins_with_zeros, can_be_captured, make_optimizer
 from worker.precision import compute_in
+from worker.schedules import Schedule
 from worker.snapshot import (
     Progress,
     Snapshot,
@@ -35,6 +37,8 @@ from worker.snapshot import (
 from worker.splits import Splits
 from worker.steps import Steps
 from worker.stopwatch import Stopwatch
+
+log = logging.getLogger(__name__)
 
 _ONE_BUILDS = threading.Lock()
 
@@ -66,6 +70,7 @@ class Outcome:
     `train_s` holds the order of the images, their draws, gather, augmentation and the steps; `eval_s` the validation.
     Loading the data, checkpoints, what the hooks do and the test set are in neither. `energy_j` is such a sum too, of
     what `used_j` gave from the first epoch's beginning to the last one's end. `captured`: as a CUDA graph.
+    `stopped_early`: before all epochs, by its patience or its budget.
     """
 
     best: Scores
@@ -94,7 +99,7 @@ def train(
 ) -> Outcome:
     """Train to the end and measure the best and the last weights on the test set, once.
 
-    On CUDA the steps are captured as a graph unless `graph` is false.
+    On CUDA the steps are captured as a graph unless `graph` is false or the optimizer cannot be captured.
 
     Raises Stopped when asked to, TrainingError when the loss is not finite or the device lacks the config's precision;
     out of memory is left as it comes.
@@ -137,21 +142,30 @@ class Training:
         compute_in(config.precision, device)
         self.config, self.seed, self.splits, self.device, self.hooks = config, seed, splits, device, hooks
         self.model = new_network(config, seed, len(splits.classes)).to(device).to(memory_format=torch.channels_last)
+        if graph and not can_be_captured(config):
+            log.warning("%s cannot be captured in a CUDA graph, training goes step by step", config.optimizer)
+            graph = False
         self.optimizer = make_optimizer(config, self.model, captured=graph)
-        self.schedule = Schedule(config, self.optimizer)
         self.progress = Progress()
         images, labels = resident(splits.train, device)
-        self.steps = Steps(self.model, self.optimizer, images, labels, config, graph=graph)
+        first = begins_with_zeros(config)
+        self.steps = Steps(self.model, self.optimizer, images, labels, config, graph=graph, first_captured=first)
         self.side, self.number = images.shape[1], len(labels)
         self.val = resident(splits.val, device)
         self.bounds = batch_bounds(self.number, config.batch_size)
+        self.schedule = Schedule(config, self.optimizer, steps=len(self.bounds))
         self.unsaved_since = time.monotonic()
 
     def ended(self) -> bool:
-        """Whether all epochs are done, or the validation loss has not fallen for as long as the config waits."""
-        patience, best = self.config.early_stopping_patience, self.progress.best
-        waited = bool(patience and best and self.progress.epoch - best.epoch >= patience)
-        return waited or self.progress.epoch >= self.config.epochs
+        """Whether all epochs are done, their seconds are spent, or the validation loss no longer falls.
+
+        Seconds are those of training alone, of all attempts, but for what was lost and trained again.
+        """
+        config, progress = self.config, self.progress
+        patience, best = config.early_stopping_patience, progress.best
+        waited = bool(patience and best and progress.epoch - best.epoch >= patience)
+        spent = config.train_budget_s is not None and progress.train_s >= config.train_budget_s
+        return waited or spent or progress.epoch >= config.epochs
 
     def run_epoch(self, watch: Stopwatch) -> Measured:
         """Train one epoch, or the rest of one; its loss and accuracy are means over the batches as they were trained.
@@ -164,8 +178,11 @@ class Training:
         draws = augmentation.draw(self.config.augmentation, self.number, source, side=self.side)
         self.steps.begin(order, draws, loss_sum=progress.loss_sum, correct=progress.correct)
         self.model.train()
+        moves = self.schedule.moves_within(epoch)
         for step in range(progress.step, len(self.bounds)):
             self.pause_if_asked(step, watch)
+            if moves:
+                self.schedule.move(epoch, step)
             self.steps.run(*self.bounds[step], mask_seed=randomness.derive(self.seed, epoch, step, "dropout"))
         loss_sum, correct = self.steps.sums.tolist()
         return Measured(loss=loss_sum / self.number, accuracy=correct / self.number)
@@ -193,7 +210,7 @@ class Training:
         if progress.best is None or val_loss < progress.best.val_loss:
             progress.best_epoch, progress.best_weights = record.epoch, copy_weights(self.model)
         progress.end_epoch(record)
-        self.schedule.step(val_loss)
+        self.schedule.end_epoch(record.epoch, val_loss)
 
     def checkpoint_is_due(self) -> bool:
         return time.monotonic() - self.unsaved_since >= self.hooks.checkpoint_s
@@ -265,9 +282,17 @@ def fits(config: Config, classes: int, snapshot: Snapshot) -> None:
             model.load_state_dict(progress.best_weights)
     except Exception as error:  # torch, and plain values of any shape, fail in many ways
         raise ValueError(f"it does not fit: {' '.join(str(error).split())}") from error
-    kept = [(weight, value) for weight, of in optimizer.state.items() for value in of.values() if value.dim()]
-    if any(weight.shape != value.shape for weight, value in kept):
+    found = _kept(optimizer)
+    fresh = make_optimizer(config, model)
+    for weight in model.parameters():
+        weight.grad = torch.zeros_like(weight) if weight.requires_grad else None
+    fresh.step()
+    if found and found != _kept(fresh):  # nothing at all is what a training has before its first step
         raise ValueError("what it keeps for the optimizer does not fit the weights")
+
+
+def _kept(optimizer: torch.optim.Optimizer) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in optimizer_tensors(optimizer).items()}
 
 
 def new_network(config: Config, seed: int, classes: int) -> nn.Module:

@@ -1,42 +1,75 @@
-"""The optimizer and schedule of a config, from torch.optim."""
+"""The optimizer of a config, from torch.optim."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import lr_scheduler
 
 from scheduler.config import Config
+from scheduler.optimizers import OPTIMIZERS
 
 _PIECES = 28  # of all weights: with some tensors that are small anyway, what one launch of a fused kernel takes
 _LEAST_PIECE = 8192  # values
 _WORTH_CUTTING = 600_000  # values
+_NOT_CUT = {"amsgrad", "decoupled_weight_decay"}  # what `_SpreadAdam` has not
 
 
 def make_optimizer(config: Config, model: nn.Module, *, captured: bool = False) -> torch.optim.Optimizer:
-    """SGD, with momentum as the config says, or Adam (Kingma and Ba 2015).
+    """The class of torch.optim that the config names, by its own arguments; their sources: `scheduler.optimizers`.
 
-    In both `weight_decay` is added to the gradient, times the weight; biases and batch norm decay as well. Where the
-    step is to be `captured` in a CUDA graph the learning rate is a tensor beside the weights, which `Schedule` fills.
+    `weight_decay` is added to the gradient, times the weight, but for `adamw`, `adafactor` and where
+    `decoupled_weight_decay` says so, which take it off the weight; biases and batch norm decay as well. Where the step
+    is to be `captured` in a CUDA graph the learning rate is a tensor beside the weights, which `Schedule` fills.
     """
-    # the fused kernels update all parameters in one pass, on CPU as on CUDA
-    parameters = list(model.parameters())
+    parameters, found = list(model.parameters()), OPTIMIZERS[config.optimizer]
+    kind: Any = getattr(torch.optim, found.kind)
     rate: float | Tensor = config.learning_rate
     if captured:
         rate = torch.tensor(config.learning_rate, device=parameters[0].device)
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=rate,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+    own = {name: getattr(config, name) for name in found.takes}
+    given = {name: tuple(of) if isinstance(of, list) else of for name, of in config.optimizer_arguments.items()}
     small = sum(weight.numel() for weight in parameters) <= _WORTH_CUTTING
-    kind = _SpreadAdam if captured and small else torch.optim.Adam
-    return kind(parameters, lr=rate, weight_decay=config.weight_decay, fused=True, capturable=captured)
+    if config.optimizer == "adam" and captured and small and not given.keys() & _NOT_CUT:
+        kind = _SpreadAdam
+    switches = _switches(kind, parameters[0].device, captured=captured)
+    made: torch.optim.Optimizer = kind(parameters, lr=rate, **own, **given, **switches)
+    return made
+
+
+def can_be_captured(config: Config) -> bool:
+    """Whether a CUDA graph may hold its step: all that it reads has to lie on the device, the learning rate too."""
+    has = _switches_of(getattr(torch.optim, OPTIMIZERS[config.optimizer].kind))
+    return "capturable" in has or "fused" in has  # SGD and Adagrad have no such word, and fused need none
+
+
+def begins_with_zeros(config: Config) -> bool:
+    """Whether all that it keeps is zero before the first step, so that this one too may be of a graph.
+
+    Others begin with ones or the learning rate; and SGD's first step heeds no `dampening`.
+    """
+    if config.optimizer == "sgd":
+        return not (config.momentum and "dampening" in config.optimizer_arguments)
+    return config.optimizer in ("adam", "adamw")
+
+
+def _switches(kind: type[torch.optim.Optimizer], device: torch.device, *, captured: bool) -> dict[str, bool]:
+    """Of how a step is computed, not of what: all weights in one pass, as far as the class has that."""
+    has = _switches_of(kind)
+    fused = "fused" in has and (kind is not torch.optim.Adagrad or _has_fused_adagrad(device))
+    found = {"fused" if fused else "foreach": True}
+    return found | ({"capturable": captured} if "capturable" in has else {})
+
+
+def _switches_of(kind: type[torch.optim.Optimizer]) -> set[str]:
+    return {"fused", "foreach", "capturable"} & inspect.signature(kind).parameters.keys()
+
+
+def _has_fused_adagrad(device: torch.device) -> bool:
+    """On CUDA it came years after the CPU's, and before that the class raised."""
+    kernel = "CUDA" if device.type == "cuda" else "CPU"
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key("aten::_fused_adagrad_", kernel))
 
 
 class _SpreadAdam(torch.optim.Adam):
@@ -78,63 +111,3 @@ def _cut(tensors: Sequence[Tensor], piece: int) -> list[Tensor]:
     """Pieces of dense tensors, flat, in the order in which they lie in memory."""
     flat = (values.detach().as_strided((values.numel(),), (1,), values.storage_offset()) for values in tensors)
     return [values[start : start + piece] for values in flat for start in range(0, len(values), piece)]
-
-
-class Schedule:
-    """The learning rate from epoch to epoch; `step` is told each epoch's validation loss.
-
-    Plateau: times `plateau_factor` after more than `plateau_patience` epochs in a row without a validation loss that
-    is lower by one part in ten thousand. Cosine: half a cosine from `learning_rate` to 0 over all epochs, without
-    restarts, moved once an epoch (Loshchilov and Hutter 2017, "SGDR", equation 5).
-
-    It is computed for an optimizer of its own and handed on: what it makes of a Python float is the same whether the
-    real one holds a float or, for a CUDA graph, a float32 tensor.
-    """
-
-    def __init__(self, config: Config, optimizer: torch.optim.Optimizer) -> None:
-        self._driven = optimizer
-        self._optimizer = torch.optim.SGD([nn.Parameter(torch.empty(0))], lr=config.learning_rate)
-        self._plateau: lr_scheduler.ReduceLROnPlateau | None = None
-        self._cosine: lr_scheduler.CosineAnnealingLR | None = None
-        if config.schedule == "plateau":
-            self._plateau = lr_scheduler.ReduceLROnPlateau(
-                self._optimizer, factor=config.plateau_factor, patience=config.plateau_patience
-            )
-        elif config.schedule == "cosine":
-            self._cosine = lr_scheduler.CosineAnnealingLR(self._optimizer, T_max=config.epochs)
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self._optimizer.param_groups[0]["lr"])
-
-    def step(self, val_loss: float) -> None:
-        if self._plateau:
-            self._plateau.step(val_loss)
-        elif self._cosine:
-            self._optimizer.step()  # torch wants one before the schedule's; without gradients it does nothing
-            self._cosine.step()
-        self._hand_on()
-
-    def _hand_on(self) -> None:
-        for group in self._driven.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(self.learning_rate)
-            else:
-                group["lr"] = self.learning_rate
-
-    def state(self) -> dict[str, Any]:
-        """Plain values, enough for `restore`."""
-        own = self._plateau or self._cosine
-        groups = [
-            {key: float(group[key]) for key in ("lr", "initial_lr") if key in group}
-            for group in self._optimizer.param_groups
-        ]
-        return {"schedule": own.state_dict() if own else {}, "groups": groups}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        own = self._plateau or self._cosine
-        if own:
-            own.load_state_dict(state["schedule"])
-        for group, values in zip(self._optimizer.param_groups, state["groups"], strict=True):
-            group.update(values)
-        self._hand_on()

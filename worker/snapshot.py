@@ -88,11 +88,14 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Raises an error of Python's for what is not of so many parameters."""
     kept: dict[int, dict[str, Tensor]] = {}
+    weights: list[Tensor] = [weight for group in optimizer.param_groups for weight in group["params"]]
     for key, value in tensors.items():
         number, _, name = key.partition(".")
         # in the layout of its parameter: the fused kernels walk both side by side
-        layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
+        alike = value.dim() == 4 and value.shape == weights[int(number)].shape
+        layout = torch.channels_last if alike else torch.contiguous_format
         kept.setdefault(int(number), {})[name] = value.clone(memory_format=layout)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": kept, "param_groups": groups})

@@ -32,16 +32,21 @@ def train_step(
     label_smoothing: float,
     sums: Tensor,
     precision: Precision,
+    gradient_clip: float = 0.0,
 ) -> None:
     """One batch: forward, backward, update; adds loss and hits to `sums` (2,) float64. No word to the host.
 
     `images` (B, side, side, 3) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true class,
     plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
+    `gradient_clip` is the most that the norm of all gradients together may be, 0 for any (Pascanu, Mikolov and Bengio
+    2013, algorithm 1).
     """
     logits = logits_of(model, as_input(images), precision)
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    if gradient_clip:
+        nn.utils.clip_grad_norm_(model.parameters(), gradient_clip, foreach=True)
     optimizer.step()
     with torch.no_grad():
         sums[0] += loss.detach() * len(labels)
@@ -60,11 +65,16 @@ class Steps:
         config: Config,
         *,
         graph: bool,
+        first_captured: bool = True,
     ) -> None:
-        """`images` (N, side, side, 3) uint8 and `labels` (N,) int64 on the device; `graph` captures, on CUDA only."""
+        """`images` (N, side, side, 3) uint8 and `labels` (N,) int64 on the device; `graph` captures, on CUDA only.
+
+        Unless `first_captured` the optimizer's first step is made without the graph: what it keeps is not all zeros
+        then, as it has to be to warm up for a graph before there is any of it.
+        """
         device = labels.device
         self._model, self._optimizer, self._images, self._labels = model, optimizer, images, labels
-        self._config, self._graph = config, graph
+        self._config, self._graph, self._first_captured = config, graph, first_captured
         self._masks = torch.Generator(device)
         self._draws_masks = False
         for module in model.modules():
@@ -95,7 +105,7 @@ class Steps:
         if self._draws_masks:
             self._masks.manual_seed(mask_seed)
         # the last batch has another size: it would need a graph of its own
-        if self._graph and end - start == self._config.batch_size:
+        if self._graph and end - start == self._config.batch_size and (self._first_captured or self._optimizer.state):
             self._first.fill_(start)
             self._replay = self._replay or self._captured()
             if self._replay is not None:
@@ -108,7 +118,8 @@ class Steps:
         config = self._config
         images = augmentation.apply(self._images, rows, config.augmentation, draws)
         labels, smoothing = self._labels[rows], config.label_smoothing
-        train_step(self._model, self._optimizer, images, labels, smoothing, self.sums, config.precision)
+        clip = config.gradient_clip
+        train_step(self._model, self._optimizer, images, labels, smoothing, self.sums, config.precision, clip)
 
     def _train_at_first(self) -> None:
         """The same, with all that says which batch it is on the device."""

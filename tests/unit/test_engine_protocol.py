@@ -13,7 +13,8 @@ from db.records import Weights
 from models import build_model
 from worker import randomness
 from worker.batches import batch_bounds
-from worker.optimizers import Schedule, make_optimizer
+from worker.optimizers import make_optimizer
+from worker.schedules import Schedule
 from worker.splits import Part
 
 NORMED = {**SMALL, "batch_norm": True}
@@ -109,9 +110,9 @@ def test_a_plateau_is_waited_for_and_left_as_the_config_says(factor, patience, r
     chosen = config(learning_rate=1.0, plateau_factor=factor, plateau_patience=patience)
     schedule = Schedule(chosen, make_optimizer(chosen, torch.nn.Linear(1, 1)))
     seen = []
-    for val_loss in (3.0, 3.0, 3.1, 3.2, 2.0, 2.5, 1.9):
+    for epoch, val_loss in enumerate((3.0, 3.0, 3.1, 3.2, 2.0, 2.5, 1.9), start=1):
         seen.append(schedule.learning_rate)
-        schedule.step(val_loss)
+        schedule.end_epoch(epoch, val_loss)
     assert seen == pytest.approx(rates)
 
 

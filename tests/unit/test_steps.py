@@ -21,6 +21,13 @@ SGD = {
     "schedule": "cosine",
     "label_smoothing": 0.1,
 }
+# what these keep begins with ones or with the learning rate, and dampening does not hold for the first step
+OTHERS = {
+    "asgd": {"optimizer": "asgd", "learning_rate": 0.01},
+    "nadam": {"optimizer": "nadam", "gradient_clip": 0.5},
+    "rprop": {"optimizer": "rprop", "schedule": "constant"},
+    "dampened": {**SGD, "nesterov": False, "optimizer_arguments": {"dampening": 0.5}},
+}
 BOTH = pytest.mark.parametrize("fields", [ADAM, SGD], ids=["adam", "sgd"])
 
 
@@ -30,8 +37,8 @@ def called(monkeypatch):
     words = []
     real = steps.Steps.__init__
 
-    def as_on_cuda(self, *arguments, graph):
-        real(self, *arguments, graph=True)
+    def as_on_cuda(self, *arguments, graph, **named):
+        real(self, *arguments, graph=True, **named)
 
     def capture(step, generator):
         for _ in range(3):
@@ -55,6 +62,16 @@ def test_captured_steps_give_the_numbers_of_plain_ones(fields, called, monkeypat
     assert called == ["captured", *["replayed"] * 6]  # in each of three epochs two whole batches and a larger last one
     monkeypatch.undo()
     plain, other = run(fields)
+    assert numbers(records) == numbers(plain)
+    assert_same(outcome, other)
+
+
+@pytest.mark.parametrize("fields", OTHERS.values(), ids=OTHERS)
+def test_what_does_not_begin_with_zeros_makes_its_first_step_before_the_graph(fields, called, monkeypatch):
+    records, outcome = run({**ADAM, **fields})
+    assert called == ["captured", *["replayed"] * 5]
+    monkeypatch.undo()
+    plain, other = run({**ADAM, **fields})
     assert numbers(records) == numbers(plain)
     assert_same(outcome, other)
 
@@ -90,8 +107,18 @@ def test_where_nothing_can_be_captured_training_goes_on_step_by_step(fields, cal
     assert_same(outcome, other)
 
 
-@BOTH
-def test_a_learning_rate_on_the_device_follows_the_schedule(fields, monkeypatch):
+@pytest.mark.parametrize(
+    ("fields", "last"),
+    [
+        (ADAM, 1e-3),
+        (SGD, 0.0),
+        ({"schedule": "one_cycle", "learning_rate": 1.0, "one_cycle_start": 10, "one_cycle_end": 10}, 0.01),
+        ({"schedule": "constant", "warmup_epochs": 2.5, "learning_rate": 0.02}, 0.02),
+        ({"schedule": "constant", "warmup_epochs": 8, "learning_rate": 1.0}, 0.01 + 0.99 * 11 / 24),
+    ],
+    ids=["plateau", "cosine", "one-cycle", "warm-up", "a warm-up that does not end"],
+)
+def test_a_learning_rate_on_the_device_follows_the_schedule(fields, last, monkeypatch):
     real, rates = engine.make_optimizer, []
 
     def on_the_device(config, model, *, captured):
@@ -106,4 +133,4 @@ def test_a_learning_rate_on_the_device_follows_the_schedule(fields, monkeypatch)
     monkeypatch.undo()
     plain, _ = run({**fields, "epochs": 4})
     assert [one.learning_rate for one in records] == [one.learning_rate for one in plain]
-    assert float(rates[0]) == pytest.approx(plain[-1].learning_rate if fields is ADAM else 0.0, abs=1e-8)
+    assert float(rates[0]) == pytest.approx(last, abs=1e-8)

@@ -24,11 +24,14 @@ from scheduler._suite_file import (
     SweepTable,
 )
 from scheduler.config import ENGINE_REVISION, Config, job_key
+from scheduler.optimizers import OPTIMIZERS
 from scheduler.planning import make_plan, seeds_of
 from scheduler.suite import OWN_TABLES, load_suite, protocol_of
 
 HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
 ONE = HEAD + '[variants.a]\nmodel = "small_cnn"\n'
+RMSPROP, RPROP = "optimizer = 'rmsprop'\n", "optimizer = 'rprop'\nschedule = 'constant'\n"
+GIVEN, SWEPT = "[variants.a.optimizer_arguments]\n", "[sweeps.s]\nbase = 'a'\n"
 TABLE, FIGURE = "[[tables]]\nname = 't'\n", "[[figures]]\nname = 'f'\n"
 
 
@@ -212,7 +215,45 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (ONE + "epochs = " + 30 * "[" + 30 * "]" + "\n", "lists within each other", "flatter"),
         (ONE + "epochs = " + 3000 * "[" + 3000 * "]" + "\n", "lists within each other", "flatter"),
         (ONE + "learning_rate = nan\n", "finite number", "learning_rate takes a number, above 0"),
-        (ONE + "optimizer = 'adamw'\n", "'adam' or 'sgd' (it is 'adamw')", "optimizer takes one of adam, sgd"),
+        (ONE + "optimizer = 'adamx'\n", "no such optimizer (it is 'adamx')", "optimizer takes one of adam, sgd, adamw"),
+        (ONE + "optimizer = 'LBFGS'\n", "lbfgs computes each batch several times over", "optimizer takes one of adam"),
+        (ONE + "optimizer = 'muon'\n", "muon takes weights of two dimensions alone", "optimizer takes one of adam"),
+        (ONE + "optimizer = 'adamw'\nmomentum = 0.9\n", "momentum: adamw takes none (it is 0.9)", "leave momentum out"),
+        (ONE + RMSPROP + "momentum = 0.9\nnesterov = true\n", "nesterov: rmsprop takes none", "leave nesterov out"),
+        (ONE + RPROP + "weight_decay = 0.1\n", "weight_decay: rprop takes none", "or take another optimizer"),
+        (ONE + "optimizer = 'rprop'\n", "schedule: no schedule moves rprop's steps", 'set schedule = "constant"'),
+        (ONE + RPROP + "warmup_epochs = 1\n", "warmup_epochs: no schedule moves rprop's", "without a warm-up"),
+        (
+            ONE + "optimizer_arguments = 3\n",
+            "optimizer_arguments: not a table (it is 3)",
+            "adam takes the arguments betas",
+        ),
+        (ONE + GIVEN + "lr = 1\n", "lr is the config's learning_rate", "take lr out of optimizer_arguments"),
+        (ONE + GIVEN + "weight_decay = 1\n", "is the config's own weight_decay", "take weight_decay out"),
+        (ONE + GIVEN + "fused = true\n", "fused is for bench to choose", "take fused out"),
+        (ONE + GIVEN + "maximize = true\n", "maximize would make the loss grow", "take maximize out"),
+        (ONE + GIVEN + "beta = 1\n", "[variants.a] optimizer_arguments.beta: no such field", "choose among betas, eps"),
+        (ONE + GIVEN + "betas = [0.9]\n", "optimizer_arguments.betas.2: is missing", "below 1"),
+        (ONE + GIVEN + "betas = [0.9, 1]\n", "optimizer_arguments.betas.2: should be less than 1 (it is 1)", "below 1"),
+        (ONE + GIVEN + "betas = 0.9\n", "optimizer_arguments.betas", "betas takes a list of 2: a number, at least 0"),
+        (ONE + GIVEN + "amsgrad = 1\n", "optimizer_arguments.amsgrad", "amsgrad takes true or false"),
+        (ONE + RPROP + GIVEN + "step_sizes = [2, 1]\n", "the first of step_sizes is above the second", "swap them"),
+        (
+            ONE + "optimizer = 'sgd'\nmomentum = 0.9\nnesterov = true\n" + GIVEN + "dampening = 0.1\n",
+            "nesterov: needs dampening 0",
+            "take dampening out",
+        ),
+        (ONE + "[defaults]\noptimizer_arguments.eps = -1\n", "[defaults] optimizer_arguments.eps", "at least 0"),
+        (ONE + SWEPT + "grid = { 'optimizer.eps' = [1] }\n", "no field 'optimizer.eps'", "optimizer_arguments.NAME"),
+        (ONE + "schedule = 'linear'\n", "(it is 'linear')", "one of constant, plateau, cosine, step, one_cycle"),
+        (ONE + "step_milestones = [3, 3]\n", "step_milestones: not ascending (it is [3, 3])", "each epoch once"),
+        (ONE + "step_milestones = [3]\nstep_epochs = 2\n", "step_epochs says when as well", "give one of them"),
+        (ONE + "step_milestones = [0]\n", "step_milestones.1: should be greater", "whole number, at least 1"),
+        (ONE + "schedule = 'one_cycle'\nwarmup_epochs = 2\n", "one_cycle has a warm-up of its own", "one_cycle_warmup"),
+        (ONE + "one_cycle_warmup = 1\n", "one_cycle_warmup: should be less than 1", "above 0 and below 1"),
+        (ONE + "warmup_epochs = -1\n", "warmup_epochs: should be greater", "at least 0"),
+        (ONE + "gradient_clip = -1\n", "gradient_clip: should be greater", "a number, at least 0"),
+        (ONE + "train_budget_s = 0\n", "train_budget_s: should be greater than 0", "a number, above 0"),
         (ONE + "nesterov = true\n", "[variants.a] nesterov: needs momentum", "set momentum above 0"),
         (ONE + "arguments = 3\n", "[variants.a] arguments: ", "small_cnn takes the arguments conv_depths, hidden"),
         (
@@ -341,6 +382,26 @@ def _documented_fields():
     yield from (of.alias or name for name, of in SweepTable.model_fields.items())
     for arguments in ARGUMENTS.values():
         yield from (field.name for field in fields(arguments))
+    for optimizer in OPTIMIZERS.values():
+        yield from optimizer.arguments.model_fields
+
+
+def test_arguments_of_an_optimizer_are_merged_while_it_stays_the_same(tmp_path):
+    text = "[defaults]\noptimizer = 'AdamW'\noptimizer_arguments = { eps = 1e-6, amsgrad = true }\n"
+    text += ONE + GIVEN + "eps = 1e-5\n[variants.b]\noptimizer = 'sgd'\n[variants.c]\noptimizer = 'adamw'\n"
+    text += SWEPT + "grid = { 'optimizer_arguments.eps' = [1e-4, 1e-8] }\n"
+    found = {label: one.config.optimizer_arguments for label, one in suite(tmp_path, text).variants.items()}
+    assert found == {
+        "a": {"eps": 1e-5, "amsgrad": True},
+        "b": {},
+        "c": {"eps": 1e-6, "amsgrad": True},
+        "s=0.0001": {"eps": 1e-4, "amsgrad": True},
+        "s=1e-08": {"amsgrad": True},
+    }
+
+
+def test_adam_lets_momentum_pass_as_it_always_did():
+    assert Config.parse({"momentum": 0.9, "nesterov": True}).optimizer == "adam"
 
 
 @pytest.mark.parametrize("field", sorted({*_documented_fields()}))
