@@ -26,7 +26,7 @@ class Variant(Strict):
 
 
 def flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """`arguments.NAME`, `optimizer_arguments.NAME` for what is written in such a table; the other fields as they are."""
+    """`arguments.NAME` for what is written in a table within the config; the other fields as they are."""
     found: dict[str, Any] = {}
     for field, value in table.items():
         inner = value if field in TABLES and isinstance(value, Mapping) else None
