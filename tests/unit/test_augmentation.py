@@ -4,11 +4,13 @@ import by_torchvision
 import pytest
 import torch
 from scipy.stats import ks_2samp
+from small_trainings import EVERY_AUGMENTATION, config
 from torchvision.transforms import v2
 
 from scheduler.augmentations import Affine, ColorJitter, Crop, Cutout, Flip, RandomErasing, TrivialAugment
 from worker import pixels
 from worker.augmentation import Draws, apply, augment_images, draw
+from worker.mixing import loss_and_hits, mix_of, mixed_input
 from worker.trivial import OPERATIONS
 
 FLIP, CROP, CUTOUT, ERASING = Flip(probability=0.5), Crop(padding=4), Cutout(size=8), RandomErasing()
@@ -96,6 +98,23 @@ def test_operations_and_strengths_of_trivial_augment_are_torchvisions_and_all_as
         own = drawn[drawn[:, 0] == number, 1]
         assert torch.equal(own.unique(), torch.cat((theirs, -theirs) if signed else (theirs,)).unique())
         assert abs(len(own) / 70_000 - 1 / 14) < 0.005
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_nothing_on_a_device_depends_on_values_or_comes_from_the_host(channels):
+    """Tensors without values stand for a card's: asking for one, or mixing in one of the host's, is an error."""
+    every = config(augmentation=EVERY_AUGMENTATION).augmentation
+    with torch.device("meta"):
+        images = torch.empty(20, 32, 32, channels, dtype=torch.uint8)
+        rows, labels, logits = torch.empty(12).long(), torch.empty(12).long(), torch.empty(12, 5)
+    draws = draw(every, 12, seed(1)).to(torch.device("meta"))
+    pictures = apply(images, rows, every, draws)
+    mix = mix_of(every, draws.values, side=32)
+    assert (pictures.shape, pictures.dtype) == ((12, 32, 32, channels), torch.uint8)
+    assert mixed_input(pictures, mix).shape == (12, channels, 32, 32)
+    assert [one.device.type for one in loss_and_hits(logits, labels, mix, 0.1)] == ["meta", "meta"]
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        images[draws.values[0][:, 0].nonzero()]  # what a card would have to wait for is noticed here
 
 
 def test_the_draws_cover_what_they_should():

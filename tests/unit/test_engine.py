@@ -98,6 +98,7 @@ def test_nothing_draws_from_the_global_generator():
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     run(CONFIGS["adam, plateau, dropout, augmentation"])
+    run(CONFIGS["every augmentation"])
     assert torch.equal(before, torch.random.get_rng_state())
 
 
