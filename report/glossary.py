@@ -83,7 +83,7 @@ _DATA = (
         term="gap",
         meaning="Training accuracy less validation accuracy, in points. A large gap says that the network knows its "
         "training images by heart. Training figures are taken while it learns, with dropout and augmentation, so the "
-        "gap may be below 0.",
+        "gap may be below 0; with mixup or cutmix they count the class with the larger part of a mixed target.",
         heads=("Gap",),
     ),
     Entry(

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from models import ARGUMENTS, MODEL_NAMES
 from scheduler import optimizers
+from scheduler.augmentations import Augmentations
 
 ENGINE_REVISION = 3
 """Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
@@ -33,34 +34,6 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Flip(_Frozen):
-    """Mirrored left to right with this probability."""
-
-    name: Literal["flip"] = "flip"
-    probability: float = Field(0.5, gt=0, le=1)
-
-
-class Crop(_Frozen):
-    """Padded with zeros on every side, then cut back to size at a random place."""
-
-    name: Literal["crop"] = "crop"
-    padding: int = Field(4, ge=1, le=16)
-
-
-class Cutout(_Frozen):
-    """One square of zeros per image, wholly inside it."""
-
-    name: Literal["cutout"] = "cutout"
-    size: int = Field(8, ge=1, le=32)
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-Augmentation = Annotated[Flip | Crop | Cutout, Field(discriminator="name"), BeforeValidator(_named)]
-
-
 class Config(_Frozen):
     """Defaults are the built-in suite's protocol; `arguments` are those of the network, defaults filled in."""
 
@@ -69,7 +42,7 @@ class Config(_Frozen):
     split_seed: int = Field(42, ge=0, lt=2**32)
     model: str = Field("small_cnn", json_schema_extra={"enum": [*MODEL_NAMES]})
     arguments: Mapping[str, Any] = Field(default_factory=dict, validate_default=True)
-    augmentation: tuple[Augmentation, ...] = ()
+    augmentation: Augmentations = ()
     batch_size: int = Field(32, ge=2, le=65536)
     epochs: int = Field(50, ge=1, le=100_000)
     optimizer: Annotated[str, BeforeValidator(optimizers.known)] = Field(

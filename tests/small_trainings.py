@@ -16,6 +16,17 @@ from worker.splits import Part, Splits
 
 CPU = torch.device("cpu")
 SMALL = {"conv_depths": [4, 8], "hidden_units": 16}
+EVERY_AUGMENTATION = [
+    "flip",
+    "crop",
+    {"name": "cutout", "size": 4},
+    "random_erasing",
+    {"name": "affine", "translate": 0.1, "scale": [0.8, 1.2]},
+    {"name": "color_jitter", "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+    "trivial_augment",
+    "mixup",
+    "cutmix",
+]
 FROZEN = {"learning_rate": 1e-12}  # too small to move a float32 weight: every epoch sees the initial ones
 
 

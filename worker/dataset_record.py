@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.records import Dataset, ImageGrid
-from scheduler.config import Augmentation, Crop, Cutout, Flip
+from scheduler.augmentations import Augmentation, Crop, Cutout, Flip
 from worker.augmentation import augment_images
 from worker.splits import Part, Splits
 

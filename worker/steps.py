@@ -11,12 +11,11 @@ from collections.abc import Callable
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scheduler.config import Config, Precision
 from worker import augmentation
-from worker.evaluation import as_input
+from worker.mixing import Mix, loss_and_hits, mix_of, mixed_input
 from worker.precision import logits_of
 
 log = logging.getLogger(__name__)
@@ -32,17 +31,20 @@ def train_step(
     label_smoothing: float,
     sums: Tensor,
     precision: Precision,
+    *,
+    mix: Mix | None = None,
     gradient_clip: float = 0.0,
 ) -> None:
     """One batch: forward, backward, update; adds loss and hits to `sums` (2,) float64. No word to the host.
 
     `images` (B, side, side, 3) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true class,
     plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
+    `mix` is what `worker.mixing` makes of the batch, where the config asks for it.
     `gradient_clip` is the most that the norm of all gradients together may be, 0 for any (Pascanu, Mikolov and Bengio
     2013, algorithm 1).
     """
-    logits = logits_of(model, as_input(images), precision)
-    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    logits = logits_of(model, mixed_input(images, mix), precision)
+    loss, hits = loss_and_hits(logits, labels, mix, label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     if gradient_clip:
@@ -50,7 +52,7 @@ def train_step(
     optimizer.step()
     with torch.no_grad():
         sums[0] += loss.detach() * len(labels)
-        sums[1] += (logits.argmax(1) == labels).sum()
+        sums[1] += hits
 
 
 class Steps:
@@ -83,7 +85,7 @@ class Steps:
                 self._draws_masks = True
         self.sums = torch.zeros(2, dtype=torch.float64, device=device)
         self._order = torch.zeros_like(labels)
-        self._draws = augmentation.Draws(tuple(labels.new_zeros(len(labels), 2) for _ in config.augmentation))
+        self._draws = augmentation.Draws(())
         self._first = labels.new_zeros(())
         self._within = torch.arange(config.batch_size, device=device)
         self._replay: Callable[[], object] | None = None
@@ -96,6 +98,8 @@ class Steps:
     def begin(self, order: Tensor, draws: augmentation.Draws, *, loss_sum: float, correct: float) -> None:
         """Of an epoch: its order of images (N,) and their draws, and the sums of the steps that are done already."""
         self._order.copy_(order)
+        if not self._draws.values:  # of the first epoch; from now on they stay where they are
+            self._draws = augmentation.Draws(tuple(drawn.to(self._order.device, copy=True) for drawn in draws.values))
         for ours, drawn in zip(self._draws.values, draws.values, strict=True):
             ours.copy_(drawn)
         self.sums.copy_(torch.tensor([loss_sum, correct], dtype=torch.float64))
@@ -118,14 +122,23 @@ class Steps:
         config = self._config
         images = augmentation.apply(self._images, rows, config.augmentation, draws)
         labels, smoothing = self._labels[rows], config.label_smoothing
-        clip = config.gradient_clip
-        train_step(self._model, self._optimizer, images, labels, smoothing, self.sums, config.precision, clip)
+        mix = mix_of(config.augmentation, draws.values, side=images.shape[1])
+        train_step(
+            self._model,
+            self._optimizer,
+            images,
+            labels,
+            smoothing,
+            self.sums,
+            config.precision,
+            mix=mix,
+            gradient_clip=config.gradient_clip,
+        )
 
     def _train_at_first(self) -> None:
         """The same, with all that says which batch it is on the device."""
         places = self._first + self._within
-        drawn = augmentation.Draws(tuple(values.index_select(0, places) for values in self._draws.values))
-        self._train(self._order.index_select(0, places), drawn)
+        self._train(self._order.index_select(0, places), self._draws.rows(places))
 
     def _captured(self) -> Callable[[], object] | None:
         """What replays a step; None, from now on, where that cannot be. The steps to warm up leave no trace."""

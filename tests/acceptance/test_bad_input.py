@@ -138,7 +138,9 @@ def write(path, content):
         pytest.param(
             ONE + "[sweeps.a]\nbase = 'a'\n", "name of a variant", "another name", id="sweep named as variant"
         ),
-        pytest.param(SWEEP + "grid = { epochs = [1] }\nlist = [{}]\n", "needs one of", "one of them", id="grid and list"),
+        pytest.param(
+            SWEEP + "grid = { epochs = [1] }\nlist = [{}]\n", "needs one of", "one of them", id="grid and list"
+        ),
         pytest.param(SWEEP + "grid = { epochs = [] }\n", "no values", "at least one", id="empty grid"),
         pytest.param(SWEEP + "grid = { epochs = [1, 1] }\n", "two points", "name the points", id="one point twice"),
         pytest.param(SWEEP + f"grid = {{ epochs = {[1] * 10001} }}\n", "10,001", "10,000", id="huge grid"),

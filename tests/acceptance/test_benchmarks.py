@@ -14,6 +14,7 @@ TINY = {
     "engine": "--images 160 --rounds 1 --variant baseline",
     "slots": "--images 64 --rounds 1 --variant baseline",
     "bound": "--images 64 --rounds 1 --variant both_augmented",
+    "augmentation": "--batches 2 --rounds 1",
     "overhead": "--images 100 --rounds 1 --epochs 2 --checkpoint-s 0",
     "start": "--images 100 --rounds 1",
     "growth": "--images 100 --rounds 1",

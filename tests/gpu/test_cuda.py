@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from small_trainings import SMALL, assert_same, numbers, run
+from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, numbers, run
 
 from db.records import Weights
 from scheduler.config import Config
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.gpu
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SLEEP_CYCLES = 300_000_000  # 0.1 s and more on any card
 DROPPED = {"arguments": {**SMALL, "batch_norm": True, "dropout": 0.5}, "augmentation": ["flip", "crop"]}
+AUGMENTED = {"arguments": SMALL, "augmentation": EVERY_AUGMENTATION, "label_smoothing": 0.1}
 RESIDUAL = {
     "model": "resnet",
     "arguments": {"stage_depths": [16, 32], "blocks": 1},
@@ -60,7 +61,7 @@ def test_cpu_and_cuda_give_the_same_losses_within_tolerance(digits):
         assert (ours.train_loss, ours.val_loss) == pytest.approx((theirs.train_loss, theirs.val_loss), rel=0.02)
 
 
-@pytest.mark.parametrize("fields", [DROPPED, RESIDUAL], ids=["dropout", "resnet"])
+@pytest.mark.parametrize("fields", [DROPPED, RESIDUAL, AUGMENTED], ids=["dropout", "resnet", "every augmentation"])
 @pytest.mark.parametrize("stop_at", [2, 4, 6])
 def test_an_interrupted_training_goes_on_bit_for_bit(fields, stop_at, tmp_path):
     records, outcome = run(fields, device=CUDA)
@@ -107,7 +108,9 @@ def test_the_suites_resnet_trains_on_the_device(digits):
     assert np.allclose(probabilities.sum(1), 1, atol=1e-4)
 
 
-def test_a_step_never_waits_for_the_device():
+@pytest.mark.parametrize("graph", [True, False], ids=["captured", "step by step"])
+@pytest.mark.parametrize("augmentation", [DROPPED["augmentation"], EVERY_AUGMENTATION], ids=["plain", "every"])
+def test_a_step_never_waits_for_the_device(augmentation, graph):
     asked = []
 
     def watch_the_steps_between():
@@ -119,7 +122,8 @@ def test_a_step_never_waits_for_the_device():
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Synchronization debug mode")
-            run({**DROPPED, "epochs": 1, "batch_size": 12}, device=CUDA, should_stop=watch_the_steps_between)
+            fields = {**DROPPED, "augmentation": augmentation, "epochs": 1, "batch_size": 12}
+            run(fields, device=CUDA, should_stop=watch_the_steps_between, graph=graph)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert len(asked) == 5  # four steps, the tail of one image joined to the last, and the end

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_trainings import SMALL, assert_same, numbers, run
+from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, numbers, run
 
 pytestmark = pytest.mark.gpu
 
@@ -19,6 +19,7 @@ FIELDS = {
         "nesterov": True,
         "schedule": "cosine",
     },
+    "every augmentation": {"arguments": SMALL, "augmentation": EVERY_AUGMENTATION, "label_smoothing": 0.1},
 }
 EACH = pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
 

@@ -1,11 +1,24 @@
 """The engine on small made-up images: it learns, it stops, and it goes on bit for bit."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
-from small_trainings import CPU, SMALL, SPLITS, assert_same, assert_same_tensors, config, numbers, run
+from small_trainings import (
+    CPU,
+    EVERY_AUGMENTATION,
+    SMALL,
+    SPLITS,
+    assert_same,
+    assert_same_tensors,
+    config,
+    numbers,
+    run,
+)
 
 from db.errors import TrainingError
+from scheduler.augmentations import Augmentation
 from worker.batches import batch_bounds
 from worker.checkpoints import Checkpoints
 from worker.engine import Hooks, Stopped, train
@@ -15,6 +28,11 @@ CONFIGS = {
         "arguments": {**SMALL, "batch_norm": True, "dropout": 0.5},
         "augmentation": ["flip", "crop", {"name": "cutout", "size": 8}],
         "plateau_patience": 0,
+    },
+    "every augmentation": {
+        "arguments": {**SMALL, "batch_norm": True},
+        "augmentation": EVERY_AUGMENTATION,
+        "label_smoothing": 0.1,
     },
     "unit dropout": {"arguments": {**SMALL, "dropout": 0.25, "dropout_kind": "unit"}},
     "sgd, cosine, smoothing": {
@@ -55,6 +73,11 @@ def test_an_interrupted_training_goes_on_bit_for_bit(fields, stop_at, tmp_path):
     assert_same_tensors(*(end.tensors for end in ends))
 
 
+def test_every_augmentation_is_among_those_that_are_stopped_and_go_on():
+    known = {model.model_fields["name"].default for model in get_args(get_args(Augmentation)[0])}
+    assert {one.name for one in config(**CONFIGS["every augmentation"]).augmentation} == known
+
+
 def test_checkpoints_on_the_way_change_no_number():
     saved = []
     fields = CONFIGS["adam, plateau, dropout, augmentation"]
@@ -75,6 +98,7 @@ def test_nothing_draws_from_the_global_generator():
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     run(CONFIGS["adam, plateau, dropout, augmentation"])
+    run(CONFIGS["every augmentation"])
     assert torch.equal(before, torch.random.get_rng_state())
 
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from small_trainings import SMALL, assert_same, assert_same_tensors, numbers, run
+from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, assert_same_tensors, numbers, run
 
 from worker import engine, steps
 from worker.engine import Stopped
@@ -13,7 +13,7 @@ ADAM = {"arguments": {**SMALL, "batch_norm": True, "dropout": 0.5}, "augmentatio
 SGD = {
     "model": "resnet",
     "arguments": {"stage_depths": [16, 32], "blocks": 1},
-    "augmentation": ["flip", "cutout"],
+    "augmentation": EVERY_AUGMENTATION,
     "optimizer": "sgd",
     "learning_rate": 0.05,
     "momentum": 0.9,

@@ -264,9 +264,9 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (ONE + "arguments = { dropout = 1.5 }\n", "below 1, not 1.5", "small_cnn takes the arguments"),
         (ONE + "arguments = { hidden_units = 'x' }\n", "arguments.hidden_units: ", "hidden_units takes a whole number"),
         (
-            ONE + "augmentation = ['mixup']\n",
+            ONE + "augmentation = ['mixin']\n",
             "augmentation.1: ",
-            "each of augmentation takes one of crop, cutout, flip",
+            "each of augmentation takes one of affine, color_jitter, crop, cutmix, cutout, flip, mixup, random_erasing",
         ),
         (ONE + "augmentation = [{ name = 'crop', padding = 99 }]\n", "crop.padding", "at least 1 and at most 16"),
         (ONE + "augmentation = [{ name = 'flip', size = 2 }]\n", "flip.size: no such field", "name, probability"),
