@@ -1,12 +1,13 @@
 """A suite file as it is written: its tables and what each field takes. Its configs are checked by `Config`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from db.errors import ConfigError
+from models import OwnCode
 from scheduler._wording import shown
 
 FIRST_SEED = 42
@@ -31,10 +32,14 @@ Text = Annotated[str, AfterValidator(cleaned), StringConstraints(max_length=LONG
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a suite comes from: its `name` in messages, and the `folder` from which its paths count."""
+    """Where a suite comes from: its `name` in messages, and the `folder` from which its paths count.
+
+    `networks`: those that are not bench's, by the suite's name for them, each read once: a config's name and its code.
+    """
 
     name: str
     folder: Path
+    networks: dict[str, tuple[str, OwnCode]] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return self.name

@@ -72,10 +72,13 @@ def _grid(where: Origin, place: str, grid: Mapping[str, list[Any]]) -> Iterable[
     for combination in itertools.product(*grid.values()):
         changes = dict(zip(grid, combination, strict=True))
         single = len(changes) == 1
-        name = ",".join(
-            point_word(v) if single else f"{f.rpartition('.')[2]}={point_word(v)}" for f, v in changes.items()
-        )
+        name = ",".join(_word(f, v) if single else f"{f.rpartition('.')[2]}={_word(f, v)}" for f, v in changes.items())
         title = ", ".join(
             point_title(v) if single else f"{f.rpartition('.')[2]} {point_title(v)}" for f, v in changes.items()
         )
         yield name, title, changes
+
+
+def _word(field: str, value: Any) -> str:
+    """Of a network in a file or package its name alone: a point's name has no `:` and no `/`."""
+    return point_word(value).rpartition(":")[2] if field == "model" else point_word(value)

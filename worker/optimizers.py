@@ -21,7 +21,7 @@ def make_optimizer(config: Config, model: nn.Module, *, captured: bool = False) 
     step is to be `captured` in a CUDA graph the learning rate is a tensor beside the weights, which `Schedule` fills.
     """
     # the fused kernels update all parameters in one pass, on CPU as on CUDA
-    parameters = list(model.parameters())
+    parameters = [weight for weight in model.parameters() if weight.requires_grad]
     rate: float | Tensor = config.learning_rate
     if captured:
         rate = torch.tensor(config.learning_rate, device=parameters[0].device)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scheduler.config import Config, Precision
-from worker import augmentation
+from worker import augmentation, randomness
 from worker.evaluation import as_input
 from worker.precision import logits_of
 
@@ -32,13 +32,14 @@ def train_step(
     label_smoothing: float,
     sums: Tensor,
     precision: Precision,
+    layout: torch.memory_format = torch.channels_last,
 ) -> None:
     """One batch: forward, backward, update; adds loss and hits to `sums` (2,) float64. No word to the host.
 
     `images` (B, side, side, 3) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true class,
     plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
     """
-    logits = logits_of(model, as_input(images), precision)
+    logits = logits_of(model, as_input(images, layout), precision)
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
@@ -60,15 +61,20 @@ class Steps:
         config: Config,
         *,
         graph: bool,
+        own: bool = False,
+        layout: torch.memory_format = torch.channels_last,
     ) -> None:
-        """`images` (N, side, side, 3) uint8 and `labels` (N,) int64 on the device; `graph` captures, on CUDA only."""
+        """`images` (N, side, side, 3) uint8 and `labels` (N,) int64 on the device; `graph` captures, on CUDA only.
+
+        `own`: the network is not bench's, and draws from torch's own generators.
+        """
         device = labels.device
         self._model, self._optimizer, self._images, self._labels = model, optimizer, images, labels
-        self._config, self._graph = config, graph
+        self._config, self._graph, self._own, self._layout = config, graph, own, layout
         self._masks = torch.Generator(device)
-        self._draws_masks = False
+        self._draws_masks, self._mask_seed = False, 0
         for module in model.modules():
-            if hasattr(module, "generator"):
+            if hasattr(module, "generator") and not own:
                 setattr(module, "generator", self._masks)  # noqa: B010 - torch types it as a tensor
                 self._draws_masks = True
         self.sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -92,8 +98,8 @@ class Steps:
 
     def run(self, start: int, end: int, *, mask_seed: int) -> None:
         """Train on images `start` to `end` of the epoch's order."""
-        if self._draws_masks:
-            self._masks.manual_seed(mask_seed)
+        self._mask_seed = mask_seed
+        self._seed()
         # the last batch has another size: it would need a graph of its own
         if self._graph and end - start == self._config.batch_size:
             self._first.fill_(start)
@@ -104,11 +110,19 @@ class Steps:
         batch = slice(start, end)
         self._train(self._order[batch], self._draws.at(batch))
 
+    def _seed(self) -> None:
+        """All that a step draws from on the device; a graph's replay takes seed and place from the same generators."""
+        if self._own:
+            randomness.seed_global(self._mask_seed)
+        elif self._draws_masks:
+            self._masks.manual_seed(self._mask_seed)
+
     def _train(self, rows: Tensor, draws: augmentation.Draws) -> None:
         config = self._config
         images = augmentation.apply(self._images, rows, config.augmentation, draws)
         labels, smoothing = self._labels[rows], config.label_smoothing
-        train_step(self._model, self._optimizer, images, labels, smoothing, self.sums, config.precision)
+        model, optimizer, precision = self._model, self._optimizer, config.precision
+        train_step(model, optimizer, images, labels, smoothing, self.sums, precision, self._layout)
 
     def _train_at_first(self) -> None:
         """The same, with all that says which batch it is on the device."""
@@ -134,8 +148,7 @@ class Steps:
                     if tensor.data_ptr() not in known:
                         tensor.zero_()  # of an optimizer that had made no step: zeros are what it begins with
             self._optimizer.zero_grad(set_to_none=True)
-            if self._draws_masks:
-                self._masks.manual_seed(self._masks.initial_seed())
+            self._seed()
 
     def _state(self) -> list[Tensor]:
         """All that a step changes."""

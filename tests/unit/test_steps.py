@@ -30,8 +30,8 @@ def called(monkeypatch):
     words = []
     real = steps.Steps.__init__
 
-    def as_on_cuda(self, *arguments, graph):
-        real(self, *arguments, graph=True)
+    def as_on_cuda(self, *arguments, graph, **more):
+        real(self, *arguments, graph=True, **more)
 
     def capture(step, generator):
         for _ in range(3):
