@@ -2,8 +2,10 @@
 
 import inspect
 import json
+import sys
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -101,13 +103,14 @@ def checked(
 
 @lru_cache(maxsize=1024)
 def _checked(model: str, own: OwnCode, arguments: str, data: Facts, exact: bool) -> tuple[int, int, int]:
-    loaded(model, own)  # not below: what a module makes for itself when it is imported belongs on no meta device
-    try:
-        return _checked_on("meta", model, own, arguments, data, exact)
-    except OwnNetworkError as error:
-        if error.__cause__ is None:  # it ran, but is of no use
-            raise
-    return _checked_on("cpu", model, own, arguments, data, exact)
+    with redirect_stdout(sys.stderr):  # what a user's code prints is no result of the command that asks
+        loaded(model, own)  # not below: what a module makes for itself when it is imported belongs on no meta device
+        try:
+            return _checked_on("meta", model, own, arguments, data, exact)
+        except OwnNetworkError as error:
+            if error.__cause__ is None:  # it ran, but is of no use
+                raise
+        return _checked_on("cpu", model, own, arguments, data, exact)
 
 
 def _checked_on(

@@ -317,8 +317,9 @@ def classify(error: Exception, interruptions: Interruptions) -> tuple[Cause, str
     if isinstance(error, BenchError):
         cause = error.cause if isinstance(error, TrainingError) else "data" if isinstance(error, DataError) else "code"
         return Cause(cause), f"{error} ({error.fix})" if error.fix else str(error)
+    memory = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
+    if memory or any(words in first.lower() for words in _NO_MEMORY):
+        return Cause.OOM, first or "out of memory"
     if isinstance(error, OwnNetworkError):
         return Cause.CODE, f"{error} ({error.fix})"
-    if isinstance(error, MemoryError) or any(words in first.lower() for words in _NO_MEMORY):
-        return Cause.OOM, first or "out of memory"
     return Cause.CODE, f"{type(error).__name__}: {first}"

@@ -237,6 +237,12 @@ def test_a_wrong_argument_is_refused_with_those_that_there_are():
     assert "missing a required argument: 'width'" in refusal(NET.replace("width=4", "width"))[0]
 
 
+def test_what_a_users_code_prints_is_not_what_bench_prints(capsys):
+    found(NET.replace("super().__init__()", "super().__init__(); print('built')") + "print('loaded')\n")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "loaded\nbuilt\n")
+
+
 def test_imports_in_a_circle_that_python_takes_are_taken():
     text = "import other\n" + NET
     assert describe(

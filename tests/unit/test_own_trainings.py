@@ -4,9 +4,11 @@ import pytest
 import torch
 from small_trainings import CPU, SPLITS, assert_same, assert_same_tensors, config, numbers
 
-from models import bundled
+from db.records import Cause
+from models import OwnNetworkError, build_own, bundled
 from models._own import loaded
 from worker import engine, steps
+from worker.attempt import classify
 from worker.checkpoints import Checkpoints
 from worker.engine import Hooks, Stopped, fits, train
 
@@ -142,6 +144,14 @@ def test_a_builtin_network_written_down_as_an_own_one_gives_the_same_numbers():
     other = train(built_in, 7, SPLITS, device=CPU, hooks=Hooks(on_epoch=others.append))
     assert numbers(records) == numbers(others)
     assert_same(outcome, other)
+
+
+@pytest.mark.parametrize("raised", ["MemoryError", "RuntimeError('CUDA out of memory. Tried to allocate')"])
+def test_a_network_for_which_there_is_no_memory_is_out_of_memory_and_no_error_of_code(raised):
+    own = bundled({"nets.py": f"def MyNet():\n    raise {raised}\n"})
+    with pytest.raises(OwnNetworkError) as caught:
+        build_own("nets.py:MyNet", own, classes=3, arguments={})
+    assert classify(caught.value, None)[0] is Cause.OOM
 
 
 def test_captured_steps_of_an_own_network_give_the_numbers_of_plain_ones(monkeypatch):
