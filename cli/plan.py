@@ -136,9 +136,11 @@ def _rows(
     rows = []
     estimates = []
     for job in found.distinct():
-        network = (job.config.model, json.dumps(job.config.arguments), job.dataset.classes)
+        config = job.config
+        network = (config.model, config.code, json.dumps(config.arguments), job.dataset.classes)
         if network not in sizes:
-            sizes[network] = describe(job.config.model, classes=job.dataset.classes, arguments=job.config.arguments)
+            own = found.suite.own.get(config.code or "")
+            sizes[network] = describe(config.model, classes=job.dataset.classes, arguments=config.arguments, own=own)
         there, size = known.get(job.key), sizes[network]
         estimate = None
         if there is None or there.state in WAITING:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Text, bindparam, cast, insert, select, update
 
+from db import tables
 from db._database import SUBMIT_LOCK
 from db._moves import Move, Moves
 from db.errors import NotFoundError
@@ -19,12 +20,19 @@ _AMONG = jobs.c.id.in_(bindparam("part", expanding=True))
 
 class Submissions(Moves):
     def submit(
-        self, submission: NewSubmission, new_jobs: Sequence[NewJob], *, priority: int = 0, actor: str = "submit"
+        self,
+        submission: NewSubmission,
+        new_jobs: Sequence[NewJob],
+        *,
+        priority: int = 0,
+        actor: str = "submit",
+        sources: Mapping[str, str] | None = None,
     ) -> tuple[int, list[SubmittedJob]]:
         """Write the submission and those of its jobs that the store lacks, all or nothing.
 
         `new_jobs` has one entry for each (label, seed); entries with one key are one job, named after the first. A
         job that is there and not done takes over the `timeout_s`, the one thing that its key leaves open.
+        `sources`: the code of the jobs' own networks by its sha256; what is there already stays.
         Gives the submission's id and, in the same order, what became of each entry.
         """
         first_of: dict[str, NewJob] = {}
@@ -35,6 +43,7 @@ class Submissions(Moves):
             self._one_at_a_time(connection, SUBMIT_LOCK)
             inserted = connection.execute(submissions.insert().values(values).returning(submissions.c.id))
             submission_id = inserted.scalar_one()
+            self._add_sources(connection, sources or {})
             before = _by_key(connection, list(first_of))
             added = [job for key, job in first_of.items() if key not in before]
             self._add_jobs(connection, added, priority)
@@ -55,6 +64,17 @@ class Submissions(Moves):
             said = {"submission": submission_id, "new": len(added)}
             self._note(connection, [(None, said)], actor=actor, what="submitted")
         return submission_id, answer
+
+    def _add_sources(self, connection: Connection, sources: Mapping[str, str]) -> None:
+        for name, content in sorted(sources.items()):
+            row = {"sha256": name, "content": content, "created_at": self.clock}
+            connection.execute(self._insert(tables.sources).values(row).on_conflict_do_nothing())
+
+    def source(self, sha256: str) -> str | None:
+        """The code of a user's own networks, as it was submitted; None where the store has none of that sum."""
+        with self._reading() as connection:
+            wanted = select(tables.sources.c.content).where(tables.sources.c.sha256 == sha256)
+            return connection.execute(wanted).scalar()
 
     def _add_jobs(self, connection: Connection, new_jobs: Sequence[NewJob], priority: int) -> None:
         """One statement for all: with the rows in its text it would take ten times as long to write as to execute."""

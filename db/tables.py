@@ -243,6 +243,14 @@ datasets = Table(
     Column("notices", JSON, nullable=False),
 )
 
+sources = Table(
+    "sources",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("content", Text, nullable=False),  # JSON: the text of each source by its path
+    Column("created_at", Moment, nullable=False),
+)
+
 events = Table(
     "events",
     metadata,

@@ -5,11 +5,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models._arguments import ARGUMENTS, AdvancedCnn, ResNet, SmallCnn
+from models._code import OwnCode, OwnNetworkError, bundled, installed_version, is_installed, is_own
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARGUMENTS", "MODEL_NAMES", "AdvancedCnn", "Description", "ResNet", "SmallCnn", "build_model", "describe"]
+__all__ = [
+    "ARGUMENTS",
+    "MODEL_NAMES",
+    "AdvancedCnn",
+    "Description",
+    "OwnCode",
+    "OwnNetworkError",
+    "ResNet",
+    "SmallCnn",
+    "build_model",
+    "build_own",
+    "bundled",
+    "describe",
+    "installed_version",
+    "is_installed",
+    "is_own",
+    "takes_channels_last",
+]
 
 MODEL_NAMES = tuple(ARGUMENTS)
 
@@ -34,12 +52,50 @@ def build_model(name: str, *, classes: int, **arguments: Any) -> "nn.Module":
     return build(name, classes=classes, arguments=arguments)
 
 
-def describe(name: str, *, classes: int, arguments: Mapping[str, Any]) -> Description:
+def build_own(
+    model: str, own: OwnCode, *, classes: int, arguments: Mapping[str, Any], side: int = 32, channels: int = 3
+) -> "nn.Module":
+    """A network that is not bench's, for `(N, channels, side, side)` floats in [0, 1]; runs the user's code.
+
+    Its arguments are of its own choice, hence no keywords as `build_model` takes them. Raises OwnNetworkError.
+    """
+    from models._own_network import Facts, build
+
+    return build(model, own, arguments, Facts(classes, side, channels))
+
+
+def takes_channels_last(
+    model: str, own: OwnCode, *, classes: int, arguments: Mapping[str, Any], side: int = 32, channels: int = 3
+) -> bool:
+    """Whether such a network runs with images and weights in channels_last; the same on any machine."""
+    from models._own_network import Facts, tried
+
+    return tried(model, own, arguments, Facts(classes, side, channels))
+
+
+def describe(
+    name: str,
+    *,
+    classes: int,
+    arguments: Mapping[str, Any],
+    side: int = 32,
+    channels: int = 3,
+    own: OwnCode | None = None,
+    exact: bool = True,
+) -> Description:
     """Parameters, FLOPs and activations, counted on the meta device: no memory, no arithmetic.
 
-    Raises ValueError for an unknown name or argument.
+    With `own` code all that a training asks of a network is checked as well, on the CPU where it cannot run on meta;
+    unless `exact`, it may give any number of classes.
+    Raises ValueError for an unknown name or argument, OwnNetworkError for a network that cannot be trained.
     """
-    from models._describe import count
+    if own is not None:
+        from models._own_network import Facts, checked
 
-    parameters, flops, activations = count(name, classes=classes, arguments=arguments)
+        counted = checked(name, own, arguments, Facts(classes, side, channels), exact=exact)
+    else:
+        from models._describe import count
+
+        counted = count(name, classes=classes, arguments=arguments)
+    parameters, flops, activations = counted
     return Description(parameters=parameters, flops=flops, activations=activations)

@@ -11,25 +11,41 @@ from models._networks import IMAGE_SIDE, build
 
 
 def count(name: str, *, classes: int, arguments: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Trained parameters, and of one image's forward pass FLOPs and the values that come out of all layers together.
+    """Trained parameters, and of one image's forward pass FLOPs and the values that come out of all layers together."""
+    with torch.device("meta"):
+        model = build(name, classes=classes, arguments=arguments).eval()
+        image = torch.empty(1, 3, IMAGE_SIDE, IMAGE_SIDE)
+    flops, activations, _ = counted(model, image)
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return parameters, flops, activations
+
+
+def counted(model: nn.Module, images: Tensor) -> tuple[int, int, Any]:
+    """FLOPs and values of all layers in the forward pass of these images, in evaluation, and what comes out.
 
     FLOPs are counted by `torch.utils.flop_counter`: convolutions and matrix products, two per multiply-add; operations
     that it does not know, such as batch norm and pooling, count nothing.
     """
-    with torch.device("meta"):
-        model = build(name, classes=classes, arguments=arguments).eval()
-        image = torch.empty(1, 3, IMAGE_SIDE, IMAGE_SIDE)
     activations = 0
 
-    def add(layer: nn.Module, given: Any, out: Tensor) -> None:
+    def add(layer: nn.Module, given: Any, out: Any) -> None:
         nonlocal activations
-        activations += out.numel()
+        activations += _values(out)
 
-    for layer in model.modules():
-        if not any(True for _ in layer.children()):
-            layer.register_forward_hook(add)
+    layers = [layer for layer in model.modules() if not any(True for _ in layer.children())]
+    hooks = [layer.register_forward_hook(add) for layer in layers]
     counter = FlopCounterMode(display=False)
-    with counter, torch.inference_mode():
-        model(image)
-    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return parameters, int(counter.get_total_flops()), activations
+    model.eval()
+    try:
+        with counter, torch.inference_mode():
+            out = model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return int(counter.get_total_flops()), activations, out
+
+
+def _values(out: Any) -> int:
+    if isinstance(out, Tensor):
+        return out.numel()
+    return sum(map(_values, out)) if isinstance(out, (tuple, list)) else 0

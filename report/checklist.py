@@ -11,7 +11,7 @@ from typing import Any
 
 from db.records import JobState, Result
 from report.numbers import tenth, whole
-from report.repeat import code_of
+from report.repeat import code_of, own_networks
 from report.scope import Scope
 from report.tables import FAILURES, Table, choice
 from report.variant import VariantData
@@ -211,6 +211,7 @@ def _code(scope: Scope) -> str:
         for name, version in result.environment.get("packages", {}).items()
         if version
     }
+    parts += own_networks(scope)
     return "; ".join([*parts, ", ".join(sorted(packages))]) if parts else NOTHING_YET
 
 

@@ -50,13 +50,23 @@ def code_of(scope: Scope) -> Code:
     )
 
 
+def own_networks(scope: Scope) -> tuple[str, ...]:
+    """Those that are not bench's, each with its package's version or the sum of its code, which the store keeps."""
+    configs = [job.config for job in scope.jobs()]
+    return tuple(sorted({f"{one['model']}, code {one['code']}" for one in configs if one.get("code")}))
+
+
 def repeat(scope: Scope) -> Repeat:
     """Each distinct command of the submissions reported together, the oldest first, with what it needs."""
     distinct: dict[tuple[str, str], Submission] = {}
     for one in scope.submissions:
         distinct.setdefault((one.command, one.text), one)
     files: list[SuiteText] = []
-    lines = [*_code_lines(code_of(scope)), *_settings(scope)]
+    lines = [
+        *_code_lines(code_of(scope)),
+        *(f"# network: {_line(one)}" for one in own_networks(scope)),
+        *_settings(scope),
+    ]
     for one in distinct.values():
         given = suite_file(one.command)
         if given:

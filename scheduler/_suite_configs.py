@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from db.errors import ConfigError
-from models import ARGUMENTS
+from models import ARGUMENTS, is_own
+from scheduler._own_code import own_code
 from scheduler._suite_file import Origin, Strict, SuiteFile
 from scheduler._wording import explained
 from scheduler.config import Config
@@ -72,11 +73,27 @@ def config_of(where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any]
         if "dataset" in given:  # one report compares results on the same data
             message = f"{where}: {which} dataset: a suite has one data set"
             raise ConfigError(message, fix="name it in [suite], and write another suite for another data set")
+        if "code" in given:
+            message = f"{where}: {which} code: no field of a suite, bench finds it out itself"
+            raise ConfigError(message, fix='remove it, and name the network\'s file: model = "nets.py:MyNet"')
     values = merged({"dataset": file.suite.dataset, **file.defaults}, own)
     try:
-        return Config.parse(values)
+        return Config.parse(values | _code(where, "[defaults]" if "model" not in own else place, values.get("model")))
     except ValidationError as error:
         raise _config_error(where, place, file, own, error, values) from error
+
+
+def _code(where: Origin, place: str, model: Any) -> dict[str, str]:
+    """What a config says of a network that is not bench's."""
+    if not isinstance(model, str) or not is_own(model):
+        return {}
+    if model not in where.networks:
+        try:
+            where.networks[model] = own_code(model, where.folder)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {place} model: {error}", fix=error.fix) from error
+    name, code = where.networks[model]
+    return {"model": name, "code": code.name}
 
 
 def _config_error(
@@ -92,7 +109,8 @@ def _config_error(
     if _is_default(path, file.defaults, own):
         place = "[defaults]"
     schema = Config.model_json_schema()
-    del schema["properties"]["dataset"]  # which belongs into [suite]
+    for name in ("dataset", "code"):  # of which the one belongs into [suite], the other into no suite
+        del schema["properties"][name]
     inner, owner = path, str(_named(values, TABLES.get(str(path[0]), "model")))
     if (table := _schema_of(str(path[0]), owner)) is not None:
         schema, inner = table, path[1:]
@@ -101,6 +119,8 @@ def _config_error(
         fix += ", title, seeds"
     elif table is not None and not inner and not first.get("ctx", {}).get("fix"):
         fix = f"{owner} takes the arguments {', '.join(schema['properties'])}"
+    elif path == ["arguments"]:
+        fix = "write arguments = { NAME = VALUE }"
     field = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
     return ConfigError(f"{where}: {place} {field}: {message}", fix=fix)
 

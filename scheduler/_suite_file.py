@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from db.errors import ConfigError
+from models import OwnCode
 from scheduler._wording import explained, shown
 
 FIRST_SEED = 42
@@ -48,11 +49,13 @@ class Origin:
     """Where a suite comes from: its `name` in messages, and the `folder` from which its paths count.
 
     `inherited`: of tables that stand in another file, such as `variants.small`, that file.
+    `networks`: those that are not bench's, by the suite's name for them, each read once: a config's name and its code.
     """
 
     name: str
     folder: Path
     inherited: Mapping[str, str] = field(default_factory=dict)
+    networks: dict[str, tuple[str, OwnCode]] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return self.name

@@ -123,8 +123,13 @@ def counted(number: int, word: str) -> str:
 def point_name(changes: Mapping[str, Any]) -> str:
     """The fields of a sweep's point as its name has them; of a single one the value alone."""
     if len(changes) == 1:
-        return ",".join(_word(value) for value in changes.values())
-    return ",".join(f"{word}={_word(changes[field])}" for field, word in field_words(changes).items())
+        return ",".join(_field_word(field, value) for field, value in changes.items())
+    return ",".join(f"{word}={_field_word(field, changes[field])}" for field, word in field_words(changes).items())
+
+
+def _field_word(field: str, value: Any) -> str:
+    """Of a network in a file or package its name alone: a point's name has no `:` and no `/`."""
+    return _word(value).rpartition(":")[2] if field == "model" else _word(value)
 
 
 def point_title(changes: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from models import ARGUMENTS, MODEL_NAMES
+from models import ARGUMENTS, MODEL_NAMES, is_own
 from scheduler import optimizers
 from scheduler.augmentations import Augmentations
 
@@ -20,6 +20,10 @@ ENGINE_REVISION = 3
 Precision = Literal["float32", "tf32", "bfloat16"]
 NEEDS_CUDA: frozenset[Precision] = frozenset({"tf32"})
 """Precisions that no CPU has."""
+
+
+NETWORKS = f"one of {', '.join(MODEL_NAMES)}, FILE.py:NAME or MODULE:NAME"
+"""What `model` takes, in words."""
 
 
 def _later(default: Any, **limits: Any) -> Any:
@@ -34,8 +38,23 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _plain(arguments: Any) -> dict[str, Any]:
+    """Those of a network that is not bench's own, as they are: what it takes, only its code knows."""
+    if not isinstance(arguments, dict):
+        raise PydanticCustomError("dict_type", "not a table")
+    try:
+        json.dumps(arguments, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("hold a number that is not finite") from error
+    return arguments
+
+
 class Config(_Frozen):
-    """Defaults are the built-in suite's protocol; `arguments` are those of the network, defaults filled in."""
+    """Defaults are the built-in suite's protocol; `arguments` are those of the network, defaults filled in.
+
+    `code` says which code a network has that is not bench's own, and is no field of a suite: the sha256 of its sources,
+    or NAME==VERSION of an installed package.
+    """
 
     dataset: str = Field("cifar100-20", min_length=1)
     validation_fraction: float = Field(0.2, gt=0, lt=1)
@@ -68,13 +87,14 @@ class Config(_Frozen):
     train_budget_s: float | None = _later(None, gt=0, description="seconds of training after which no epoch begins")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     precision: Precision = "float32"
+    code: str | None = _later(None, validate_default=True, pattern=r"^([0-9a-f]{64}|[^=\s]+==[^=\s]+)$")
     timeout_s: float | None = Field(None, gt=0, description="seconds that one attempt may take, from its claim")
 
     @field_validator("model")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in MODEL_NAMES:
-            raise ValueError("no such network")
+        if name not in MODEL_NAMES and not is_own(name):
+            raise PydanticCustomError("model", "no such network", {"fix": f"model takes {NETWORKS}"})
         return name
 
     @field_validator("arguments", mode="before")
@@ -83,6 +103,8 @@ class Config(_Frozen):
         name = info.data.get("model")
         if name is None:
             return {}
+        if is_own(name):
+            return _plain(arguments)
         adapter: TypeAdapter[Any] = TypeAdapter(ARGUMENTS[name])
         checked: dict[str, Any] = adapter.dump_python(
             adapter.validate_json(json.dumps(arguments), strict=True), mode="json"
@@ -102,6 +124,13 @@ class Config(_Frozen):
         if value and name and info.field_name:
             optimizers.refuse_unused(name, info.field_name)
         return value
+
+    @field_validator("code")
+    @classmethod
+    def _of_own_networks(cls, code: str | None, info: ValidationInfo) -> str | None:
+        if "model" in info.data and is_own(info.data["model"]) != (code is not None):
+            raise ValueError("goes with the networks that are not bench's own, and with them alone")
+        return code
 
     @field_validator("nesterov")
     @classmethod

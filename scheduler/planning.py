@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from db.errors import ConfigError
 from db.records import NewJob, NewSubmission
+from models import OwnNetworkError, describe
 from scheduler._suite_file import FIRST_SEED, MAX_SEEDS
 from scheduler._wording import explained
 from scheduler.config import Config, job_key
@@ -44,8 +45,8 @@ class Plan:
     def as_printed(self) -> bool:
         """Whether data and protocol are the suite's own: only of them its printed values and its claims speak."""
         # a copy with other files than the published set has a fingerprint
-        own = all(e.dataset.fingerprint is None for e in self.entries if not e.dataset.name.startswith("folder:"))
-        return own and not self.overrides
+        theirs = all(e.dataset.fingerprint is None for e in self.entries if not e.dataset.name.startswith("folder:"))
+        return theirs and not self.overrides
 
     def distinct(self) -> list[PlannedJob]:
         """One entry for each key: the jobs as they run."""
@@ -53,6 +54,11 @@ class Plan:
         for entry in self.entries:
             first.setdefault(entry.key, entry)
         return list(first.values())
+
+    def sources(self) -> dict[str, str]:
+        """The code of networks that are not bench's, as the store keeps it: by its sha256."""
+        wanted = {entry.config.code for entry in self.entries}
+        return {name: code.content for name, code in self.suite.own.items() if name in wanted and code.content}
 
     def new_jobs(self) -> list[NewJob]:
         return [
@@ -143,6 +149,7 @@ def make_plan(
         if (label, seed) in asked
         for config in (configs[label],)
     )
+    _check_networks(suite, entries)
     data = sorted((name, identity.fingerprint or "") for name, identity in identities.items())
     return Plan(
         suite=suite,
@@ -163,6 +170,28 @@ def over_budget(plan: Plan) -> list[str]:
         if epochs > budget:
             said.append(f"[sweeps.{name}]: {epochs:,} epochs, more than its budget of {budget:,}.")
     return said
+
+
+def _check_networks(suite: Suite, entries: Iterable[PlannedJob]) -> None:
+    """Each network that is not bench's is built and run once, on two images. Raises ConfigError."""
+    seen: set[str] = set()
+    for entry in entries:
+        config = entry.config
+        if config.code is None:
+            continue
+        network = json.dumps([config.model, config.code, config.arguments, entry.dataset.classes], sort_keys=True)
+        if network not in seen:
+            seen.add(network)
+            try:
+                describe(
+                    config.model,
+                    classes=entry.dataset.classes,
+                    arguments=config.arguments,
+                    own=suite.own[config.code],
+                )
+            except OwnNetworkError as error:
+                what = f"suite {suite.name!r}: variant {entry.label}: {error}"
+                raise ConfigError(what, fix=error.fix) from error
 
 
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:

@@ -33,6 +33,7 @@ class Settings:
     heartbeat_s: float = 5.0
     checkpoint_s: float = 30.0
     keep_checkpoints: bool = False
+    own_code: bool = True
     log_format: Literal["text", "json"] = "text"
     log_level: str = "INFO"
 
@@ -93,6 +94,7 @@ class Settings:
             "BENCH_HEARTBEAT_S": str(self.heartbeat_s),
             "BENCH_CHECKPOINT_S": str(self.checkpoint_s),
             "BENCH_KEEP_CHECKPOINTS": str(self.keep_checkpoints).lower(),
+            "BENCH_OWN_CODE": str(self.own_code).lower(),
             "BENCH_LOG_FORMAT": self.log_format,
             "BENCH_LOG_LEVEL": self.log_level,
         }
@@ -139,6 +141,7 @@ _CHECKS: Mapping[str, Check] = {
     "heartbeat_s": seconds(above=0, most=3_600),
     "checkpoint_s": seconds(least=0, most=365 * 86_400),
     "keep_checkpoints": switch,
+    "own_code": switch,
     "log_format": one_of("text", "json"),
     "log_level": one_of("DEBUG", "INFO", "WARNING", "ERROR", any_case=True),
 }

@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from db.errors import ConfigError, NotFoundError
+from models import OwnCode
 from scheduler._suite_claims import checked_claims
 from scheduler._suite_configs import Variant, config_of
 from scheduler._suite_extends import (
@@ -53,6 +54,9 @@ class Suite(Strict):
     reference: dict[str, Any]
     claims: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()  # what was left out of it and why, and what nobody may have meant
+    own: dict[str, OwnCode] = Field(
+        default_factory=dict
+    )  # of networks that are not bench's, by what configs name as their `code`
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Labels for names of variants, sweep points or whole sweeps, in the suite's order. Raises ConfigError."""
@@ -166,6 +170,7 @@ def _suite(where: Origin, tables: Mapping[str, Any], text: str) -> Suite:
         reference=reference,
         claims=checked_claims(where, file.claims, {label: one.config for label, one in variants.items()}),
         notices=notices + about_reference,
+        own={code.name: code for _, code in where.networks.values()},
     )
 
 

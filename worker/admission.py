@@ -1,12 +1,13 @@
 """How much of a card's memory a job is expected to need: by what jobs like it took, else by the size of its network."""
 
 import json
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from db.store import Store
-from models import describe
+from models import Description
+from worker.own_code import describe_queued
 
 CONTEXT_MIB = 1024.0
 """Of a CUDA context and the libraries' own memory, which no measured peak holds."""
@@ -18,17 +19,23 @@ _COPIES, _MOMENTS = 4, 8  # of all activations, forwards and backwards; of all p
 _EVALUATED = 256  # images at once, however small the batches of the training are
 
 
-def expect_memory(store: Store) -> None:
-    """Note it for all queued jobs of which more is known than was noted: the store admits by it."""
+def expect_memory(store: Store, *, own_code: bool = True) -> None:
+    """Note it for all queued jobs of which more is known than was noted: the store admits by it.
+
+    Networks that are not bench's have to be built to know their size, which is done only where `own_code` may run.
+    """
     waiting = store.queued_memory()
     if not waiting:
         return
     peaks = store.peak_memory("cuda")
-    known = expectations({text for _, text, _ in waiting}, peaks)
+    size_of = partial(describe_queued, store, allowed=own_code)
+    known = expectations({text for _, text, _ in waiting}, peaks, size_of)
     store.set_memory({job: known[text] for job, text, noted in waiting if text in known and known[text] != noted})
 
 
-def expectations(configs: set[str], peaks: Mapping[str, float]) -> dict[str, float]:
+def expectations(
+    configs: set[str], peaks: Mapping[str, float], size_of: Callable[[Mapping[str, Any]], Description | None]
+) -> dict[str, float]:
     """MiB by config, as text like those of the measured `peaks`; without configs of which nothing is known."""
     alike: dict[tuple[Any, ...], float] = {}
     for text, peak in peaks.items():
@@ -40,23 +47,29 @@ def expectations(configs: set[str], peaks: Mapping[str, float]) -> dict[str, flo
             known[text] = _SAME_CONFIG * peaks[text] + CONTEXT_MIB
         elif (network := _network(text)) in alike:
             known[text] = _SAME_NETWORK * alike[network] + CONTEXT_MIB
-        elif (estimate := _estimate(*network[:3])) is not None:
+        elif (estimate := _estimate(network, json.loads(text), size_of)) is not None:
             known[text] = estimate + CONTEXT_MIB
     return known
 
 
-@cache
-def _estimate(model: str, arguments: str, batch_size: int) -> float | None:
-    """MiB, by what a network is made of; None for one that this version does not know."""
-    try:
-        network = describe(model, classes=20, arguments=json.loads(arguments))
-    except ValueError:
+_sizes: dict[tuple[Any, ...], Description] = {}
+
+
+def _estimate(
+    network: tuple[Any, ...],
+    config: Mapping[str, Any],
+    size_of: Callable[[Mapping[str, Any]], Description | None],
+) -> float | None:
+    """MiB, by what a network is made of; None for one that this worker does not know."""
+    size = _sizes.get(network) or size_of(config)
+    if size is None:
         return None
-    values = _COPIES * network.activations * max(batch_size, _EVALUATED) + _MOMENTS * network.parameters
+    _sizes[network] = size
+    values: float = _COPIES * size.activations * max(config["batch_size"], _EVALUATED) + _MOMENTS * size.parameters
     return _LIBRARIES_MIB + 4 * values / 2**20
 
 
 def _network(text: str) -> tuple[Any, ...]:
     config = json.loads(text)
     arguments = json.dumps(config["arguments"], sort_keys=True)
-    return config["model"], arguments, config["batch_size"], config.get("precision", "float32")
+    return config["model"], config.get("code"), arguments, config["batch_size"], config.get("precision", "float32")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from db.errors import BenchError, DataError, LostError, StoreError, TrainingError
 from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
 from db.store import Store
+from models import OwnCode, OwnNetworkError
 from scheduler.config import Config, job_key
 from scheduler.settings import Settings
 from worker.devices import energy_counter
@@ -19,6 +20,7 @@ from worker.energy import EnergyShare
 from worker.heartbeat import Heartbeat
 from worker.logs import attempt_file, attempt_log, without_passwords
 from worker.outbox import Outbox
+from worker.own_code import find_code
 
 if TYPE_CHECKING:
     import torch
@@ -132,15 +134,16 @@ class _Run:
             raise TrainingError("it was submitted for another revision of the engine", fix="submit it again")
         device = torch.device(slot.device)
         compute_in(config.precision, device)  # what the device lacks is told before the data set is loaded
+        own = self.outbox.insist(lambda: find_code(store, claim.config, allowed=settings.own_code))
         splits = self.load_data(config)
         folder = f"{settings.artifacts}/checkpoints/{claim.key}"
         self.checkpoints = Checkpoints(folder, key=claim.key, data=splits.fingerprint, attempt=claim.attempt)
-        snapshot, warning = self.load_checkpoint(self.checkpoints, config, len(splits.classes))
+        snapshot, warning = self.load_checkpoint(self.checkpoints, config, len(splits.classes), own)
         if warning:
             log.warning("%s", warning)
         reached, start_step = (snapshot.history(), snapshot.step) if snapshot else ([], 0)
         self.outbox.insist(lambda: store.start_attempt(claim, reached=reached, start_step=start_step, message=warning))
-        outcome = self.train(config, splits, device, snapshot)
+        outcome = self.train(config, splits, device, snapshot, own)
         made_with = environment(slot.device) | ({"cuda_graph": outcome.captured} if device.type == "cuda" else {})
         result = _result(outcome, config, slot.device, splits.fingerprint, made_with)
         kept = self.keep(self.checkpoints) if settings.keep_checkpoints else []
@@ -152,7 +155,14 @@ class _Run:
         log.info("done: test_accuracy %.4f (best weights), %.4f (last)", best, last)
         return JobState.DONE
 
-    def train(self, config: Config, splits: "Splits", device: "torch.device", snapshot: "Snapshot | None") -> "Outcome":
+    def train(
+        self,
+        config: Config,
+        splits: "Splits",
+        device: "torch.device",
+        snapshot: "Snapshot | None",
+        own: OwnCode | None,
+    ) -> "Outcome":
         from worker.engine import Hooks, train
 
         settings = self.slot.settings
@@ -172,10 +182,10 @@ class _Run:
                 save_at_end=settings.keep_checkpoints,
             )
             seed, graph = self.claim.seed, self.slot.graph
-            return train(config, seed, splits, device=device, hooks=hooks, resume=snapshot, graph=graph)
+            return train(config, seed, splits, device=device, hooks=hooks, resume=snapshot, graph=graph, own=own)
 
     def load_checkpoint(
-        self, checkpoints: "Checkpoints", config: Config, classes: int
+        self, checkpoints: "Checkpoints", config: Config, classes: int, own: OwnCode | None
     ) -> tuple["Snapshot | None", str]:
         """The newest usable one, and what there is to say about it.
 
@@ -184,7 +194,7 @@ class _Run:
         from worker.engine import fits
 
         snapshot, warning = self.patiently(
-            lambda patient: checkpoints.load(partial(fits, config, classes), patient=patient)
+            lambda patient: checkpoints.load(partial(fits, config, classes, own=own), patient=patient)
         )
         (job,) = self.outbox.insist(lambda: self.store.jobs([self.claim.job_id]))
         if snapshot is None and not warning and job.epoch:
@@ -307,6 +317,9 @@ def classify(error: Exception, interruptions: Interruptions) -> tuple[Cause, str
     if isinstance(error, BenchError):
         cause = error.cause if isinstance(error, TrainingError) else "data" if isinstance(error, DataError) else "code"
         return Cause(cause), f"{error} ({error.fix})" if error.fix else str(error)
-    if isinstance(error, MemoryError) or any(words in first.lower() for words in _NO_MEMORY):
+    memory = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
+    if memory or any(words in first.lower() for words in _NO_MEMORY):
         return Cause.OOM, first or "out of memory"
+    if isinstance(error, OwnNetworkError):
+        return Cause.CODE, f"{error} ({error.fix})"
     return Cause.CODE, f"{type(error).__name__}: {first}"

@@ -27,6 +27,7 @@ from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, run_attempt
 from worker.devices import card_memory
 from worker.keeper import outage_is_over
+from worker.own_code import describe_queued
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
@@ -111,9 +112,9 @@ class Child:
             store = self._opened()
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             self._tidy(store)
-            count_flops(store, self.device)
+            count_flops(store, self.device, own_code=self.settings.own_code)
             if self.card:
-                expect_memory(store)
+                expect_memory(store, own_code=self.settings.own_code)
             if not self._after_outages(store) or self.pipe.stopping.is_set():
                 return  # what is loaded above takes seconds, in which the worker may have been stopped
             owner = f"{self.worker_id}/{os.getpid()}"
@@ -228,7 +229,7 @@ def _has_context() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call] # torch has no types here
 
 
-def count_flops(store: Store, device: str) -> None:
+def count_flops(store: Store, device: str, *, own_code: bool = True) -> None:
     """Training FLOPs of queued jobs that nobody has counted yet: the longest job goes first.
 
     Where this machine has trained the same work, its measured seconds count instead, as FLOPs of the usual rate.
@@ -240,18 +241,11 @@ def count_flops(store: Store, device: str) -> None:
     known: dict[str, float] = {}
     counted = {}
     for job_id, config in waiting:
-        name = f"{config['model']} {sorted(config['arguments'].items())}"
+        name = f"{config['model']} {config.get('code')} {sorted(config['arguments'].items())}"
         if name not in known:
-            known[name] = _image_flops(config["model"], config["arguments"])
+            # how many classes it has does not change the order of jobs; of a network that this worker does not know
+            # its job will say so, the others must not wait
+            network = describe_queued(store, config, allowed=own_code)
+            known[name] = float(network.flops) if network else 0.0
         counted[job_id] = durations.equal_flops(config, known[name], device=device, host=host)
     store.set_train_flops(counted)
-
-
-def _image_flops(model: str, arguments: Mapping[str, Any]) -> float:
-    """One image's forward pass; how many classes it has does not change the order of jobs."""
-    from models import describe
-
-    try:
-        return float(describe(model, classes=20, arguments=arguments).flops)
-    except ValueError:
-        return 0.0  # a network that this version does not know: its job will say so, the others must not wait

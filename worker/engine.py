@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from db.errors import TrainingError
 from db.records import Cause, EpochRecord, Predictions, Scores, Weights
-from models import build_model, describe
+from models import OwnCode, build_model, build_own, describe, takes_channels_last
 from scheduler.config import Config
 from worker import augmentation, randomness
 from worker.batches import batch_bounds, resident
@@ -96,15 +96,17 @@ def train(
     hooks: Hooks,
     resume: Snapshot | None = None,
     graph: bool = True,
+    own: OwnCode | None = None,
 ) -> Outcome:
     """Train to the end and measure the best and the last weights on the test set, once.
 
-    On CUDA the steps are captured as a graph unless `graph` is false or the optimizer cannot be captured.
+    On CUDA the steps are captured as a graph unless `graph` is false or the optimizer cannot be captured. `own`: the
+    code of a network that is not bench's.
 
     Raises Stopped when asked to, TrainingError when the loss is not finite or the device lacks the config's precision;
     out of memory is left as it comes.
     """
-    training = Training(config, seed, splits, device, hooks, graph=graph and device.type == "cuda")
+    training = Training(config, seed, splits, device, hooks, graph=graph and device.type == "cuda", own=own)
     if resume:
         training.restore(resume)
     hooks.used_j()  # what the card has done before is not this training's
@@ -113,7 +115,7 @@ def train(
             with Stopwatch(device, elapsed_s=training.progress.epoch_train_s) as train_watch:
                 seen = training.run_epoch(train_watch)
             with Stopwatch(device) as eval_watch:
-                val = evaluate(training.model, *training.val, precision=config.precision)
+                val = training.measure(*training.val)
             record = EpochRecord(
                 epoch=training.progress.epoch + 1,
                 train_loss=seen.loss,
@@ -137,19 +139,39 @@ class Training:
     """The state of one training, between steps."""
 
     def __init__(
-        self, config: Config, seed: int, splits: Splits, device: torch.device, hooks: Hooks, *, graph: bool = False
+        self,
+        config: Config,
+        seed: int,
+        splits: Splits,
+        device: torch.device,
+        hooks: Hooks,
+        *,
+        graph: bool = False,
+        own: OwnCode | None = None,
     ) -> None:
         compute_in(config.precision, device)
         self.config, self.seed, self.splits, self.device, self.hooks = config, seed, splits, device, hooks
-        self.model = new_network(config, seed, len(splits.classes)).to(device).to(memory_format=torch.channels_last)
         if graph and not can_be_captured(config):
             log.warning("%s cannot be captured in a CUDA graph, training goes step by step", config.optimizer)
             graph = False
+        self.own, self.layout = own, layout_of(config, len(splits.classes), own)
+        # now rather than at the end, where an error of a user's network would cost its training
+        self.network = describe(config.model, classes=len(splits.classes), arguments=config.arguments, own=own)
+        self.model = new_network(config, seed, len(splits.classes), own).to(device).to(memory_format=self.layout)
         self.optimizer = make_optimizer(config, self.model, captured=graph)
         self.progress = Progress()
         images, labels = resident(splits.train, device)
-        first = begins_with_zeros(config)
-        self.steps = Steps(self.model, self.optimizer, images, labels, config, graph=graph, first_captured=first)
+        self.steps = Steps(
+            self.model,
+            self.optimizer,
+            images,
+            labels,
+            config,
+            graph=graph,
+            first_captured=begins_with_zeros(config),
+            own=own is not None,
+            layout=self.layout,
+        )
         self.side, self.number = images.shape[1], len(labels)
         self.val = resident(splits.val, device)
         self.bounds = batch_bounds(self.number, config.batch_size)
@@ -212,6 +234,13 @@ class Training:
         progress.end_epoch(record)
         self.schedule.end_epoch(record.epoch, val_loss)
 
+    def measure(self, images: Tensor, labels: Tensor, *, keep: bool = False) -> Measured:
+        """On images (N, side, side, 3) uint8; what a network draws in evaluation depends on the epoch alone."""
+        if self.own:
+            randomness.seed_global(randomness.derive(self.seed, self.progress.epoch, 0, "evaluation"))
+        precision, layout = self.config.precision, self.layout
+        return evaluate(self.model, images, labels, precision=precision, keep=keep, layout=layout)
+
     def checkpoint_is_due(self) -> bool:
         return time.monotonic() - self.unsaved_since >= self.hooks.checkpoint_s
 
@@ -237,11 +266,10 @@ class Training:
     def outcome(self, memory: PeakMemory) -> Outcome:
         """Read the test set, for the last and for the best weights. Raises TrainingError when a loss is not finite."""
         config, progress, test = self.config, self.progress, self.splits.test
-        network = describe(config.model, classes=len(self.splits.classes), arguments=config.arguments)
         images, labels = resident(test, self.device)
-        last = evaluate(self.model, images, labels, precision=config.precision, keep=True)
+        last = self.measure(images, labels, keep=True)
         self.model.load_state_dict(progress.best_weights)
-        best = evaluate(self.model, images, labels, precision=config.precision, keep=True)
+        best = self.measure(images, labels, keep=True)
         if not (math.isfinite(last.loss) and math.isfinite(best.loss)):
             what = f"the loss on the test set is not finite (best weights {best.loss}, last {last.loss})"
             raise TrainingError(what, cause=Cause.DIVERGED, fix="lower learning_rate")
@@ -252,8 +280,8 @@ class Training:
             predictions={Weights.BEST: predictions(test, best), Weights.LAST: predictions(test, last)},
             epochs=progress.epoch,
             stopped_early=progress.epoch < config.epochs,
-            parameters=network.parameters,
-            flops=network.flops,
+            parameters=self.network.parameters,
+            flops=self.network.flops,
             train_s=progress.train_s,
             eval_s=progress.eval_s,
             peak_mib=memory.mib(),
@@ -272,9 +300,9 @@ def restored(snapshot: Snapshot, model: nn.Module, optimizer: torch.optim.Optimi
     return progress
 
 
-def fits(config: Config, classes: int, snapshot: Snapshot) -> None:
+def fits(config: Config, classes: int, snapshot: Snapshot, *, own: OwnCode | None = None) -> None:
     """Raises ValueError for a snapshot from which such a training cannot go on."""
-    model = new_network(config, 0, classes)
+    model = new_network(config, 0, classes, own)
     optimizer = make_optimizer(config, model)
     try:
         progress = restored(snapshot, model, optimizer, Schedule(config, optimizer))
@@ -295,9 +323,20 @@ def _kept(optimizer: torch.optim.Optimizer) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in optimizer_tensors(optimizer).items()}
 
 
-def new_network(config: Config, seed: int, classes: int) -> nn.Module:
+def new_network(config: Config, seed: int, classes: int, own: OwnCode | None = None) -> nn.Module:
     """The config's network with the initial weights of `seed`, whatever else this process draws."""
     # torch's own initialisation draws from the one generator of the process: one network at a time
     with _ONE_BUILDS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derive(seed, 0, 0, "weights"))
+        if own:
+            return build_own(config.model, own, classes=classes, arguments=config.arguments)
         return build_model(config.model, classes=classes, **config.arguments)
+
+
+def layout_of(config: Config, classes: int, own: OwnCode | None) -> torch.memory_format:
+    """How weights and images lie in memory: channels_last wherever the network takes it, the same on any device."""
+    if own:
+        with _ONE_BUILDS:
+            takes_it = takes_channels_last(config.model, own, classes=classes, arguments=config.arguments)
+        return torch.channels_last if takes_it else torch.contiguous_format
+    return torch.channels_last

@@ -22,12 +22,20 @@ class Measured:
     probabilities: Tensor | None = None  # (N, classes) float32 on the CPU
 
 
-def as_input(images: Tensor) -> Tensor:
-    """(B, side, side, 3) uint8 to (B, 3, side, side) float32 in [0, 1], channels_last without a copy."""
-    return images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+def as_input(images: Tensor, layout: torch.memory_format = torch.channels_last) -> Tensor:
+    """(B, side, side, 3) uint8 to (B, 3, side, side) float32 in [0, 1]; channels_last without a copy."""
+    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout).div_(255)
 
 
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, precision: Precision, keep: bool = False) -> Measured:
+def evaluate(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    precision: Precision,
+    keep: bool = False,
+    layout: torch.memory_format = torch.channels_last,
+) -> Measured:
     """Mean cross-entropy and accuracy over `images` (N, side, side, 3) uint8; `keep` gives the probabilities too.
 
     The loss is that of the true classes, without label smoothing: figures of different configs can be compared.
@@ -39,7 +47,7 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, *, precision: Pre
     with torch.inference_mode():
         for start in range(0, len(labels), _BATCH):
             truth = labels[start : start + _BATCH]
-            logits = logits_of(model, as_input(images[start : start + _BATCH]), precision)
+            logits = logits_of(model, as_input(images[start : start + _BATCH], layout), precision)
             loss += F.cross_entropy(logits, truth, reduction="sum")
             correct += (logits.argmax(1) == truth).sum()
             if keep:

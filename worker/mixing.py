@@ -86,11 +86,10 @@ def mix_of(augmentation: Sequence[Augmentation], draws: Sequence[Tensor], *, sid
     return Mix(share, pixels)
 
 
-def mixed_input(images: Tensor, mix: Mix | None) -> Tensor:
+def mixed_input(images: Tensor, mix: Mix | None, layout: torch.memory_format = torch.channels_last) -> Tensor:
     """(B, side, side, channels) uint8 as the network's input, each image mixed with the one before it."""
-    if mix is None:
-        return as_input(images)
-    return as_input(images.roll(1, 0)) * (1 - mix.pixels) + as_input(images) * mix.pixels
+    own = as_input(images, layout)
+    return own if mix is None else as_input(images.roll(1, 0), layout) * (1 - mix.pixels) + own * mix.pixels
 
 
 def loss_and_hits(logits: Tensor, labels: Tensor, mix: Mix | None, label_smoothing: float) -> tuple[Tensor, Tensor]:

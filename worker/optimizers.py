@@ -23,7 +23,8 @@ def make_optimizer(config: Config, model: nn.Module, *, captured: bool = False) 
     `decoupled_weight_decay` says so, which take it off the weight; biases and batch norm decay as well. Where the step
     is to be `captured` in a CUDA graph the learning rate is a tensor beside the weights, which `Schedule` fills.
     """
-    parameters, found = list(model.parameters()), OPTIMIZERS[config.optimizer]
+    parameters = [weight for weight in model.parameters() if weight.requires_grad]
+    found = OPTIMIZERS[config.optimizer]
     kind: Any = getattr(torch.optim, found.kind)
     rate: float | Tensor = config.learning_rate
     if captured:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["weights", "order", "augmentation", "dropout"]
+Purpose = Literal["weights", "order", "augmentation", "dropout", "evaluation"]
 
 
 def derive(seed: int, epoch: int, step: int, purpose: Purpose) -> int:
@@ -25,3 +25,8 @@ def generator(seed: int, epoch: int, step: int, purpose: Purpose) -> torch.Gener
 def permutation(seed: int, epoch: int, images: int) -> torch.Tensor:
     """(images,) int64: the order in which an epoch sees the training images."""
     return torch.randperm(images, generator=generator(seed, epoch, 0, "order"))
+
+
+def seed_global(seed: int) -> None:
+    """torch's own generators, of the CPU and of this process's cards, from which only a user's own network draws."""
+    torch.manual_seed(seed)

@@ -88,15 +88,16 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Raises an error of Python's for what is not of so many parameters."""
+    """Raises ValueError, KeyError or IndexError for what is not of such an optimizer."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     kept: dict[int, dict[str, Tensor]] = {}
-    weights: list[Tensor] = [weight for group in optimizer.param_groups for weight in group["params"]]
     for key, value in tensors.items():
         number, _, name = key.partition(".")
+        weight = weights[int(number)]
         # in the layout of its parameter: the fused kernels walk both side by side
-        alike = value.dim() == 4 and value.shape == weights[int(number)].shape
-        layout = torch.channels_last if alike else torch.contiguous_format
-        kept.setdefault(int(number), {})[name] = value.clone(memory_format=layout)
+        alike = value.shape == weight.shape
+        own = torch.empty_like(weight, dtype=value.dtype, device=value.device).copy_(value) if alike else value.clone()
+        kept.setdefault(int(number), {})[name] = own
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": kept, "param_groups": groups})
 

@@ -13,8 +13,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from scheduler.config import Config, Precision
-from worker import augmentation
+from scheduler.config import Config
+from worker import augmentation, randomness
 from worker.mixing import Mix, loss_and_hits, mix_of, mixed_input
 from worker.precision import logits_of
 
@@ -28,27 +28,26 @@ def train_step(
     optimizer: torch.optim.Optimizer,
     images: Tensor,
     labels: Tensor,
-    label_smoothing: float,
     sums: Tensor,
-    precision: Precision,
+    config: Config,
     *,
     mix: Mix | None = None,
-    gradient_clip: float = 0.0,
+    layout: torch.memory_format = torch.channels_last,
 ) -> None:
     """One batch: forward, backward, update; adds loss and hits to `sums` (2,) float64. No word to the host.
 
-    `images` (B, side, side, 3) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true class,
-    plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
-    `mix` is what `worker.mixing` makes of the batch, where the config asks for it.
-    `gradient_clip` is the most that the norm of all gradients together may be, 0 for any (Pascanu, Mikolov and Bengio
-    2013, algorithm 1).
+    `images` (B, side, side, channels) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true
+    class, plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section
+    7).
+    `mix` is what `worker.mixing` makes of the batch, where the config asks for it. `gradient_clip` is the most that the
+    norm of all gradients together may be, 0 for any (Pascanu, Mikolov and Bengio 2013, algorithm 1).
     """
-    logits = logits_of(model, mixed_input(images, mix), precision)
-    loss, hits = loss_and_hits(logits, labels, mix, label_smoothing)
+    logits = logits_of(model, mixed_input(images, mix, layout), config.precision)
+    loss, hits = loss_and_hits(logits, labels, mix, config.label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    if gradient_clip:
-        nn.utils.clip_grad_norm_(model.parameters(), gradient_clip, foreach=True)
+    if config.gradient_clip:
+        nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip, foreach=True)
     optimizer.step()
     with torch.no_grad():
         sums[0] += loss.detach() * len(labels)
@@ -68,19 +67,23 @@ class Steps:
         *,
         graph: bool,
         first_captured: bool = True,
+        own: bool = False,
+        layout: torch.memory_format = torch.channels_last,
     ) -> None:
-        """`images` (N, side, side, 3) uint8 and `labels` (N,) int64 on the device; `graph` captures, on CUDA only.
+        """`images` (N, side, side, channels) uint8, `labels` (N,) int64 on the device; `graph` captures, on CUDA only.
 
         Unless `first_captured` the optimizer's first step is made without the graph: what it keeps is not all zeros
-        then, as it has to be to warm up for a graph before there is any of it.
+        then, as it has to be to warm up for a graph before there is any of it. `own`: the network is not bench's, and
+        draws from torch's own generators.
         """
         device = labels.device
         self._model, self._optimizer, self._images, self._labels = model, optimizer, images, labels
         self._config, self._graph, self._first_captured = config, graph, first_captured
+        self._own, self._layout = own, layout
         self._masks = torch.Generator(device)
-        self._draws_masks = False
+        self._draws_masks, self._mask_seed = False, 0
         for module in model.modules():
-            if hasattr(module, "generator"):
+            if hasattr(module, "generator") and not own:
                 setattr(module, "generator", self._masks)  # noqa: B010 - torch types it as a tensor
                 self._draws_masks = True
         self.sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -106,8 +109,8 @@ class Steps:
 
     def run(self, start: int, end: int, *, mask_seed: int) -> None:
         """Train on images `start` to `end` of the epoch's order."""
-        if self._draws_masks:
-            self._masks.manual_seed(mask_seed)
+        self._mask_seed = mask_seed
+        self._seed()
         # the last batch has another size: it would need a graph of its own
         if self._graph and end - start == self._config.batch_size and (self._first_captured or self._optimizer.state):
             self._first.fill_(start)
@@ -118,22 +121,19 @@ class Steps:
         batch = slice(start, end)
         self._train(self._order[batch], self._draws.at(batch))
 
+    def _seed(self) -> None:
+        """All that a step draws from on the device; a graph's replay takes seed and place from the same generators."""
+        if self._own:
+            randomness.seed_global(self._mask_seed)
+        elif self._draws_masks:
+            self._masks.manual_seed(self._mask_seed)
+
     def _train(self, rows: Tensor, draws: augmentation.Draws) -> None:
         config = self._config
         images = augmentation.apply(self._images, rows, config.augmentation, draws)
-        labels, smoothing = self._labels[rows], config.label_smoothing
         mix = mix_of(config.augmentation, draws.values, side=images.shape[1])
-        train_step(
-            self._model,
-            self._optimizer,
-            images,
-            labels,
-            smoothing,
-            self.sums,
-            config.precision,
-            mix=mix,
-            gradient_clip=config.gradient_clip,
-        )
+        model, optimizer, layout = self._model, self._optimizer, self._layout
+        train_step(model, optimizer, images, self._labels[rows], self.sums, config, mix=mix, layout=layout)
 
     def _train_at_first(self) -> None:
         """The same, with all that says which batch it is on the device."""
@@ -158,8 +158,7 @@ class Steps:
                     if tensor.data_ptr() not in known:
                         tensor.zero_()  # of an optimizer that had made no step: zeros are what it begins with
             self._optimizer.zero_grad(set_to_none=True)
-            if self._draws_masks:
-                self._masks.manual_seed(self._masks.initial_seed())
+            self._seed()
 
     def _state(self) -> list[Tensor]:
         """All that a step changes."""
