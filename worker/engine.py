@@ -311,12 +311,20 @@ def fits(config: Config, classes: int, snapshot: Snapshot, *, own: OwnCode | Non
     except Exception as error:  # torch, and plain values of any shape, fail in many ways
         raise ValueError(f"it does not fit: {' '.join(str(error).split())}") from error
     found = _kept(optimizer)
+    used = {_number(name) for name in found}
     fresh = make_optimizer(config, model)
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight) if weight.requires_grad else None
     fresh.step()
-    if found and found != _kept(fresh):  # nothing at all is what a training has before its first step
+    # a network that is not bench's may have weights that it does not use
+    wanted = {name: shape for name, shape in _kept(fresh).items() if own is None or _number(name) in used}
+    if found and found != wanted:  # nothing at all is what a training has before its first step
         raise ValueError("what it keeps for the optimizer does not fit the weights")
+
+
+def _number(name: str) -> str:
+    """Of the weight that a tensor of the optimizer belongs to."""
+    return name.partition(".")[0]
 
 
 def _kept(optimizer: torch.optim.Optimizer) -> dict[str, torch.Size]:
