@@ -43,7 +43,7 @@ Dataset = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Instead of the suite's own: cifar100-20, cifar100, cifar10, digits or folder:PATH.",
+        help="Instead of the suite's own: cifar100-20, cifar100, cifar10, digits, folder:PATH or file:PATH.",
     ),
 ]
 Seeds = Annotated[
@@ -187,7 +187,7 @@ def planned(
     for notice in found.notices:
         say(notice)
     labels = list(found.variants) if everything else found.select(names)
-    return make_plan(
+    plan = make_plan(
         found,
         labels,
         seeds_of(number=seeds, listed=list(seed or ()), own=found.seeds),
@@ -196,6 +196,9 @@ def planned(
         epochs=epochs,
         precision=precision,
     )
+    for notice in dict.fromkeys(notice for entry in plan.entries for notice in entry.dataset.notices):
+        say(f"{plan.dataset}: {notice}")
+    return plan
 
 
 def check_writable(out: Path) -> None:

@@ -110,6 +110,7 @@ def _rows(
     from cli._progress import span_list
     from db.records import WAITING
     from models import describe
+    from scheduler.config import picture_of
 
     sizes = {}
     rows = []
@@ -117,7 +118,10 @@ def _rows(
     for job in found.distinct():
         network = (job.config.model, json.dumps(job.config.arguments), job.dataset.classes)
         if network not in sizes:
-            sizes[network] = describe(job.config.model, classes=job.dataset.classes, arguments=job.config.arguments)
+            picture = picture_of(job.config.canonical())
+            sizes[network] = describe(
+                job.config.model, classes=job.dataset.classes, arguments=job.config.arguments, **picture
+            )
         there, size = known.get(job.key), sizes[network]
         estimate = None
         if there is None or there.state in WAITING:

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models._networks import IMAGE_SIDE, build
+from models._networks import build
 
 
-def count(name: str, *, classes: int, arguments: Mapping[str, Any]) -> tuple[int, int, int]:
+def count(name: str, *, classes: int, arguments: Mapping[str, Any], side: int, channels: int) -> tuple[int, int, int]:
     """Trained parameters, and of one image's forward pass FLOPs and the values that come out of all layers together.
 
     FLOPs are counted by `torch.utils.flop_counter`: convolutions and matrix products, two per multiply-add; operations
     that it does not know, such as batch norm and pooling, count nothing.
     """
     with torch.device("meta"):
-        model = build(name, classes=classes, arguments=arguments).eval()
-        image = torch.empty(1, 3, IMAGE_SIDE, IMAGE_SIDE)
+        model = build(name, classes=classes, arguments=arguments, side=side, channels=channels).eval()
+        image = torch.empty(1, channels, side, side)
     activations = 0
 
     def add(layer: nn.Module, given: Any, out: Tensor) -> None:

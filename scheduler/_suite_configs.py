@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from db.errors import ConfigError
 from models import ARGUMENTS
-from scheduler._suite_file import Origin, Strict, SuiteFile
+from scheduler._suite_file import OF_THE_DATA, Origin, Strict, SuiteFile
 from scheduler._wording import explained
 from scheduler.config import Config
 
@@ -49,10 +49,16 @@ def _network(values: Mapping[str, Any]) -> Any:
 
 def config_of(where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any]) -> Config:
     for which, given in (("[defaults]", file.defaults), (place, own)):
-        if "dataset" in given:  # one report compares results on the same data
+        if "dataset" in given:
             message = f"{where}: {which} dataset: a suite has one data set"
             raise ConfigError(message, fix="name it in [suite], and write another suite for another data set")
-    values = merged({"dataset": file.suite.dataset, **file.defaults}, own)
+        for field in OF_THE_DATA:
+            if field in given:
+                message = (
+                    f"{where}: {which} {field}: a suite has one, as its variants are compared on the same pictures"
+                )
+                raise ConfigError(message, fix="set it in [suite], and write another suite for another one")
+    values = merged({**{field: getattr(file.suite, field) for field in OF_THE_DATA}, **file.defaults}, own)
     try:
         return Config.parse(values)
     except ValidationError as error:
@@ -67,14 +73,15 @@ def _config_error(
     if _is_default(path, file.defaults, own):
         place = "[defaults]"
     schema = Config.model_json_schema()
-    del schema["properties"]["dataset"]  # which belongs into [suite]
+    for name in OF_THE_DATA:
+        del schema["properties"][name]  # which belongs into [suite]
     inner = path
     if path[0] == "arguments" and model in ARGUMENTS:
         schema, inner = TypeAdapter(ARGUMENTS[model]).json_schema(), path[1:]
     message, fix = explained(first, schema, path=inner)
     if message == "no such field" and len(path) == 1 and place != "[defaults]":
         fix += ", title"
-    elif path == ["arguments"]:
+    elif path == ["arguments"] and first["type"] != "vanishing":
         fix = f"{model} takes the arguments {', '.join(schema['properties'])}"
     field = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
     return ConfigError(f"{where}: {place} {field}: {message}", fix=fix)

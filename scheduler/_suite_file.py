@@ -50,7 +50,14 @@ class SuiteHead(Strict):
     name: Name
     title: Text = ""
     dataset: str = "cifar100-20"
+    image_size: int = Field(32, ge=8, le=512)
+    channels: Literal[3, 1] = 3
+    test_fraction: float = Field(0.2, gt=0, lt=1)
     seeds: list[Seed] = Field(default=[FIRST_SEED], min_length=1, max_length=MAX_SEEDS)
+
+
+OF_THE_DATA = ("dataset", "image_size", "channels", "test_fraction")
+"""Fields of a config that a suite has once, in its head: one report compares results on the same data."""
 
 
 class SweepTable(Strict):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from models import ARGUMENTS, MODEL_NAMES
+from models import ARGUMENTS, MODEL_NAMES, smallest_side
 
 ENGINE_REVISION = 3
 """Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
@@ -49,14 +49,20 @@ class Cutout(_Frozen):
     """One square of zeros per image, wholly inside it."""
 
     name: Literal["cutout"] = "cutout"
-    size: int = Field(8, ge=1, le=32)
+    size: int = Field(8, ge=1, le=512)
 
 
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+SIDE, CHANNELS = 32, 3
+"""Of a picture, where a config says nothing else."""
+
 Augmentation = Annotated[Flip | Crop | Cutout, Field(discriminator="name"), BeforeValidator(_named)]
+
+
+_LEAVES_NOTHING = "as many poolings as {name} has leave nothing of a picture of {side}x{side}"
 
 
 class Config(_Frozen):
@@ -65,6 +71,9 @@ class Config(_Frozen):
     dataset: str = Field("cifar100-20", min_length=1)
     validation_fraction: float = Field(0.2, gt=0, lt=1)
     split_seed: int = Field(42, ge=0, lt=2**32)
+    test_fraction: float = _later(0.2, gt=0, lt=1, description="of the images, where the data have no test part")
+    image_size: int = _later(SIDE, ge=8, le=512, description="pixels of each side, as the network sees them")
+    channels: Literal[3, 1] = _later(CHANNELS, description="3: RGB; 1: grey")
     model: str = Field("small_cnn", json_schema_extra={"enum": [*MODEL_NAMES]})
     arguments: Mapping[str, Any] = Field(default_factory=dict, validate_default=True)
     augmentation: tuple[Augmentation, ...] = ()
@@ -100,7 +109,21 @@ class Config(_Frozen):
         checked: dict[str, Any] = adapter.dump_python(
             adapter.validate_json(json.dumps(arguments), strict=True), mode="json"
         )
+        smallest, deciding = smallest_side(name, checked)
+        if (side := info.data.get("image_size", SIDE)) < smallest:
+            fix = f"shorten {deciding}, or set image_size to at least {smallest} in [suite]"
+            raise PydanticCustomError("vanishing", _LEAVES_NOTHING, {"name": deciding, "side": side, "fix": fix})
         return checked
+
+    @field_validator("augmentation")
+    @classmethod
+    def _within_the_picture(cls, found: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        side = info.data.get("image_size", SIDE)
+        size = max((one.size for one in found if isinstance(one, Cutout)), default=0)
+        if size > side:
+            values = {"size": size, "side": side, "fix": f"set its size to at most {side}"}
+            raise PydanticCustomError("cutout", "cutout of {size} pixels is larger than the picture of {side}", values)
+        return found
 
     @field_validator("nesterov")
     @classmethod
@@ -119,6 +142,11 @@ class Config(_Frozen):
     def canonical(self) -> dict[str, Any]:
         """Plain values, the same for equal configs on any machine; `timeout_s` is left out, no number depends on it."""
         return self.model_dump(mode="json", exclude={"timeout_s"})
+
+
+def picture_of(config: Mapping[str, Any]) -> dict[str, int]:
+    """`side` and `channels` of the pictures of a stored config, as `models` take them."""
+    return {"side": config.get("image_size", SIDE), "channels": config.get("channels", CHANNELS)}
 
 
 def job_key(config: Config, seed: int, *, fingerprint: str | None = None) -> str:

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from db.errors import ConfigError
 from db.records import NewJob, NewSubmission
-from scheduler._suite_file import FIRST_SEED, MAX_SEEDS
+from scheduler._suite_file import FIRST_SEED, MAX_SEEDS, OF_THE_DATA
 from scheduler._wording import explained
 from scheduler.config import Config, job_key
-from scheduler.datasets import DatasetIdentity, identify, normalise
+from scheduler.datasets import DatasetIdentity, identify, is_own, normalise
 from scheduler.suite import Suite
 
 
@@ -43,7 +43,7 @@ class Plan:
     def as_printed(self) -> bool:
         """Whether data and protocol are the suite's own: only of them its printed values and its claims speak."""
         # a copy with other files than the published set has a fingerprint
-        own = all(e.dataset.fingerprint is None for e in self.entries if not e.dataset.name.startswith("folder:"))
+        own = all(e.dataset.fingerprint is None for e in self.entries if not is_own(e.dataset.name))
         return own and not self.overrides
 
     def distinct(self) -> list[PlannedJob]:
@@ -119,8 +119,12 @@ def make_plan(
     if precision is not None and any(variant.config.precision != precision for variant in suite.variants.values()):
         overrides["precision"] = precision
     configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
-    wanted = {(configs[label].dataset, configs[label].validation_fraction) for label in labels}
-    identities = {name: identify(name, data_dir, validation_fraction=fraction) for name, fraction in sorted(wanted)}
+    of_labels = [configs[label] for label in labels]
+    wanted = {(one.dataset, one.validation_fraction, one.test_fraction) for one in of_labels}
+    identities = {
+        name: identify(name, data_dir, validation_fraction=validation, test_fraction=test)
+        for name, validation, test in sorted(wanted)
+    }
     entries = tuple(
         PlannedJob(
             label=label,
@@ -139,10 +143,18 @@ def make_plan(
         suite=suite,
         entries=entries,
         overrides=overrides,
-        scope=_digest([suite.name, data, overrides]),
+        scope=_digest([suite.name, data, overrides, *_pictures(of_labels)]),
         dataset=overrides.get("dataset", normalise(suite.dataset)),
         configs=configs,
     )
+
+
+def _pictures(configs: Sequence[Config]) -> list[dict[str, Any]]:
+    """How the data are read, where it is not the usual way: no report compares results on other pictures or parts."""
+    given = [
+        {name: one.canonical()[name] for name in OF_THE_DATA[1:] if name in one.canonical()} for one in configs[:1]
+    ]
+    return [one for one in given if one]
 
 
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:

@@ -7,13 +7,16 @@ from typing import Any
 
 from db.store import Store
 from models import describe
+from scheduler.config import picture_of
+from scheduler.datasets import published_images
 
 CONTEXT_MIB = 1024.0
 """Of a CUDA context and the libraries' own memory, which no measured peak holds."""
 _SAME_CONFIG = 1.5  # times the peak: the allocator keeps more than its tensors hold
 _SAME_NETWORK = 2.0  # with another optimizer, augmentation or number of classes
 # where nothing like it was measured: far above what the built-in networks took (docs/operations.md)
-_LIBRARIES_MIB = 4096.0  # in which cuDNN and cuBLAS work, and the data set
+_LIBRARIES_MIB = 4096.0  # in which cuDNN and cuBLAS work, and a data set of usual pictures
+_USUAL_PICTURE, _USUAL_IMAGES = 32 * 32 * 3, 50_000  # bytes; images where the data set's name does not tell
 _COPIES, _MOMENTS = 4, 8  # of all activations, forwards and backwards; of all parameters, with gradients and optimizer
 _EVALUATED = 256  # images at once, however small the batches of the training are
 
@@ -40,23 +43,30 @@ def expectations(configs: set[str], peaks: Mapping[str, float]) -> dict[str, flo
             known[text] = _SAME_CONFIG * peaks[text] + CONTEXT_MIB
         elif (network := _network(text)) in alike:
             known[text] = _SAME_NETWORK * alike[network] + CONTEXT_MIB
-        elif (estimate := _estimate(*network[:3])) is not None:
+        elif (estimate := _estimate(*network)) is not None:
             known[text] = estimate + CONTEXT_MIB
     return known
 
 
 @cache
-def _estimate(model: str, arguments: str, batch_size: int) -> float | None:
-    """MiB, by what a network is made of; None for one that this version does not know."""
+def _estimate(
+    model: str, arguments: str, batch_size: int, precision: str, side: int, channels: int, images: int
+) -> float | None:
+    """MiB, by what a network and its data are made of; None for a network that this version does not know."""
     try:
-        network = describe(model, classes=20, arguments=json.loads(arguments))
+        network = describe(model, classes=20, arguments=json.loads(arguments), side=side, channels=channels)
     except ValueError:
         return None
     values = _COPIES * network.activations * max(batch_size, _EVALUATED) + _MOMENTS * network.parameters
-    return _LIBRARIES_MIB + 4 * values / 2**20
+    larger = max(0, side * side * channels - _USUAL_PICTURE) * images
+    return _LIBRARIES_MIB + (4 * values + larger) / 2**20
 
 
 def _network(text: str) -> tuple[Any, ...]:
+    """What the memory depends on most. Of pictures of the usual size their number does not count."""
     config = json.loads(text)
-    arguments = json.dumps(config["arguments"], sort_keys=True)
-    return config["model"], arguments, config["batch_size"], config.get("precision", "float32")
+    arguments, picture = json.dumps(config["arguments"], sort_keys=True), picture_of(config)
+    side, channels = picture["side"], picture["channels"]
+    large = side * side * channels > _USUAL_PICTURE
+    images = (published_images(config["dataset"]) or _USUAL_IMAGES) if large else 0
+    return config["model"], arguments, config["batch_size"], config.get("precision", "float32"), side, channels, images

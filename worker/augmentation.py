@@ -51,10 +51,10 @@ def draw(augmentation: Sequence[Augmentation], images: int, generator: torch.Gen
 
 
 def apply(images: Tensor, rows: Tensor, augmentation: Sequence[Augmentation], draws: Draws) -> Tensor:
-    """The pictures `rows` (B,) of `images` (N, side, side, 3) uint8 as (B, side, side, 3) uint8, augmented."""
+    """The pictures `rows` (B,) of `images` (N, side, side, channels) uint8 in that form, augmented."""
     if not augmentation:
         return images.index_select(0, rows)
-    side = images.shape[1]
+    side, channels = images.shape[1], images.shape[3]
     line = torch.arange(side, device=images.device)
     ys, xs = line.expand(len(rows), side), line.expand(len(rows), side)
     inside: Tensor | None = None
@@ -69,7 +69,7 @@ def apply(images: Tensor, rows: Tensor, augmentation: Sequence[Augmentation], dr
             hole = _within(ys, first, first + one.size)[:, :, None] & _within(xs, second, second + one.size)[:, None, :]
             inside = ~hole if inside is None else inside & ~hole
     places = (rows[:, None] * side + ys.clamp(0, side - 1))[:, :, None] * side + xs.clamp(0, side - 1)[:, None, :]
-    pictures = images.view(-1, 3).index_select(0, places.flatten()).view(len(rows), side, side, 3)
+    pictures = images.view(-1, channels).index_select(0, places.flatten()).view(len(rows), side, side, channels)
     return pictures if inside is None else pictures * inside[..., None]
 
 
@@ -83,7 +83,7 @@ def _both(inside: Tensor | None, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def augment_images(images: NDArray[np.uint8], augmentation: Sequence[Augmentation], *, seed: int) -> NDArray[np.uint8]:
-    """Augmented copies of (N, 3, side, side) uint8 images, for pictures that people look at."""
+    """Augmented copies of (N, channels, side, side) uint8 images, for pictures that people look at."""
     stored = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
     draws = draw(augmentation, len(images), torch.Generator().manual_seed(seed), side=stored.shape[1])
     done = apply(stored, torch.arange(len(images)), augmentation, draws)

@@ -20,6 +20,7 @@ from billiard.util import set_pdeathsig
 from db.errors import StoreError
 from db.records import Cause, JobState
 from db.store import Store
+from scheduler.config import picture_of
 from scheduler.duration import Durations, work_of
 from scheduler.settings import Settings
 from worker.admission import CONTEXT_MIB, expect_memory
@@ -240,18 +241,19 @@ def count_flops(store: Store, device: str) -> None:
     known: dict[str, float] = {}
     counted = {}
     for job_id, config in waiting:
-        name = f"{config['model']} {sorted(config['arguments'].items())}"
+        picture = picture_of(config)
+        name = f"{config['model']} {sorted(config['arguments'].items())} {picture}"
         if name not in known:
-            known[name] = _image_flops(config["model"], config["arguments"])
+            known[name] = _image_flops(config["model"], config["arguments"], picture)
         counted[job_id] = durations.equal_flops(config, known[name], device=device, host=host)
     store.set_train_flops(counted)
 
 
-def _image_flops(model: str, arguments: Mapping[str, Any]) -> float:
+def _image_flops(model: str, arguments: Mapping[str, Any], picture: Mapping[str, int]) -> float:
     """One image's forward pass; how many classes it has does not change the order of jobs."""
     from models import describe
 
     try:
-        return float(describe(model, classes=20, arguments=arguments).flops)
+        return float(describe(model, classes=20, arguments=arguments, **picture).flops)
     except ValueError:
         return 0.0  # a network that this version does not know: its job will say so, the others must not wait

@@ -220,7 +220,13 @@ class Training:
     def outcome(self, memory: PeakMemory) -> Outcome:
         """Read the test set, for the last and for the best weights. Raises TrainingError when a loss is not finite."""
         config, progress, test = self.config, self.progress, self.splits.test
-        network = describe(config.model, classes=len(self.splits.classes), arguments=config.arguments)
+        network = describe(
+            config.model,
+            classes=len(self.splits.classes),
+            arguments=config.arguments,
+            side=config.image_size,
+            channels=config.channels,
+        )
         images, labels = resident(test, self.device)
         last = evaluate(self.model, images, labels, precision=config.precision, keep=True)
         self.model.load_state_dict(progress.best_weights)
@@ -275,4 +281,6 @@ def new_network(config: Config, seed: int, classes: int) -> nn.Module:
     # torch's own initialisation draws from the one generator of the process: one network at a time
     with _ONE_BUILDS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derive(seed, 0, 0, "weights"))
-        return build_model(config.model, classes=classes, **config.arguments)
+        return build_model(
+            config.model, classes=classes, side=config.image_size, channels=config.channels, **config.arguments
+        )

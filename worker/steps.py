@@ -35,8 +35,9 @@ def train_step(
 ) -> None:
     """One batch: forward, backward, update; adds loss and hits to `sums` (2,) float64. No word to the host.
 
-    `images` (B, side, side, 3) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true class,
-    plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
+    `images` (B, side, side, channels) uint8, `labels` (B,) int64. Label smoothing: the target is 1 - s for the true
+    class, plus s spread evenly over all classes (Szegedy et al. 2016, "Rethinking the Inception Architecture",
+    section 7).
     """
     logits = logits_of(model, as_input(images), precision)
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
@@ -61,7 +62,7 @@ class Steps:
         *,
         graph: bool,
     ) -> None:
-        """`images` (N, side, side, 3) uint8 and `labels` (N,) int64 on the device; `graph` captures, on CUDA only."""
+        """`images` (N, side, side, channels) uint8, `labels` (N,) int64; `graph` captures, on CUDA only."""
         device = labels.device
         self._model, self._optimizer, self._images, self._labels = model, optimizer, images, labels
         self._config, self._graph = config, graph
