@@ -7,10 +7,15 @@ it holds as many images of as many classes, and as a user's own data otherwise.
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from db.errors import ConfigError
 from scheduler.image_files import ImageFolder, check_split, class_counts, fingerprint_of, is_text, scan
+
+if TYPE_CHECKING:
+    from scheduler.data_file import DataFile, StoredFile
 
 FOLDER, FILE = "folder:", "file:"
 _OWN = {FOLDER: ("./pets", "folder"), FILE: ("./pets.npz", "file")}
@@ -95,12 +100,11 @@ def identify(
     if name == DIGITS:
         return DatasetIdentity(name=name, classes=DIGITS_CLASSES, fingerprint=None, images=DIGITS_IMAGES)
     if name.startswith(FILE):
-        from scheduler.data_file import files_of, fingerprint_of_files, read_labels
+        from scheduler.data_file import files_of
 
         path = Path(name.removeprefix(FILE))
-        data = read_labels(path)
+        data, fingerprint = _labelled(path, files_of(path))
         images = data.check_split(validation_fraction, test_fraction)
-        fingerprint = fingerprint_of_files(path, files_of(path))
         return DatasetIdentity(
             name=name,
             classes=len(data.classes),
@@ -122,6 +126,14 @@ def identify(
         images=images,
         notices=_made(folder.test is None, images[1], test_fraction),
     )
+
+
+@lru_cache(maxsize=1)
+def _labelled(path: Path, files: "tuple[StoredFile, ...]") -> "tuple[DataFile, str]":
+    """Read once for all the fractions that a suite may have; `files` are what lies there."""
+    from scheduler.data_file import fingerprint_of_files, read_labels
+
+    return read_labels(path), fingerprint_of_files(path, files)
 
 
 def _made(test: bool, images: int, fraction: float) -> tuple[str, ...]:

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from db.errors import DataError
+from scheduler.parts import MOST_CLASSES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_LONGEST = 200  # letters of a class's name: tables and figures have to show it
 
 Raw = Sequence[str] | Sequence[int]
 """Of one part, in its order: all text, or all whole numbers."""
@@ -36,6 +39,9 @@ def coded(
     for part, labels in raw.items():
         _check_range(part, labels, index, names, place)
     classes = tuple(names or map(str, known))
+    if len(classes) > MOST_CLASSES:
+        message = f"{place} has {len(classes):,} different labels"
+        raise DataError(message, fix=f"at most {MOST_CLASSES:,} classes are compared; is this column the class?")
     if len(classes) < 2:
         raise DataError(f"{place} has labels of a single class", fix="at least 2 classes are needed")
     _check_names(classes, place)
@@ -48,8 +54,10 @@ def _check_names(names: Sequence[str], place: str) -> None:
     if twice:
         raise DataError(f"{place}: two classes are called {twice[0]!r}", fix="give each class a name of its own")
     for name in names:
-        if not (name.strip() and name.isprintable()):
-            raise DataError(f"{place}: a class name that is no printable text: {name!a}", fix="rename the class")
+        if not (name.strip() and name.isprintable() and len(name) <= _LONGEST):
+            shown = f"{name[:60]!a}{'...' * (len(name) > 60)}"
+            fix = f"give each class a name of 1 to {_LONGEST} letters"
+            raise DataError(f"{place}: a class name that is no printable text: {shown}", fix=fix)
 
 
 def _check_range(part: str, labels: Raw, index: Mapping[Any, int], names: Sequence[str] | None, place: str) -> None:

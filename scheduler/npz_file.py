@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from db.errors import DataError
 from scheduler.data_file import DataFile
 from scheduler.labels import Raw, coded
-from scheduler.parts import PARTS
+from scheduler.parts import MOST_IMAGES, PARTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ _LAYOUTS = (
 )
 _NAMES = ("class_names", "classes")
 _LARGEST_PICTURE = 2**26  # pixels
-_MOST_LABELS, _MOST_IMAGES = 2**28, 2 * 10**7  # bytes; pictures
+_MOST_LABELS = 2**28  # bytes
 _DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, RuntimeError, RecursionError, MemoryError, SyntaxError, TypeError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, NotImplementedError),
@@ -119,6 +119,8 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, Member]:
             continue
         if name in found:
             raise DataError(f"{path} holds two arrays called {name!a}", fix="write it anew with numpy.savez_compressed")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a bound
+            raise ValueError(f"{name} is compressed in a way that NumPy never uses")
         with archive.open(info) as file:
             member = _header(name, file)
         if member.dtype.hasobject:
@@ -135,10 +137,9 @@ def _header(name: str, file: IO[bytes]) -> Member:
     from numpy.lib import format as npy
 
     version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
+    if version != (1, 0):  # the others are for tables of many columns, and their headers may be of any length
         raise ValueError(f"{name} is of version {version} of the format")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = npy.read_array_header_1_0(file)
     if any(length < 0 for length in shape):
         raise ValueError(f"{name} has the shape {shape}")
     return Member(name=name, shape=shape, dtype=dtype, fortran=fortran, offset=file.tell())
@@ -194,7 +195,7 @@ def _labels(path: Path, archive: zipfile.ZipFile, member: Member) -> Raw:
         raise DataError(f"{place} has the shape {shape}", fix="make it (N,)")
     if member.dtype.kind not in "iuUS":
         raise DataError(f"{place} holds {member.dtype}", fix="labels are whole numbers or text")
-    if member.bytes > _MOST_LABELS or shape[0] > _MOST_IMAGES:
+    if member.bytes > _MOST_LABELS or shape[0] > MOST_IMAGES:
         message = f"{place} holds {shape[0]:,} labels of {member.bytes:,} bytes"
         raise DataError(message, fix="give each picture one short label, or a whole number and class_names")
     import numpy as np

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from db.errors import ConfigError, DataError
 from scheduler.data_file import DataFile
 from scheduler.labels import Raw, coded
-from scheduler.parts import PARTS
+from scheduler.parts import MOST_IMAGES, PARTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,14 +130,13 @@ def _features(schema: Any) -> Mapping[str, Any]:
 def _column(path: Path, schema: Any, usual: Sequence[str], kind: str, features: Mapping[str, Any]) -> str:
     noted = [name for name, of in features.items() if of.get("_type") == kind and name in schema.names]
     named = [name for name in usual if name in schema.names]
-    chosen = named or (noted if len(noted) == 1 else [])
-    if len(chosen) != 1 or schema.names.count(chosen[0]) != 1:
-        message = f"{path}: no column is called {' or '.join(usual)}" if not chosen else f"{path}: columns {chosen}"
-        what = "pictures" if usual is _IMAGE else "classes"
-        raise DataError(
-            f"{message} (there are {', '.join(map(str, schema.names[:12]))})", fix=f"call that of the {what} {usual[0]}"
-        )
-    return chosen[0]
+    chosen = (named or (noted if len(noted) == 1 else []))[:1]
+    if chosen and schema.names.count(chosen[0]) == 1:
+        return chosen[0]
+    message = f"two columns are called {chosen[0]}" if chosen else f"no column is called {' or '.join(usual)}"
+    what = "pictures" if usual is _IMAGE else "classes"
+    there = ", ".join(map(str, schema.names[:12]))
+    raise DataError(f"{path}: {message} (there are {there})", fix=f"call that of the {what} {usual[0]}")
 
 
 def _class_names(features: Mapping[str, Any], label: str) -> list[str] | None:
@@ -159,6 +158,8 @@ def _check_image(path: Path, kind: Any) -> None:
 def _read_file(path: Path, file: Any, label: str, part: str | None, read: _Read) -> None:
     import numpy as np
 
+    if file.metadata.num_rows > MOST_IMAGES:
+        raise DataError(f"{path} has {file.metadata.num_rows:,} rows", fix=f"take at most {MOST_IMAGES:,} pictures")
     by_row = part is None and _SPLIT in file.schema_arrow.names
     table = file.read(columns=[label, _SPLIT] if by_row else [label])
     labels = _values(path, table.column(label))

@@ -7,6 +7,8 @@ from db.errors import DataError
 
 PARTS = ("train", "val", "test")
 """A training part there always is; a part that is not given is made of it."""
+MOST_IMAGES, MOST_CLASSES = 2 * 10**7, 2000
+"""That are read of a file; its numbers are checked before its labels are."""
 
 
 def test_share(counts: Sequence[int], fraction: float) -> list[int]:

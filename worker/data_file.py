@@ -68,7 +68,7 @@ def _of_npz(data: NpzFile, side: int, channels: int) -> Iterator[tuple[str, int,
 
 
 def _raw(values: Any, stored: Pictures) -> Iterator[NDArray[np.uint8]]:
-    """(height, width) or (height, width, 3), one by one; ends with the file, whose check sum is then compared."""
+    """(height, width) or (height, width, 3), one by one, to the end of the member."""
     height, width, channels = stored.height, stored.width, stored.channels
     size = height * width * channels
     at_once = max(1, _PIECE // size)
@@ -83,6 +83,7 @@ def _raw(values: Any, stored: Pictures) -> Iterator[NDArray[np.uint8]]:
         else:
             pictures = pictures.reshape(number, height, width, channels)
         yield from (np.ascontiguousarray(one[..., 0] if channels == 1 else one) for one in pictures)
+    values.read()  # nothing: only at its end zipfile compares the check sum
 
 
 def _of_parquet(data: ParquetFiles, side: int, channels: int) -> Iterator[tuple[str, int, Picture]]:
