@@ -43,7 +43,7 @@ Dataset = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Instead of the suite's own: cifar100-20, cifar100, cifar10, digits or folder:PATH.",
+        help="Instead of the suite's own: cifar100-20, cifar100, cifar10, digits, folder:PATH or file:PATH.",
     ),
 ]
 Seeds = Annotated[
@@ -196,6 +196,8 @@ def planned(
         epochs=epochs,
         precision=precision,
     )
+    for notice in dict.fromkeys(notice for entry in plan.entries for notice in entry.dataset.notices):
+        say(f"{plan.dataset}: {notice}")
     for notice in over_budget(plan):
         say(notice)
     return plan

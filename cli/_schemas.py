@@ -78,7 +78,7 @@ SCHEMAS: dict[str, Schema] = {
         number=1,
         keys=(
             *("schema", "suite", "dataset", "overrides", "submission", "counts", "not_submitted", "warnings"),
-            *("reference", "jobs", "tables", "figures", "checklist", "finding", "latex"),
+            *("notices", "reference", "jobs", "tables", "figures", "checklist", "finding", "latex"),
         ),
         within={
             "counts": _STATES,

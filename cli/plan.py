@@ -131,6 +131,7 @@ def _rows(
     from cli._progress import span_list
     from db.records import WAITING
     from models import describe
+    from scheduler.config import picture_of
 
     sizes = {}
     rows = []
@@ -139,8 +140,10 @@ def _rows(
         config = job.config
         network = (config.model, config.code, json.dumps(config.arguments), job.dataset.classes)
         if network not in sizes:
-            own = found.suite.own.get(config.code or "")
-            sizes[network] = describe(config.model, classes=job.dataset.classes, arguments=config.arguments, own=own)
+            own, picture = found.suite.own.get(config.code or ""), picture_of(config.canonical())
+            sizes[network] = describe(
+                config.model, classes=job.dataset.classes, arguments=config.arguments, own=own, **picture
+            )
         there, size = known.get(job.key), sizes[network]
         estimate = None
         if there is None or there.state in WAITING:

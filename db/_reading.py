@@ -179,6 +179,7 @@ class Reading(Database, Looks):
             test_counts=tuple(row.counts["test"]),
             samples=unpack_grid(row.samples),
             augmentation=unpack_grid(row.augmentation),
+            made=tuple(row.counts.get("made", ["val"])),  # which older rows do not say
             notices=tuple(row.notices),
         )
 

@@ -297,6 +297,7 @@ class Dataset:
     test_counts: tuple[int, ...]
     samples: ImageGrid
     augmentation: ImageGrid
+    made: tuple[str, ...] = ("val",)  # the parts that no files gave, made of the training images
     notices: tuple[str, ...] = ()
 
 

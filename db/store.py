@@ -25,7 +25,12 @@ class Store(Submissions, Claims, Reading, Measures):
             "split": split,
             "recorded_at": self.clock,
             "classes": list(dataset.classes),
-            "counts": {"train": dataset.train_counts, "val": dataset.val_counts, "test": dataset.test_counts},
+            "counts": {
+                "train": dataset.train_counts,
+                "val": dataset.val_counts,
+                "test": dataset.test_counts,
+                "made": dataset.made,
+            },
             "samples": pack_grid(dataset.samples),
             "augmentation": pack_grid(dataset.augmentation),
             "notices": list(dataset.notices),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models._arguments import ARGUMENTS, AdvancedCnn, ResNet, SmallCnn
+from models._arguments import ARGUMENTS, AdvancedCnn, ResNet, SmallCnn, smallest_side
 from models._code import OwnCode, OwnNetworkError, bundled, installed_version, is_installed, is_own
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "installed_version",
     "is_installed",
     "is_own",
+    "smallest_side",
     "takes_channels_last",
 ]
 
@@ -42,14 +43,14 @@ class Description:
     activations: int
 
 
-def build_model(name: str, *, classes: int, **arguments: Any) -> "nn.Module":
-    """The network `name` for `(N, 3, 32, 32)` floats in [0, 1], giving `(N, classes)` logits.
+def build_model(name: str, *, classes: int, side: int = 32, channels: int = 3, **arguments: Any) -> "nn.Module":
+    """The network `name` for `(N, channels, side, side)` floats in [0, 1], giving `(N, classes)` logits.
 
     Raises ValueError for an unknown name or argument.
     """
     from models._networks import build
 
-    return build(name, classes=classes, arguments=arguments)
+    return build(name, classes=classes, arguments=arguments, side=side, channels=channels)
 
 
 def build_own(
@@ -83,7 +84,7 @@ def describe(
     own: OwnCode | None = None,
     exact: bool = True,
 ) -> Description:
-    """Parameters, FLOPs and activations, counted on the meta device: no memory, no arithmetic.
+    """Parameters, FLOPs and activations for such pictures, counted on the meta device: no memory, no arithmetic.
 
     With `own` code all that a training asks of a network is checked as well, on the CPU where it cannot run on meta;
     unless `exact`, it may give any number of classes.
@@ -96,6 +97,6 @@ def describe(
     else:
         from models._describe import count
 
-        counted = count(name, classes=classes, arguments=arguments)
+        counted = count(name, classes=classes, arguments=arguments, side=side, channels=channels)
     parameters, flops, activations = counted
     return Description(parameters=parameters, flops=flops, activations=activations)

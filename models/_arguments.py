@@ -1,7 +1,8 @@
 """What can be set on each built-in network, with its defaults and limits; free of torch, so that planning is quick."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 class _NoOthers:
@@ -56,6 +57,17 @@ class ResNet(_NoOthers):
 
 ARGUMENTS = {"small_cnn": SmallCnn, "advanced_cnn": AdvancedCnn, "resnet": ResNet}
 Arguments = SmallCnn | AdvancedCnn | ResNet
+_POOLED_AFTER = {"small_cnn": "conv_depths", "advanced_cnn": "block_depths"}
+"""The argument of which each entry ends in a halved picture."""
+
+
+def smallest_side(name: str, arguments: Mapping[str, Any]) -> tuple[int, str]:
+    """Pixels of the smallest picture of which such a network leaves something, and the argument that decides it.
+
+    `arguments` are checked and complete. A residual network rounds its halves up: any picture will do.
+    """
+    deciding = _POOLED_AFTER.get(name)
+    return (2 ** len(arguments[deciding]), deciding) if deciding else (1, "")
 
 
 def _check_widths(name: str, widths: tuple[int, ...], *, most: int) -> None:

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models._networks import IMAGE_SIDE, build
+from models._networks import build
 
 
-def count(name: str, *, classes: int, arguments: Mapping[str, Any]) -> tuple[int, int, int]:
+def count(name: str, *, classes: int, arguments: Mapping[str, Any], side: int, channels: int) -> tuple[int, int, int]:
     """Trained parameters, and of one image's forward pass FLOPs and the values that come out of all layers together."""
     with torch.device("meta"):
-        model = build(name, classes=classes, arguments=arguments).eval()
-        image = torch.empty(1, 3, IMAGE_SIDE, IMAGE_SIDE)
+        model = build(name, classes=classes, arguments=arguments, side=side, channels=channels).eval()
+        image = torch.empty(1, channels, side, side)
     flops, activations, _ = counted(model, image)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return parameters, flops, activations

@@ -302,10 +302,16 @@ def _counts(scope: Scope) -> str:
 def _splits(scope: Scope) -> str:
     described = scope.submission.variants
     configs = [described[label]["config"] for label, one in scope.variants.items() if one.jobs]
+    made = scope.dataset.made if scope.dataset else ("val",)
     used = sorted({(one["validation_fraction"], one["split_seed"]) for one in configs})
     told = [
         f"validation: {fraction:g} of the training images of each class, split seed {seed}" for fraction, seed in used
     ]
+    if "val" not in made:
+        told = ["validation: as given with the data"]
+    if "test" in made:
+        shares = sorted({(one.get("test_fraction", 0.2), one["split_seed"]) for one in configs})
+        told += [f"test: {share:g} of the images of each class, split seed {seed}" for share, seed in shares]
     return "; ".join([*told, "the same for every training seed"])
 
 

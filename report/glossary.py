@@ -204,6 +204,12 @@ _BEYOND = (
         heads=("Hardest class",),
     ),
     Entry(
+        term="balanced accuracy",
+        meaning="The mean recall over classes, each counting the same however many images it has. Who always gives the "
+        "same answer has one part in as many as there are classes.",
+        heads=("Balanced acc.",),
+    ),
+    Entry(
         term="F1, macro F1",
         meaning="F1 of a class is the harmonic mean of precision and recall, 2 P R / (P + R). Macro F1 is the mean "
         "over classes, each counting the same however many images it has.",

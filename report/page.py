@@ -165,6 +165,7 @@ def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn
     if scope.dataset:
         parts += ["Classes: " + ", ".join(plain(name) for name in scope.dataset.classes) + ".", ""]
         parts += [f"Images: {images(scope)}.", ""]
+        parts += [line for notice in scope.dataset.notices for line in (plain(sentence(notice)), "")]
     absent = not_shown(tables, figures)
     parts += [plain(absent), ""] if absent else []
     for table in in_order(tables):

@@ -28,6 +28,13 @@ def class_scores(result: Result) -> NDArray[np.float64]:
     return np.stack(found)
 
 
+def balanced_accuracy(result: Result) -> float:
+    """The mean recall of the classes that have test images, best weights."""
+    counts = np.array(result.best.confusion, dtype=np.float64)
+    there = counts.sum(1) > 0
+    return float((np.diag(counts)[there] / counts.sum(1)[there]).mean())
+
+
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
@@ -40,12 +47,23 @@ def quality_table(scope: Scope) -> Table:
         title="Beyond accuracy",
         note=(
             f"{BEST}; on the test images but for the gap, training accuracy minus validation accuracy at the epoch of "
-            "these weights, in points; macro F1: the mean of the classes' F1; Brier score: 0 is perfect; ECE: how far "
+            "these weights, in points; balanced accuracy: the mean of the classes' recall; macro F1: that of "
+            "their F1; Brier score: 0 is perfect; ECE: how far "
             "probabilities are from the share that is right, in points, 15 bins; hardest class: the lowest recall; "
             f"most confused: the {_SHOWN} largest shares of a true class that is taken for another one, of all seeds "
             "together; with several seeds means, ± one standard deviation"
         ),
-        head=("Variant", "n", "Macro F1 %", "Brier score", "ECE", "Gap", "Hardest class", "Most confused"),
+        head=(
+            "Variant",
+            "n",
+            "Balanced acc. %",
+            "Macro F1 %",
+            "Brier score",
+            "ECE",
+            "Gap",
+            "Hardest class",
+            "Most confused",
+        ),
         cells=tuple(cells for cells, _ in lines),
         values=tuple(values for _, values in lines),
         fields=("variant", "n"),
@@ -79,6 +97,7 @@ def _of_seeds(variant: VariantData) -> OfSeeds:
     """Of each seed."""
     found = [one.calibration for one in variant.distinct if one.calibration]
     return {
+        "balanced_accuracy": [balanced_accuracy(result) for result in variant.done],
         "macro_f1": [float(class_scores(result)[2].mean()) for result in variant.done],
         "brier": [one.brier for one in found],
         "ece": [one.ece for one in found],
@@ -105,6 +124,7 @@ def _cells(title: str, row: Mapping[str, Any], of_seeds: OfSeeds, found: Confusi
     return (
         title,
         str(row["n"]),
+        mean_text(of_seeds["balanced_accuracy"], percent),
         mean_text(of_seeds["macro_f1"], percent),
         mean_text(of_seeds["brier"], loss),
         mean_text(of_seeds["ece"], percent),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from db.errors import NotFoundError
 from db.records import Attempt, Dataset, Job, Result, Submission, Weights
+from db.splits import split_name
 from db.store import Store
 from report.calibration import calibration
 from report.theme import colours
@@ -190,7 +191,7 @@ def _dataset(
     for label, variant in variants.items():
         copies.update(result.fingerprint for result in variant.done)
         config = chosen.variants[label]["config"]
-        splits[f"{config['validation_fraction']}/{config['split_seed']}"] += len(variant.jobs)
+        splits[split_name(config)] += len(variant.jobs)
     fingerprint = copies.most_common(1)[0][0] if copies else None
     warnings = []
     if len(copies) > 1:

@@ -175,6 +175,7 @@ def as_json(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn]) -> 
         "counts": {str(state): sum(job["state"] == state for job in jobs) for state in JobState},
         "not_submitted": not_submitted(scope),
         "warnings": list(scope.warnings),
+        "notices": list(scope.dataset.notices) if scope.dataset else [],
         "reference": dict(submission.reference),
         "jobs": jobs,
         "tables": {table.name: list(table.values) for table in tables},

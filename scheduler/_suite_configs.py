@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from db.errors import ConfigError
 from models import ARGUMENTS, is_own
 from scheduler._own_code import own_code
-from scheduler._suite_file import Origin, Strict, SuiteFile
+from scheduler._suite_file import OF_THE_DATA, Origin, Strict, SuiteFile
 from scheduler._wording import explained
 from scheduler.config import Config
 from scheduler.optimizers import OPTIMIZERS
@@ -70,13 +70,18 @@ def _named(values: Mapping[str, Any], owner: str, *, default: Any = None) -> Any
 
 def config_of(where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any]) -> Config:
     for which, given in (("[defaults]", file.defaults), (place, own)):
-        if "dataset" in given:  # one report compares results on the same data
+        if "dataset" in given:
             message = f"{where}: {which} dataset: a suite has one data set"
             raise ConfigError(message, fix="name it in [suite], and write another suite for another data set")
         if "code" in given:
             message = f"{where}: {which} code: no field of a suite, bench finds it out itself"
-            raise ConfigError(message, fix='remove it, and name the network\'s file: model = "nets.py:MyNet"')
-    values = merged({"dataset": file.suite.dataset, **file.defaults}, own)
+        for field in OF_THE_DATA:
+            if field in given:
+                message = (
+                    f"{where}: {which} {field}: a suite has one, as its variants are compared on the same pictures"
+                )
+                raise ConfigError(message, fix="set it in [suite], and write another suite for another one")
+    values = merged({**{field: getattr(file.suite, field) for field in OF_THE_DATA}, **file.defaults}, own)
     try:
         return Config.parse(values | _code(where, "[defaults]" if "model" not in own else place, values.get("model")))
     except ValidationError as error:
@@ -109,7 +114,7 @@ def _config_error(
     if _is_default(path, file.defaults, own):
         place = "[defaults]"
     schema = Config.model_json_schema()
-    for name in ("dataset", "code"):  # of which the one belongs into [suite], the other into no suite
+    for name in (*OF_THE_DATA, "code"):  # of which the first belong into [suite], the last into no suite
         del schema["properties"][name]
     inner, owner = path, str(_named(values, TABLES.get(str(path[0]), "model")))
     if (table := _schema_of(str(path[0]), owner)) is not None:

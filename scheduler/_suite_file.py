@@ -80,6 +80,9 @@ class SuiteHead(Strict):
     name: Name
     title: Text = ""
     dataset: str = "cifar100-20"
+    image_size: int = Field(32, ge=8, le=512)
+    channels: Literal[3, 1] = 3
+    test_fraction: float = Field(0.2, gt=0, lt=1)
     seeds: Seeds = [FIRST_SEED]
     extends: str | None = Field(None, min_length=1)
     without: list[str] = Field(default_factory=list)
@@ -106,6 +109,10 @@ class Budget(Strict):
     """The most that a sweep may take: `epochs` over all of its points and seeds."""
 
     epochs: int = Field(ge=1)
+
+
+OF_THE_DATA = ("dataset", "image_size", "channels", "test_fraction")
+"""Fields of a config that a suite has once, in its head: one report compares results on the same data."""
 
 
 class SweepTable(Strict):

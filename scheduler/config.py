@@ -4,14 +4,14 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from models import ARGUMENTS, MODEL_NAMES, is_own
+from models import ARGUMENTS, MODEL_NAMES, is_own, smallest_side
 from scheduler import optimizers
-from scheduler.augmentations import Augmentations
+from scheduler.augmentations import Augmentations, Cutout
 
 ENGINE_REVISION = 3
 """Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
@@ -49,6 +49,13 @@ def _plain(arguments: Any) -> dict[str, Any]:
     return arguments
 
 
+SIDE, CHANNELS = 32, 3
+"""Of a picture, where a config says nothing else."""
+
+
+_LEAVES_NOTHING = "as many poolings as {name} has leave nothing of a picture of {side}x{side}"
+
+
 class Config(_Frozen):
     """Defaults are the built-in suite's protocol; `arguments` are those of the network, defaults filled in.
 
@@ -59,6 +66,9 @@ class Config(_Frozen):
     dataset: str = Field("cifar100-20", min_length=1)
     validation_fraction: float = Field(0.2, gt=0, lt=1)
     split_seed: int = Field(42, ge=0, lt=2**32)
+    test_fraction: float = _later(0.2, gt=0, lt=1, description="of the images, where the data have no test part")
+    image_size: int = _later(SIDE, ge=8, le=512, description="pixels of each side, as the network sees them")
+    channels: Literal[3, 1] = _later(CHANNELS, description="3: RGB; 1: grey")
     model: str = Field("small_cnn", json_schema_extra={"enum": [*MODEL_NAMES]})
     arguments: Mapping[str, Any] = Field(default_factory=dict, validate_default=True)
     augmentation: Augmentations = ()
@@ -109,6 +119,10 @@ class Config(_Frozen):
         checked: dict[str, Any] = adapter.dump_python(
             adapter.validate_json(json.dumps(arguments), strict=True), mode="json"
         )
+        smallest, deciding = smallest_side(name, checked)
+        if (side := info.data.get("image_size", SIDE)) < smallest:
+            fix = f"shorten {deciding}, or set image_size to at least {smallest} in [suite]"
+            raise PydanticCustomError("vanishing", _LEAVES_NOTHING, {"name": deciding, "side": side, "fix": fix})
         return checked
 
     @field_validator("optimizer_arguments", mode="before")
@@ -131,6 +145,16 @@ class Config(_Frozen):
         if "model" in info.data and is_own(info.data["model"]) != (code is not None):
             raise ValueError("goes with the networks that are not bench's own, and with them alone")
         return code
+
+    @field_validator("augmentation")
+    @classmethod
+    def _within_the_picture(cls, found: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        side = info.data.get("image_size", SIDE)
+        size = max((one.size for one in found if isinstance(one, Cutout)), default=0)
+        if size > side:
+            values = {"size": size, "side": side, "fix": f"set its size to at most {side}"}
+            raise PydanticCustomError("cutout", "cutout of {size} pixels is larger than the picture of {side}", values)
+        return found
 
     @field_validator("nesterov")
     @classmethod
@@ -176,6 +200,18 @@ class Config(_Frozen):
     def canonical(self) -> dict[str, Any]:
         """Plain values, the same for equal configs on any machine; `timeout_s` is left out, no number depends on it."""
         return self.model_dump(mode="json", exclude={"timeout_s"})
+
+
+class Picture(TypedDict):
+    """`side` in pixels."""
+
+    side: int
+    channels: int
+
+
+def picture_of(config: Mapping[str, Any]) -> Picture:
+    """`side` and `channels` of the pictures of a stored config, as `models` take them."""
+    return {"side": config.get("image_size", SIDE), "channels": config.get("channels", CHANNELS)}
 
 
 def job_key(config: Config, seed: int, *, fingerprint: str | None = None) -> str:

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from db.errors import ConfigError
 from db.records import NewJob, NewSubmission
 from models import OwnNetworkError, describe
-from scheduler._suite_file import FIRST_SEED, MAX_SEEDS
+from scheduler._suite_file import FIRST_SEED, MAX_SEEDS, OF_THE_DATA
 from scheduler._wording import explained
-from scheduler.config import Config, job_key
-from scheduler.datasets import DatasetIdentity, identify, normalise
+from scheduler.config import Config, job_key, picture_of
+from scheduler.datasets import DatasetIdentity, identify, is_own, normalise
 from scheduler.suite import Suite
 
 
@@ -45,7 +45,7 @@ class Plan:
     def as_printed(self) -> bool:
         """Whether data and protocol are the suite's own: only of them its printed values and its claims speak."""
         # a copy with other files than the published set has a fingerprint
-        theirs = all(e.dataset.fingerprint is None for e in self.entries if not e.dataset.name.startswith("folder:"))
+        theirs = all(e.dataset.fingerprint is None for e in self.entries if not is_own(e.dataset.name))
         return theirs and not self.overrides
 
     def distinct(self) -> list[PlannedJob]:
@@ -130,8 +130,12 @@ def make_plan(
     if precision is not None and any(variant.config.precision != precision for variant in suite.variants.values()):
         overrides["precision"] = precision
     configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
-    wanted = {(configs[label].dataset, configs[label].validation_fraction) for label in labels}
-    identities = {name: identify(name, data_dir, validation_fraction=fraction) for name, fraction in sorted(wanted)}
+    of_labels = [configs[label] for label in labels]
+    wanted = {(one.dataset, one.validation_fraction, one.test_fraction) for one in of_labels}
+    identities = {
+        name: identify(name, data_dir, validation_fraction=validation, test_fraction=test)
+        for name, validation, test in sorted(wanted)
+    }
     own = {label: suite.seeds_of(label) if seeds is None else seeds for label in labels}
     in_order = dict.fromkeys(itertools.chain(suite.seeds if seeds is None else (), *own.values()))
     asked = {(label, seed) for label in labels for seed in own[label]}
@@ -155,7 +159,7 @@ def make_plan(
         suite=suite,
         entries=entries,
         overrides=overrides,
-        scope=_digest([suite.name, data, overrides]),
+        scope=_digest([suite.name, data, overrides, *_pictures(of_labels)]),
         dataset=overrides.get("dataset", normalise(suite.dataset)),
         configs=configs,
     )
@@ -179,19 +183,24 @@ def _check_networks(suite: Suite, entries: Iterable[PlannedJob]) -> None:
         config = entry.config
         if config.code is None:
             continue
-        network = json.dumps([config.model, config.code, config.arguments, entry.dataset.classes], sort_keys=True)
+        classes, picture = entry.dataset.classes, picture_of(config.canonical())
+        network = json.dumps([config.model, config.code, config.arguments, classes], sort_keys=True)
         if network not in seen:
             seen.add(network)
             try:
-                describe(
-                    config.model,
-                    classes=entry.dataset.classes,
-                    arguments=config.arguments,
-                    own=suite.own[config.code],
-                )
+                own = suite.own[config.code]
+                describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
             except OwnNetworkError as error:
                 what = f"suite {suite.name!r}: variant {entry.label}: {error}"
                 raise ConfigError(what, fix=error.fix) from error
+
+
+def _pictures(configs: Sequence[Config]) -> list[dict[str, Any]]:
+    """How the data are read, where it is not the usual way: no report compares results on other pictures or parts."""
+    given = [
+        {name: one.canonical()[name] for name in OF_THE_DATA[1:] if name in one.canonical()} for one in configs[:1]
+    ]
+    return [one for one in given if one]
 
 
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:

@@ -45,6 +45,17 @@ def made(train_part: Part, val_part: Part) -> Splits:
     )
 
 
+def of_size(side: int, channels: int) -> Splits:
+    """Three classes of noise in pictures of that form."""
+
+    def noise(images: int, seed: int) -> Part:
+        pixels = np.random.default_rng(seed).integers(0, 256, (images, channels, side, side), dtype=np.uint8)
+        return Part(pixels, (np.arange(images) % 3).astype(np.int64))
+
+    parts = {"train": noise(49, 1), "val": noise(24, 2), "test": noise(30, 3)}
+    return Splits(name="made", fingerprint="f", classes=("a", "b", "c"), **parts)
+
+
 SPLITS = made(part(49, 1), part(24, 2))
 # what is learned of the training images is wrong for these: the validation loss soon rises
 MISLEADING = made(part(48, 1), Part(part(24, 2).images, (part(24, 2).labels + 1) % 3))

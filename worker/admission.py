@@ -7,6 +7,8 @@ from typing import Any
 
 from db.store import Store
 from models import Description
+from scheduler.config import picture_of
+from scheduler.datasets import published_images
 from worker.own_code import describe_queued
 
 CONTEXT_MIB = 1024.0
@@ -14,7 +16,8 @@ CONTEXT_MIB = 1024.0
 _SAME_CONFIG = 1.5  # times the peak: the allocator keeps more than its tensors hold
 _SAME_NETWORK = 2.0  # with another optimizer, augmentation or number of classes
 # where nothing like it was measured: far above what the built-in networks took (docs/operations.md)
-_LIBRARIES_MIB = 4096.0  # in which cuDNN and cuBLAS work, and the data set
+_LIBRARIES_MIB = 4096.0  # in which cuDNN and cuBLAS work, and a data set of usual pictures
+_USUAL_PICTURE, _USUAL_IMAGES = 32 * 32 * 3, 50_000  # bytes; images where the data set's name does not tell
 _COPIES, _MOMENTS = 4, 8  # of all activations, forwards and backwards; of all parameters, with gradients and optimizer
 _EVALUATED = 256  # images at once, however small the batches of the training are
 
@@ -60,16 +63,23 @@ def _estimate(
     config: Mapping[str, Any],
     size_of: Callable[[Mapping[str, Any]], Description | None],
 ) -> float | None:
-    """MiB, by what a network is made of; None for one that this worker does not know."""
+    """MiB, by what a network and its data are made of; None for one that this worker does not know."""
     size = _sizes.get(network) or size_of(config)
     if size is None:
         return None
     _sizes[network] = size
+    side, channels, images = (int(number) for number in network[-3:])
     values: float = _COPIES * size.activations * max(config["batch_size"], _EVALUATED) + _MOMENTS * size.parameters
-    return _LIBRARIES_MIB + 4 * values / 2**20
+    larger = max(0, side * side * channels - _USUAL_PICTURE) * images
+    return _LIBRARIES_MIB + (4 * values + larger) / 2**20
 
 
 def _network(text: str) -> tuple[Any, ...]:
+    """What the memory depends on most. Of pictures of the usual size their number does not count."""
     config = json.loads(text)
-    arguments = json.dumps(config["arguments"], sort_keys=True)
-    return config["model"], config.get("code"), arguments, config["batch_size"], config.get("precision", "float32")
+    arguments, picture = json.dumps(config["arguments"], sort_keys=True), picture_of(config)
+    side, channels = picture["side"], picture["channels"]
+    large = side * side * channels > _USUAL_PICTURE
+    images = (published_images(config["dataset"]) or _USUAL_IMAGES) if large else 0
+    network = config["model"], config.get("code"), arguments, config["batch_size"], config.get("precision", "float32")
+    return *network, side, channels, images

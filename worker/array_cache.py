@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from db.errors import DataError
+from scheduler.parts import PARTS
 from worker.splits import Part
 
 CACHE_REVISION = 1
@@ -31,18 +32,27 @@ _DAMAGED = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrays:
-    """All of a data set; `files_fingerprint` is that of the image folder it came from (None: another source)."""
+    """All of a data set; `files_fingerprint` is that of the user's files it came from (None: another source).
+
+    None for a part that was not given with it.
+    """
 
     classes: tuple[str, ...]
     train: Part
-    test: Part
+    val: Part | None = None
+    test: Part | None
     files_fingerprint: str | None = None
     notices: tuple[str, ...] = ()
+
+    def parts(self) -> dict[str, Part]:
+        """Those that were given, by name."""
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def fingerprint(self) -> str:
         """sha256 of images, labels and class names."""
         whole = hashlib.sha256(json.dumps(self.classes).encode())
-        for part in (self.train, self.test):
+        for part in self.parts().values():
             for array in (part.images, part.labels.astype("<i8")):
                 whole.update(f"{array.shape}".encode())
                 whole.update(np.ascontiguousarray(array).data)
@@ -100,10 +110,16 @@ def _load(path: Path, digest: str) -> tuple[Arrays, str] | None:
             head = json.loads(str(stored["head"]))
             if head["source"] != digest:
                 return None
+            parts = {
+                name: Part(images=stored[f"{name}_images"], labels=stored[f"{name}_labels"])
+                for name in PARTS
+                if f"{name}_images" in stored
+            }
             arrays = Arrays(
                 classes=tuple(head["classes"]),
-                train=Part(images=stored["train_images"], labels=stored["train_labels"]),
-                test=Part(images=stored["test_images"], labels=stored["test_labels"]),
+                train=parts["train"],
+                val=parts.get("val"),
+                test=parts.get("test"),
                 files_fingerprint=head["files_fingerprint"],
                 notices=tuple(head["notices"]),
             )
@@ -114,13 +130,19 @@ def _load(path: Path, digest: str) -> tuple[Arrays, str] | None:
 
 
 def _save(path: Path, digest: str, arrays: Arrays, fingerprint: str) -> None:
-    fields = {key: value for key, value in asdict(arrays).items() if key not in ("train", "test")}
+    head = {
+        "classes": arrays.classes,
+        "files_fingerprint": arrays.files_fingerprint,
+        "notices": arrays.notices,
+        "source": digest,
+        "fingerprint": fingerprint,
+    }
     parts = {
         f"{name}_{field}": getattr(part, field)
-        for name, part in (("train", arrays.train), ("test", arrays.test))
+        for name, part in arrays.parts().items()
         for field in ("images", "labels")
     }
-    _write(path, parts | {"head": np.array(json.dumps(fields | {"source": digest, "fingerprint": fingerprint}))})
+    _write(path, parts | {"head": np.array(json.dumps(head))})
 
 
 def cached_rows(

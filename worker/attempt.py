@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from db.errors import BenchError, DataError, LostError, StoreError, TrainingError
 from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
+from db.splits import split_name
 from db.store import Store
 from models import OwnCode, OwnNetworkError
 from scheduler.config import Config, job_key
@@ -225,7 +226,7 @@ class _Run:
         splits = load_splits(
             config, data_dir=data_dir, cache_dir=cache_dir, fingerprint=self.claim.fingerprint, notify=log.warning
         )
-        split = f"{config.validation_fraction}/{config.split_seed}"
+        split = split_name(config.canonical())
         known = self.outbox.insist(lambda: self.store.has_dataset(splits.name, splits.fingerprint, split=split))
         if not known:
             shown = dataset_record(splits)

@@ -8,7 +8,7 @@ from worker.splits import Part
 
 
 def resident(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images (N, side, side, 3) uint8 and labels (N,) int64 on the device."""
+    """Images (N, side, side, channels) uint8 and labels (N,) int64 on the device."""
     images = torch.from_numpy(np.ascontiguousarray(part.images.transpose(0, 2, 3, 1)))
     return images.to(device), torch.from_numpy(part.labels).to(device)
 

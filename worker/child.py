@@ -20,6 +20,7 @@ from billiard.util import set_pdeathsig
 from db.errors import StoreError
 from db.records import Cause, JobState
 from db.store import Store
+from scheduler.config import picture_of
 from scheduler.duration import Durations, work_of
 from scheduler.settings import Settings
 from worker.admission import CONTEXT_MIB, expect_memory
@@ -241,11 +242,12 @@ def count_flops(store: Store, device: str, *, own_code: bool = True) -> None:
     known: dict[str, float] = {}
     counted = {}
     for job_id, config in waiting:
-        name = f"{config['model']} {config.get('code')} {sorted(config['arguments'].items())}"
+        network = config["model"], config.get("code"), sorted(config["arguments"].items())
+        name = f"{network} {picture_of(config)}"
         if name not in known:
             # how many classes it has does not change the order of jobs; of a network that this worker does not know
             # its job will say so, the others must not wait
-            network = describe_queued(store, config, allowed=own_code)
-            known[name] = float(network.flops) if network else 0.0
+            found = describe_queued(store, config, allowed=own_code)
+            known[name] = float(found.flops) if found else 0.0
         counted[job_id] = durations.equal_flops(config, known[name], device=device, host=host)
     store.set_train_flops(counted)

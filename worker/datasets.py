@@ -4,19 +4,21 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from db.errors import DataError
-from scheduler.config import Config
-from scheduler.datasets import CIFAR, DIGITS, ImageFolder, Published, folder_of, normalise, scan
-from worker.array_cache import Arrays, Source, cached, cached_rows
+from scheduler.config import CHANNELS, SIDE, Config
+from scheduler.data_file import files_of
+from scheduler.datasets import CIFAR, DIGITS, FILE, folder_of, is_whole, normalise
+from scheduler.image_files import ImageFolder, scan
+from worker.array_cache import Arrays, Source, cached
+from worker.division import divided
+from worker.pictures import resized
 from worker.splits import Part, Splits
 
 Notify = Callable[[str], object]
-Labels = NDArray[np.int64]
-Rows = NDArray[np.intp]
 
 
 def load_splits(
@@ -29,69 +31,70 @@ def load_splits(
 ) -> Splits:
     """Training, validation and test part of the config's data set, with what a reader should know of it as notices.
 
-    `fingerprint` is the one that was submitted: None for a published set, or to take a user's folder as it is.
+    `fingerprint` is the one that was submitted: None for a published set, or to take a user's files as they are.
     Writes into `cache_dir`, and into `data_dir` only what it downloads. Raises DataError.
     """
     name = normalise(config.dataset)
-    arrays, content = _load(name, data_dir, cache_dir, notify)
+    arrays, content = _load(name, _Wanted(config.image_size, config.channels), data_dir, cache_dir, notify)
     _check_submitted(name, arrays, fingerprint)
-    for notice in arrays.notices:
+    splits = divided(name, arrays, content, config, cache_dir)
+    for notice in splits.notices:
         notify(f"{name}: {notice}")
-    fraction, seed = config.validation_fraction, config.split_seed
-    # a copy, because the import of scikit-learn costs each new worker two seconds
-    kept = hashlib.sha256(f"{content} {fraction} {seed}".encode()).hexdigest()[:12]
-    labels = arrays.train.labels
-    train, val = cached_rows(
-        cache_dir / f"split-{kept}.npz", len(labels), lambda: stratified(labels, fraction=fraction, seed=seed)
-    )
-    return Splits(
-        name=name,
-        fingerprint=content,
-        classes=arrays.classes,
-        train=_rows(arrays.train, train),
-        val=_rows(arrays.train, val),
-        test=arrays.test,
-        notices=arrays.notices,
-    )
+    return splits
 
 
-def stratified(labels: Labels, *, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Which images train and which validate, the classes in the same proportion: scikit-learn's `train_test_split`.
+class _Wanted(NamedTuple):
+    """How the pictures are to be."""
 
-    Raises DataError when the images are too few for that.
-    """
-    from sklearn.model_selection import train_test_split
+    side: int
+    channels: int
 
-    try:
-        train, val = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed, stratify=labels)
-    except ValueError as error:
-        fix = "add images, or change validation_fraction in the suite"
-        raise DataError(f"the training images are too few to split: {error}", fix=fix) from error
-    if len(np.unique(labels[train])) < len(np.unique(labels)):
-        message = f"with validation_fraction {fraction:g} a class has no training image left"
-        raise DataError(message, fix="add images of the small classes, or lower validation_fraction in the suite")
-    return train, val
+    def place(self, place: str) -> str:
+        """Where a copy of them stands for; of the usual ones the place alone, as before there were others."""
+        return place if self == (SIDE, CHANNELS) else f"{place} {self.side}x{self.side}x{self.channels}"
 
-
-def _rows(part: Part, rows: Rows) -> Part:
-    return Part(images=part.images[rows], labels=part.labels[rows])
+    def of(self, arrays: Arrays) -> Arrays:
+        """Published pictures scaled and in grey or colour: after they were ordered, so that parts stay the same."""
+        if self == (SIDE, CHANNELS):
+            return arrays
+        told = f"all images were made {self.side}x{self.side}" + (", in grey by their luminance" * (self.channels == 1))
+        parts = {part: resized(one, *self) for part, one in arrays.parts().items()}
+        return replace(arrays, **parts, notices=(told, *arrays.notices))  # type: ignore[arg-type] # parts are Parts
 
 
-def _load(name: str, data_dir: Path, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
+def _load(name: str, wanted: _Wanted, data_dir: Path, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
     if name == DIGITS:
         from worker.digits import read_digits
 
-        return cached(Source(name=name, place="scikit-learn", manifest=()), cache_dir, read_digits, notify)
+        source = Source(name=name, place=wanted.place("scikit-learn"), manifest=())
+        return cached(source, cache_dir, lambda: read_digits(*wanted), notify)
+    if name.startswith(FILE):
+        return _load_file(name, wanted, cache_dir, notify)
     root = folder_of(name, data_dir)
     if root is not None:
-        return _load_folder(name, root, cache_dir, notify)
+        return _load_folder(name, root, wanted, cache_dir, notify)
     from worker.published import fetch, read_published
 
     source = fetch(name, data_dir, cache_dir, notify)
-    return cached(source, cache_dir, lambda: _in_content_order(read_published(name, data_dir)), notify)
+    source = replace(source, place=wanted.place(source.place))
+    return cached(source, cache_dir, lambda: wanted.of(_in_content_order(read_published(name, data_dir))), notify)
 
 
-def _load_folder(name: str, root: Path, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
+def _load_file(name: str, wanted: _Wanted, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
+    from worker.data_file import read_data_file
+
+    path = Path(name.removeprefix(FILE))
+    files = files_of(path)
+    source = Source(name=name, place=wanted.place(str(path)), manifest=[(f.name, f.size, f.mtime_ns) for f in files])
+
+    def read() -> Arrays:
+        notify(f"reading {path}")
+        return read_data_file(path, files, *wanted)
+
+    return cached(source, cache_dir, read, notify)
+
+
+def _load_folder(name: str, root: Path, wanted: _Wanted, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
     folder = scan(root)
     published = CIFAR.get(name)
     manifest = [(file.path, file.size, file.mtime_ns) for file in folder.files]
@@ -100,18 +103,18 @@ def _load_folder(name: str, root: Path, cache_dir: Path, notify: Notify) -> tupl
         from worker.image_folder import read_folder
 
         notify(f"reading {len(folder.files):,} images from {root}")
-        arrays = read_folder(folder)
-        return _as_published(arrays, name, folder, published) if published else arrays
+        if published and is_whole(folder, published):
+            return wanted.of(_in_content_order(replace(read_folder(folder), files_fingerprint=None)))
+        arrays = read_folder(folder, *wanted)
+        return _with_sizes(arrays, name, folder) if published else arrays
 
-    return cached(Source(name=name, place=str(root), manifest=manifest), cache_dir, read, notify)
+    return cached(Source(name=name, place=wanted.place(str(root)), manifest=manifest), cache_dir, read, notify)
 
 
-def _as_published(arrays: Arrays, name: str, folder: ImageFolder, published: Published) -> Arrays:
-    if folder.is_whole(published):
-        return _in_content_order(replace(arrays, files_fingerprint=None))
+def _with_sizes(arrays: Arrays, name: str, folder: ImageFolder) -> Arrays:
     notice = (
         f"not the whole {name}: {len(folder.classes)} classes, {len(folder.train):,} training and "
-        f"{len(folder.test):,} test images in {folder.root}"
+        f"{len(folder.test or ()):,} test images in {folder.root}"
     )
     return replace(arrays, notices=(notice, *arrays.notices))
 
@@ -122,14 +125,14 @@ def _in_content_order(arrays: Arrays) -> Arrays:
     Its name alone is in a job's key, so the split and the order of the test set must not depend on how a copy names
     or orders its images.
     """
-    return replace(arrays, train=_sorted(arrays.train), test=_sorted(arrays.test))
+    return replace(arrays, **{name: _sorted(part) for name, part in arrays.parts().items()})  # type: ignore[arg-type]
 
 
 def _sorted(part: Part) -> Part:
     digests = [hashlib.sha256(image.tobytes()).digest() for image in part.images]
     labels = part.labels.tolist()
-    order = sorted(range(len(labels)), key=lambda index: (labels[index], digests[index]))
-    return _rows(part, np.array(order, np.intp))
+    order = np.array(sorted(range(len(labels)), key=lambda index: (labels[index], digests[index])), np.intp)
+    return Part(images=part.images[order], labels=part.labels[order])
 
 
 def _check_submitted(name: str, arrays: Arrays, fingerprint: str | None) -> None:

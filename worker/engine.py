@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from db.errors import TrainingError
 from db.records import Cause, EpochRecord, Predictions, Scores, Weights
 from models import OwnCode, build_model, build_own, describe, takes_channels_last
-from scheduler.config import Config
+from scheduler.config import Config, picture_of
 from worker import augmentation, randomness
 from worker.batches import batch_bounds, resident
 from worker.evaluation import Measured, evaluate, predictions, scores
@@ -156,8 +156,9 @@ class Training:
             graph = False
         self.own, self.layout = own, layout_of(config, len(splits.classes), own)
         # now rather than at the end, where an error of a user's network would cost its training
-        self.network = describe(config.model, classes=len(splits.classes), arguments=config.arguments, own=own)
-        self.model = new_network(config, seed, len(splits.classes), own).to(device).to(memory_format=self.layout)
+        classes, picture = len(splits.classes), picture_of(config.canonical())
+        self.network = describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
+        self.model = new_network(config, seed, classes, own).to(device).to(memory_format=self.layout)
         self.optimizer = make_optimizer(config, self.model, captured=graph)
         self.progress = Progress()
         images, labels = resident(splits.train, device)
@@ -336,15 +337,17 @@ def new_network(config: Config, seed: int, classes: int, own: OwnCode | None = N
     # torch's own initialisation draws from the one generator of the process: one network at a time
     with _ONE_BUILDS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derive(seed, 0, 0, "weights"))
+        picture = picture_of(config.canonical())
         if own:
-            return build_own(config.model, own, classes=classes, arguments=config.arguments)
-        return build_model(config.model, classes=classes, **config.arguments)
+            return build_own(config.model, own, classes=classes, arguments=config.arguments, **picture)
+        return build_model(config.model, classes=classes, **picture, **config.arguments)
 
 
 def layout_of(config: Config, classes: int, own: OwnCode | None) -> torch.memory_format:
     """How weights and images lie in memory: channels_last wherever the network takes it, the same on any device."""
     if own:
+        picture = picture_of(config.canonical())
         with _ONE_BUILDS:
-            takes_it = takes_channels_last(config.model, own, classes=classes, arguments=config.arguments)
+            takes_it = takes_channels_last(config.model, own, classes=classes, arguments=config.arguments, **picture)
         return torch.channels_last if takes_it else torch.contiguous_format
     return torch.channels_last

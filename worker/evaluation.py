@@ -23,7 +23,7 @@ class Measured:
 
 
 def as_input(images: Tensor, layout: torch.memory_format = torch.channels_last) -> Tensor:
-    """(B, side, side, 3) uint8 to (B, 3, side, side) float32 in [0, 1]; channels_last without a copy."""
+    """(B, side, side, channels) uint8 to (B, channels, side, side) float32 in [0, 1]; channels_last without a copy."""
     return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout).div_(255)
 
 
@@ -36,7 +36,7 @@ def evaluate(
     keep: bool = False,
     layout: torch.memory_format = torch.channels_last,
 ) -> Measured:
-    """Mean cross-entropy and accuracy over `images` (N, side, side, 3) uint8; `keep` gives the probabilities too.
+    """Mean cross-entropy and accuracy over `images` (N, side, side, channels) uint8; `keep`: the probabilities too.
 
     The loss is that of the true classes, without label smoothing: figures of different configs can be compared.
     """

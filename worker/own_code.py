@@ -6,6 +6,7 @@ from typing import Any
 from db.errors import TrainingError
 from db.store import Store
 from models import Description, OwnCode, describe, installed_version, is_installed
+from scheduler.config import picture_of
 
 _read: dict[str, OwnCode] = {}  # by their sums, which are checked
 
@@ -55,6 +56,8 @@ def describe_queued(store: Store, config: Mapping[str, Any], *, allowed: bool) -
     """
     try:
         own = find_code(store, config, allowed=allowed)
-        return describe(config["model"], classes=20, arguments=config["arguments"], own=own, exact=False)
+        return describe(
+            config["model"], classes=20, arguments=config["arguments"], own=own, exact=False, **picture_of(config)
+        )
     except (TrainingError, ValueError):
         return None

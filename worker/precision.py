@@ -28,7 +28,7 @@ def compute_in(precision: Precision, device: torch.device) -> None:
 
 
 def logits_of(model: nn.Module, images: Tensor, precision: Precision) -> Tensor:
-    """(B, classes) float32 of images (B, 3, side, side) float32; the network between them in `precision`."""
+    """(B, classes) float32 of images (B, channels, side, side) float32; the network between them in `precision`."""
     # each weight is used once in a step, so a cache of shortened weights saves nothing; and within a CUDA graph that is
     # captured it may not be used (PyTorch's torch.cuda.make_graphed_callables)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`images` (N, 3, 32, 32) uint8, `labels` (N,) int64."""
+    """`images` (N, channels, side, side) uint8, `labels` (N,) int64."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -16,7 +16,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
-    """Training, validation and test part; `fingerprint` the sha256 of images, labels and class names."""
+    """Training, validation and test part; `fingerprint` the sha256 of images, labels and class names.
+
+    `made`: the parts that were made of the training images, as none were given.
+    """
 
     name: str
     fingerprint: str
@@ -24,4 +27,5 @@ class Splits:
     train: Part
     val: Part
     test: Part
+    made: tuple[str, ...] = ("val",)
     notices: tuple[str, ...] = ()

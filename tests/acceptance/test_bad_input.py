@@ -112,7 +112,7 @@ def write(path, content):
     [
         pytest.param("[suite\n", "not valid TOML", "mend that line", id="not TOML"),
         pytest.param(b"[suite]\nname = '\xff'\n", "cannot read", "UTF-8", id="not UTF-8"),
-        pytest.param("", "[suite]: is missing", "name, title, dataset, seeds", id="empty"),
+        pytest.param("", "[suite]: is missing", "name, title, dataset, image_size", id="empty"),
         pytest.param(HEAD, "[variants]: is missing", "a table", id="no variants"),
         pytest.param(ONE + "[more]\n", "[more]: no such field", "sweeps", id="unknown table"),
         pytest.param(ONE + "lr = 1\n", "[variants.a] lr: no such field", "learning_rate", id="unknown field"),
@@ -330,7 +330,19 @@ def empty(folder):
             lambda p: (shutil.rmtree(p), p.write_text("x")), "there is no image folder", "create", id="a file"
         ),
         pytest.param(lambda p: shutil.rmtree(p / "train"), "no folder train/", "put images", id="no train"),
-        pytest.param(lambda p: shutil.rmtree(p / "test"), "no folder test/", "put images", id="no test"),
+        pytest.param(
+            lambda p: [(p / x).mkdir() for x in ("val", "validation")],
+            "both val/ and",
+            "keep one",
+            id="two validations",
+        ),
+        pytest.param(lambda p: (p / "val/cow").mkdir(parents=True), "'cow'", "the same class", id="class only in val"),
+        pytest.param(
+            lambda p: (shutil.rmtree(p / "test"), [(p / f"train/cat/{n}.png").unlink() for n in range(4)]),
+            "has 2 images: too few to split",
+            "add an image",
+            id="too few for three parts",
+        ),
         pytest.param(lambda p: empty(p / "train" / "cat"), "has no image", "add images", id="class with no image"),
         pytest.param(
             lambda p: (empty(p / "train" / "cat"), os.mkfifo(p / "train" / "cat" / "0.png")),

@@ -19,7 +19,7 @@ PUBLISHED = {
     "status 1": "1eb9b8213d16",
     "show 1": "6500734a3eb5",
     "diff 1": "17d8c75a19b0",
-    "report 1": "b935bc9699d1",
+    "report 1": "dfd92cdd2d4d",
     "compare 1": "7b4fc7c69b4b",
     "doctor 1": "d7f299af3834",
     "config 1": "291d35bfdd58",

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, numbers, run
+from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, numbers, of_size, run
 
 pytestmark = pytest.mark.gpu
 
@@ -41,3 +41,15 @@ def test_a_captured_training_gives_the_same_numbers_each_time(fields):
     again, other = run(fields, device=CUDA)
     assert numbers(records) == numbers(again)
     assert_same(outcome, other)
+
+
+@pytest.mark.parametrize(("side", "channels"), [(28, 1), (15, 3), (64, 1)])
+@EACH
+def test_a_captured_training_of_other_pictures_gives_the_numbers_of_a_plain_one(fields, side, channels):
+    of_pictures = {**fields, "image_size": side, "channels": channels}
+    (records, outcome), (plain, _) = (
+        run(of_pictures, splits=of_size(side, channels), device=CUDA, graph=graph) for graph in (True, False)
+    )
+    assert outcome.captured
+    for ours, theirs in zip(records, plain, strict=True):
+        assert (ours.train_loss, ours.val_loss) == pytest.approx((theirs.train_loss, theirs.val_loss), rel=1e-3)

@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from db.errors import DataError
-from worker.datasets import stratified
+from worker.division import stratified
 
 counts = st.lists(st.integers(2, 40), min_size=2, max_size=8)
 

@@ -100,8 +100,8 @@ def test_an_unknown_name_is_refused_with_the_names_there_are():
 
 
 def spoil_part(root: Path) -> str:
-    (root / "test").rename(root / "validation")
-    return "test/"
+    (root / "train").rename(root / "validation")
+    return "train/"
 
 
 def spoil_class(root: Path) -> str:

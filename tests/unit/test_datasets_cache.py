@@ -14,7 +14,8 @@ from db.errors import DataError
 from scheduler.config import Config
 from worker import digits
 from worker.dataset_record import dataset_record
-from worker.datasets import load_splits, stratified
+from worker.datasets import load_splits
+from worker.division import stratified
 from worker.splits import Splits
 
 
@@ -39,7 +40,7 @@ def reads(monkeypatch) -> list[str]:
     """One entry for each time that the digits are really read."""
     seen: list[str] = []
     real = digits.read_digits
-    monkeypatch.setattr(digits, "read_digits", lambda: seen.append("read") or real())
+    monkeypatch.setattr(digits, "read_digits", lambda *how: seen.append("read") or real(*how))
     return seen
 
 

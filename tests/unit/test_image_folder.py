@@ -10,7 +10,7 @@ from db.errors import DataError
 from scheduler.config import Config
 from scheduler.datasets import identify
 from worker.datasets import load_splits
-from worker.image_folder import read_image
+from worker.pictures import read_image
 
 PALETTE = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
@@ -34,7 +34,8 @@ def load(folder: Path, tmp_path: Path, **options):
 
 
 def read(path: Path) -> tuple[np.ndarray, bool]:
-    return read_image(path.read_bytes(), path)
+    picture = read_image(path.read_bytes(), path)
+    return picture.pixels, picture.scaled
 
 
 def test_labels_follow_the_sorted_class_folders(colours, tmp_path):

@@ -152,6 +152,19 @@ def test_data_have_counts_split_and_fingerprint(answers):
     assert FINGERPRINT in answers["Where the data are"]
 
 
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ((), "validation: as given with the data; the same for every training seed"),
+        (("test",), "validation: as given with the data; test: 0.2 of the images of each class, split seed 42"),
+        (("test", "val"), "split seed 42; test: 0.2 of the images of each class, split seed 42"),
+    ],
+)
+def test_parts_that_were_made_and_parts_that_were_given_are_told_apart(made, words, scope):
+    own = replace(scope, dataset=replace(scope.dataset, made=made))
+    assert words in items(own)["Splits"].answer
+
+
 def test_where_files_of_ones_own_are_is_left_to_the_authors(tmp_path, scope):
     own = replace(scope, submission=replace(scope.submission, dataset="folder:/home/me/cats"))
     assert "left to the authors" in items(own)["Where the data are"].answer

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from filled_store import CASES, CLASSES, filled, results_of
-from sklearn.metrics import brier_score_loss, precision_recall_fscore_support
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss, precision_recall_fscore_support
 
 from db.records import Predictions, Weights
 from report.calibration import calibration
-from report.quality import class_scores, confusions, quality_table
+from report.quality import balanced_accuracy, class_scores, confusions, quality_table
 from report.scope import read_scope
 
 
@@ -50,6 +50,22 @@ def test_scores_of_classes_are_scikit_learns(case):
         assert row["macro_f1_sd"] == (pytest.approx(statistics.stdev(each)) if len(each) > 1 else None)
         assert (row["n"], row["hardest_recall"]) == (len(found), pytest.approx(expected[1].min()))
         assert row["hardest_class"] == CLASSES[int(expected[1].argmin())]
+
+
+def test_balanced_accuracy_is_scikit_learns(case):
+    store, _, table = case
+    for row in table.values:
+        seen = predictions_of(store, row["variant"])
+        each = [balanced_accuracy_score(one.labels, one.probabilities.argmax(1)) for one in seen]
+        assert row["balanced_accuracy"] == pytest.approx(statistics.mean(each))
+        assert row["balanced_accuracy_sd"] == (pytest.approx(statistics.stdev(each)) if len(each) > 1 else None)
+
+
+def test_balanced_accuracy_leaves_classes_without_test_images_out(case):
+    store, _, _ = case
+    result = results_of(store, "baseline")[0]
+    best = replace(result.best, confusion=((3, 1, 0), (2, 2, 0), (0, 0, 0)))
+    assert balanced_accuracy(replace(result, best=best)) == pytest.approx((0.75 + 0.5) / 2)
 
 
 def test_the_most_confused_classes_are_those_of_the_largest_share(case):

@@ -184,9 +184,13 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
     ("text", "words", "fix"),
     [
         ("[suite\n", "not valid TOML", "mend that line"),
-        ("", "[suite]: is missing", "suite takes a table with name, title, dataset, seeds"),
+        ("", "[suite]: is missing", "suite takes a table with name, title, dataset, image_size"),
         (HEAD, "[variants]: is missing", "variants takes a table"),
-        (HEAD + "lr = 0.1\n[variants.a]\n", "[suite] lr: no such field", "choose among name, title, dataset, seeds"),
+        (
+            HEAD + "lr = 0.1\n[variants.a]\n",
+            "[suite] lr: no such field",
+            "choose among name, title, dataset, image_size, channels, test_fraction, seeds",
+        ),
         (ONE.replace("digits", "mnist"), "[suite] dataset: unknown data set 'mnist'", "choose one of cifar100-20"),
         (ONE + "dataset = 'cifar10'\n", "[variants.a] dataset: a suite has one data set", "in [suite]"),
         (ONE + "[defaults]\ndataset = 'cifar10'\n", "[defaults] dataset: a suite has one data set", "in [suite]"),
