@@ -282,17 +282,23 @@ def fits(config: Config, classes: int, snapshot: Snapshot) -> None:
             model.load_state_dict(progress.best_weights)
     except Exception as error:  # torch, and plain values of any shape, fail in many ways
         raise ValueError(f"it does not fit: {' '.join(str(error).split())}") from error
-    found = _kept(optimizer)
     fresh = make_optimizer(config, model)
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight) if weight.requires_grad else None
     fresh.step()
-    if found and found != _kept(fresh):  # nothing at all is what a training has before its first step
+    wanted = _kept(fresh)
+    # nothing at all is what there is of a weight before its first step
+    if any(shapes != wanted.get(weight) for weight, shapes in _kept(optimizer).items()):
         raise ValueError("what it keeps for the optimizer does not fit the weights")
 
 
-def _kept(optimizer: torch.optim.Optimizer) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in optimizer_tensors(optimizer).items()}
+def _kept(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, torch.Size]]:
+    """Shapes, by the number of the weight."""
+    found: dict[str, dict[str, torch.Size]] = {}
+    for key, value in optimizer_tensors(optimizer).items():
+        number, _, name = key.partition(".")
+        found.setdefault(number, {})[name] = value.shape
+    return found
 
 
 def new_network(config: Config, seed: int, classes: int) -> nn.Module:

@@ -59,7 +59,10 @@ def _switches(kind: type[torch.optim.Optimizer], device: torch.device, *, captur
     has = _switches_of(kind)
     fused = "fused" in has and (kind is not torch.optim.Adagrad or _has_fused_adagrad(device))
     found = {"fused" if fused else "foreach": True}
-    return found | ({"capturable": captured} if "capturable" in has else {})
+    if "capturable" in has:
+        # without a graph too: else some count their steps on the CPU, and others somewhere else after a checkpoint
+        found["capturable"] = captured or (device.type == "cuda" and not fused)
+    return found
 
 
 def _switches_of(kind: type[torch.optim.Optimizer]) -> set[str]:

@@ -168,7 +168,7 @@ def test_a_captured_step_asks_the_device_nothing(name):
     with FakeTensorMode():
         model = torch.nn.Linear(3, 4, device="cuda")
         made = make_optimizer(Config.parse(FIELDS[name]), model)
-        made.param_groups[0]["capturable"] = True
+        assert made.param_groups[0]["capturable"]
         rate = torch.zeros((), device="cuda")
         for _ in range(3):
             for weight in model.parameters():
