@@ -142,7 +142,7 @@ class Training:
         compute_in(config.precision, device)
         self.config, self.seed, self.splits, self.device, self.hooks = config, seed, splits, device, hooks
         self.model = new_network(config, seed, len(splits.classes)).to(device).to(memory_format=torch.channels_last)
-        if graph and not can_be_captured(config):
+        if graph and not can_be_captured(config, device):
             log.warning("%s cannot be captured in a CUDA graph, training goes step by step", config.optimizer)
             graph = False
         self.optimizer = make_optimizer(config, self.model, captured=graph)

@@ -2,16 +2,18 @@
 
 import inspect
 import json
+import logging
 
 import pytest
 import torch
 from pydantic import ValidationError
-from small_trainings import SMALL, SPLITS, assert_same, assert_same_tensors, config, numbers, run
+from small_trainings import CPU, SMALL, SPLITS, assert_same, assert_same_tensors, config, numbers, run
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from scheduler.config import Config, job_key
 from scheduler.optimizers import OPTIMIZERS, REFUSED
-from worker.engine import Stopped, fits
+from worker import augmentation, optimizers
+from worker.engine import Hooks, Stopped, Training, fits
 from worker.optimizers import begins_with_zeros, can_be_captured, make_optimizer
 from worker.snapshot import Snapshot, optimizer_tensors
 
@@ -180,8 +182,28 @@ def test_a_captured_step_asks_the_device_nothing(name):
     assert values == {"cuda"}
 
 
+def without_a_graph():
+    return {name for name in OPTIMIZERS if not can_be_captured(Config.parse(FIELDS[name]), CPU)}
+
+
 def test_only_adafactor_goes_without_a_graph():
-    assert [name for name in OPTIMIZERS if not can_be_captured(Config.parse(FIELDS[name]))] == ["adafactor"]
+    assert without_a_graph() == {"adafactor"}
+
+
+def test_where_adagrad_is_not_fused_it_reads_its_steps_on_the_host_and_goes_without_a_graph(monkeypatch):
+    monkeypatch.setattr(optimizers, "_has_fused_adagrad", lambda device: False)
+    assert without_a_graph() == {"adafactor", "adagrad"}
+    assert make_optimizer(Config.parse(FIELDS["adagrad"]), torch.nn.Linear(2, 2)).param_groups[0]["foreach"]
+
+
+def test_what_cannot_be_captured_is_trained_step_by_step_and_the_log_says_so(caplog):
+    with caplog.at_level(logging.WARNING, logger="worker.engine"):
+        training = Training(config(optimizer="adafactor"), 7, SPLITS, CPU, Hooks(), graph=True)
+    assert "adafactor cannot be captured in a CUDA graph" in caplog.text
+    training.steps.begin(torch.arange(49), augmentation.Draws(()), loss_sum=0.0, correct=0)
+    training.steps.run(0, 16, mask_seed=1)
+    assert not training.steps.captured
+    assert isinstance(training.optimizer.param_groups[0]["lr"], float)
 
 
 @EACH
