@@ -151,7 +151,7 @@ class Training:
     ) -> None:
         compute_in(config.precision, device)
         self.config, self.seed, self.splits, self.device, self.hooks = config, seed, splits, device, hooks
-        if graph and not can_be_captured(config):
+        if graph and not can_be_captured(config, device):
             log.warning("%s cannot be captured in a CUDA graph, training goes step by step", config.optimizer)
             graph = False
         self.own, self.layout = own, layout_of(config, len(splits.classes), own)
@@ -311,25 +311,23 @@ def fits(config: Config, classes: int, snapshot: Snapshot, *, own: OwnCode | Non
             model.load_state_dict(progress.best_weights)
     except Exception as error:  # torch, and plain values of any shape, fail in many ways
         raise ValueError(f"it does not fit: {' '.join(str(error).split())}") from error
-    found = _kept(optimizer)
-    used = {_number(name) for name in found}
     fresh = make_optimizer(config, model)
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight) if weight.requires_grad else None
     fresh.step()
-    # a network that is not bench's may have weights that it does not use
-    wanted = {name: shape for name, shape in _kept(fresh).items() if own is None or _number(name) in used}
-    if found and found != wanted:  # nothing at all is what a training has before its first step
+    wanted = _kept(fresh)
+    # nothing at all is what there is of a weight before its first step
+    if any(shapes != wanted.get(weight) for weight, shapes in _kept(optimizer).items()):
         raise ValueError("what it keeps for the optimizer does not fit the weights")
 
 
-def _number(name: str) -> str:
-    """Of the weight that a tensor of the optimizer belongs to."""
-    return name.partition(".")[0]
-
-
-def _kept(optimizer: torch.optim.Optimizer) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in optimizer_tensors(optimizer).items()}
+def _kept(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, torch.Size]]:
+    """Shapes, by the number of the weight."""
+    found: dict[str, dict[str, torch.Size]] = {}
+    for key, value in optimizer_tensors(optimizer).items():
+        number, _, name = key.partition(".")
+        found.setdefault(number, {})[name] = value.shape
+    return found
 
 
 def new_network(config: Config, seed: int, classes: int, own: OwnCode | None = None) -> nn.Module:

@@ -39,10 +39,14 @@ def make_optimizer(config: Config, model: nn.Module, *, captured: bool = False) 
     return made
 
 
-def can_be_captured(config: Config) -> bool:
-    """Whether a CUDA graph may hold its step: all that it reads has to lie on the device, the learning rate too."""
-    has = _switches_of(getattr(torch.optim, OPTIMIZERS[config.optimizer].kind))
-    return "capturable" in has or "fused" in has  # SGD and Adagrad have no such word, and fused need none
+def can_be_captured(config: Config, device: torch.device) -> bool:
+    """Whether a CUDA graph may hold its step: all that it reads has to lie on the device, the learning rate too.
+
+    What is read on the host when a step is captured would stay the same in each replay, without an error.
+    """
+    kind: Any = getattr(torch.optim, OPTIMIZERS[config.optimizer].kind)
+    switches = _switches(kind, device, captured=True)
+    return "capturable" in switches or "fused" in switches  # fused SGD and Adagrad need not be told
 
 
 def begins_with_zeros(config: Config) -> bool:
@@ -57,14 +61,13 @@ def begins_with_zeros(config: Config) -> bool:
 
 def _switches(kind: type[torch.optim.Optimizer], device: torch.device, *, captured: bool) -> dict[str, bool]:
     """Of how a step is computed, not of what: all weights in one pass, as far as the class has that."""
-    has = _switches_of(kind)
+    has = {"fused", "capturable"} & inspect.signature(kind).parameters.keys()
     fused = "fused" in has and (kind is not torch.optim.Adagrad or _has_fused_adagrad(device))
     found = {"fused" if fused else "foreach": True}
-    return found | ({"capturable": captured} if "capturable" in has else {})
-
-
-def _switches_of(kind: type[torch.optim.Optimizer]) -> set[str]:
-    return {"fused", "foreach", "capturable"} & inspect.signature(kind).parameters.keys()
+    if "capturable" in has:
+        # without a graph too: else some count their steps on the CPU, and others somewhere else after a checkpoint
+        found["capturable"] = captured or (device.type == "cuda" and not fused)
+    return found
 
 
 def _has_fused_adagrad(device: torch.device) -> bool:

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
-from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, numbers, of_size, run
+from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, assert_same_tensors, numbers, of_size, run
+
+from scheduler.optimizers import OPTIMIZERS
+from worker.engine import Stopped
 
 pytestmark = pytest.mark.gpu
 
@@ -53,3 +56,37 @@ def test_a_captured_training_of_other_pictures_gives_the_numbers_of_a_plain_one(
     assert outcome.captured
     for ours, theirs in zip(records, plain, strict=True):
         assert (ours.train_loss, ours.val_loss) == pytest.approx((theirs.train_loss, theirs.val_loss), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("graph", [True, False], ids=["captured", "step by step"])
+@pytest.mark.parametrize("schedule", ["one_cycle", "warm-up"])
+def test_with_every_optimizer_a_training_goes_on_bit_for_bit(name, schedule, graph):
+    moving = {"schedule": "one_cycle"} if schedule == "one_cycle" else {"schedule": "cosine", "warmup_epochs": 1.5}
+    fields = {
+        "arguments": {**SMALL, "batch_norm": True},
+        "optimizer": name,
+        "gradient_clip": 1.0,
+        "momentum": 0.9 if name == "sgd" else 0.0,
+        **({"schedule": "constant"} if name == "rprop" else moving),
+    }
+    ends, saved, asked = [], [], iter(range(1, 1000))
+    records, outcome = run(fields, device=CUDA, graph=graph, save=ends.append, save_at_end=True)
+    assert outcome.captured == (graph and name != "adafactor")
+    with pytest.raises(Stopped):
+        run(fields, device=CUDA, graph=graph, should_stop=lambda: next(asked) >= 5, save=saved.append)
+    after, resumed = run(fields, device=CUDA, graph=graph, resume=saved[-1], save=ends.append, save_at_end=True)
+    assert numbers(after) == numbers(records)[1:]
+    assert_same(resumed, outcome)
+    assert_same_tensors(*(end.tensors for end in ends))
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "rprop"])  # it reads its rate once
+def test_a_graph_heeds_the_learning_rate_of_each_step(name):
+    """A rate that was fixed when the graph was captured would train as at the beginning of the warm-up."""
+    fields = {"optimizer": name, "schedule": "constant", "epochs": 6, "early_stopping_patience": 0}
+    frozen, _ = run({**fields, "learning_rate": 1e-5}, device=CUDA)
+    warmed, _ = run({**fields, "learning_rate": 1e-3, "warmup_epochs": 3}, device=CUDA)
+    plain, _ = run({**fields, "learning_rate": 1e-3, "warmup_epochs": 3}, device=CUDA, graph=False)
+    ours, theirs, still = (one[-1].train_loss for one in (warmed, plain, frozen))
+    assert abs(ours - theirs) < 0.1 * abs(theirs - still)

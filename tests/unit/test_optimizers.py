@@ -2,18 +2,20 @@
 
 import inspect
 import json
+import logging
 
 import pytest
 import torch
 from pydantic import ValidationError
-from small_trainings import SMALL, SPLITS, assert_same, assert_same_tensors, config, numbers, run
+from small_trainings import CPU, SMALL, SPLITS, assert_same, assert_same_tensors, config, numbers, run
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from scheduler.config import Config, job_key
 from scheduler.optimizers import OPTIMIZERS, REFUSED
-from worker.engine import Stopped, fits
+from worker import augmentation, optimizers
+from worker.engine import Hooks, Stopped, Training, fits
 from worker.optimizers import begins_with_zeros, can_be_captured, make_optimizer
-from worker.snapshot import Snapshot, optimizer_tensors
+from worker.snapshot import Snapshot, optimizer_tensors, prefixed, restore_optimizer
 
 OURS = {"lr", "weight_decay", "momentum", "nesterov"}  # the config's own fields
 NOBODYS = {"params", "foreach", "fused", "capturable", "maximize", "differentiable"}
@@ -152,6 +154,21 @@ def test_all_that_it_keeps_is_a_tensor_that_a_checkpoint_holds(name):
     assert made.param_groups[0] == before
 
 
+@EVERY
+def test_what_it_keeps_comes_back_in_the_layout_that_it_had(name):
+    chosen = Config.parse(FIELDS[name])
+    model = torch.nn.Conv2d(4, 5, 3).to(memory_format=torch.channels_last)
+    made, again = make_optimizer(chosen, model), make_optimizer(chosen, model)
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)
+    made.step()
+    kept = optimizer_tensors(made)
+    restore_optimizer(again, prefixed(kept, ""))
+    assert {key: (value.stride(), value.dtype) for key, value in optimizer_tensors(again).items()} == {
+        key: (value.stride(), value.dtype) for key, value in kept.items()
+    }
+
+
 @EACH
 def test_a_checkpoint_of_another_optimizer_does_not_fit(fields):
     saved = []
@@ -168,7 +185,7 @@ def test_a_captured_step_asks_the_device_nothing(name):
     with FakeTensorMode():
         model = torch.nn.Linear(3, 4, device="cuda")
         made = make_optimizer(Config.parse(FIELDS[name]), model)
-        made.param_groups[0]["capturable"] = True
+        assert made.param_groups[0]["capturable"]
         rate = torch.zeros((), device="cuda")
         for _ in range(3):
             for weight in model.parameters():
@@ -180,8 +197,28 @@ def test_a_captured_step_asks_the_device_nothing(name):
     assert values == {"cuda"}
 
 
+def without_a_graph():
+    return {name for name in OPTIMIZERS if not can_be_captured(Config.parse(FIELDS[name]), CPU)}
+
+
 def test_only_adafactor_goes_without_a_graph():
-    assert [name for name in OPTIMIZERS if not can_be_captured(Config.parse(FIELDS[name]))] == ["adafactor"]
+    assert without_a_graph() == {"adafactor"}
+
+
+def test_where_adagrad_is_not_fused_it_reads_its_steps_on_the_host_and_goes_without_a_graph(monkeypatch):
+    monkeypatch.setattr(optimizers, "_has_fused_adagrad", lambda device: False)
+    assert without_a_graph() == {"adafactor", "adagrad"}
+    assert make_optimizer(Config.parse(FIELDS["adagrad"]), torch.nn.Linear(2, 2)).param_groups[0]["foreach"]
+
+
+def test_what_cannot_be_captured_is_trained_step_by_step_and_the_log_says_so(caplog):
+    with caplog.at_level(logging.WARNING, logger="worker.engine"):
+        training = Training(config(optimizer="adafactor"), 7, SPLITS, CPU, Hooks(), graph=True)
+    assert "adafactor cannot be captured in a CUDA graph" in caplog.text
+    training.steps.begin(torch.arange(49), augmentation.Draws(()), loss_sum=0.0, correct=0)
+    training.steps.run(0, 16, mask_seed=1)
+    assert not training.steps.captured
+    assert isinstance(training.optimizer.param_groups[0]["lr"], float)
 
 
 @EACH
