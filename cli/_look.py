@@ -1,8 +1,13 @@
-"""One look at the queue, for `bench status`: at a glance where that is enough, else through the whole store."""
+"""Looks at the queue, one or many, for `bench status` and `bench watch`.
+
+At a glance where that is enough, else through the whole store.
+"""
 
 import json
+import sys
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli import _talk as talk
@@ -30,7 +35,7 @@ class Seen(NamedTuple):
 
 
 def asked(words: Sequence[str]) -> dict[str, Any] | None:
-    """What `look_once` is to be called with, for the plain words after `bench status`.
+    """What `look_once` is to be called with, for the plain words after `bench status`; `look_on` takes no `as_json`.
 
     None leaves them to Typer, which loads for longer than all of a look takes: help, --watch, mistakes.
     """
@@ -53,12 +58,7 @@ def asked(words: Sequence[str]) -> dict[str, Any] | None:
 def look_once(*, submission: int | None, as_json: bool) -> None:
     """Look after the queue, and show what waits, runs and is done."""
     here = talk.settings()
-    try:
-        seen = _at_a_glance(here, submission) or in_full(here, submission)
-    except NoStoreError:
-        if submission is not None:
-            raise
-        seen = _nothing()
+    seen = _first_look(here, submission)
     if seen.silent:
         talk.say(seen.silent)
     if as_json:
@@ -69,17 +69,66 @@ def look_once(*, submission: int | None, as_json: bool) -> None:
     talk.show([*render(seen.jobs, seen.workers, seen.durations), *_submission_lines(seen)])
 
 
+def look_on(*, submission: int | None) -> int:
+    """Look until nothing waits or runs, drawn on a terminal, else as lines; gives the exit code.
+
+    The first look has to succeed; later ones wait for a store that is away.
+    """
+    import time
+
+    from cli._outage import through_outages
+    from cli._progress import Screen
+    from db.records import WAITING
+
+    here, every_s = talk.settings(), 2.0 if sys.stdout.isatty() else 30.0
+    told = False
+    try:
+        seen = _first_look(here, submission)
+        with Screen(sys.stdout) as screen:
+            while True:
+                if seen.silent and not told:
+                    screen.tell(seen.silent)
+                told = bool(seen.silent)
+                screen.show(seen.jobs, seen.workers, seen.durations)
+                if not any(job.state in WAITING for job in seen.jobs):
+                    return 0
+                time.sleep(every_s)
+                seen = through_outages(partial(_look, here, submission), tell=screen.tell, every_s=every_s)
+    except KeyboardInterrupt:
+        talk.say("The jobs go on. `bench watch` follows them again, `bench cancel` stops them.")
+        return 130
+
+
+def _first_look(here: "Settings", submission: int | None) -> Seen:
+    """Nothing where there is no store. Raises NoStoreError where a submission of it is asked for."""
+    try:
+        return _at_a_glance(here, submission) or in_full(here, submission)
+    except NoStoreError:
+        if submission is None:
+            return _nothing()
+    return in_full(here, submission)  # whose words say how to go on
+
+
+def _look(here: "Settings", submission: int | None) -> Seen:
+    """Raises NoStoreError where there is none any more."""
+    try:
+        found = _at_a_glance(here, submission)
+    except NoStoreError:
+        found = None
+    return found or in_full(here, submission)
+
+
 def _at_a_glance(here: "Settings", submission: int | None) -> Seen | None:
-    """None where somebody has to look after the queue, or the store is not in order: both need all of the store."""
+    """None where somebody has to look after the queue, or the store is not in order: both need all of the store.
+
+    Raises NoStoreError without words for a user.
+    """
     from db.glance import at_a_glance
 
     def look(store: "Glance") -> Seen | None:
         return read(here, store, submission) if _is_settled(here, store) else None
 
-    try:
-        return at_a_glance(here.database, look)
-    except NoStoreError:
-        return _nothing() if submission is None else None
+    return at_a_glance(here.database, look)
 
 
 def _is_settled(here: "Settings", store: "Glance") -> bool:

@@ -30,13 +30,15 @@ def main() -> None:
 
 
 def _call(words: Sequence[str]) -> int | None:
-    if words[0] == "status":
+    if words[0] in ("status", "watch"):
         from cli import _look
 
         asked = _look.asked(words[1:])
-        if asked is not None:
+        if asked is not None and words[0] == "status":
             _look.look_once(**asked)
             return 0
+        if asked is not None and not asked["as_json"]:
+            return _look.look_on(submission=asked["submission"])
     from cli._app import call
 
     return call(words)
