@@ -25,7 +25,7 @@ def complete_submitted(ctx: typer.Context, incomplete: str) -> _Choices:
     submission = ctx.params.get("submission")
 
     def read(store: "Glance") -> _Choices:
-        from cli._selection import meanings
+        from scheduler.selection import meanings
 
         found = store.submissions() if submission is None else [store.submission(submission)]
         return [(name, "") for name in meanings(found)]

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli import _talk as talk
 from cli._schemas import numbered
-from db.errors import BrokerError, NoStoreError
+from db.errors import NoStoreError
 
 if TYPE_CHECKING:
     from db._looks import Looks
     from db.glance import Glance
     from db.records import Job, Submission, Worker
-    from db.store import Store
     from scheduler.duration import Durations
     from scheduler.settings import Settings
 
@@ -76,9 +75,9 @@ def look_on(*, submission: int | None) -> int:
     """
     import time
 
-    from cli._outage import through_outages
     from cli._progress import Screen
     from db.records import WAITING
+    from scheduler.outage import through_outages
 
     here, every_s = talk.settings(), 2.0 if sys.stdout.isatty() else 30.0
     told = False
@@ -152,8 +151,10 @@ def _is_settled(here: "Settings", store: "Glance") -> bool:
 
 def in_full(here: "Settings", submission: int | None) -> Seen:
     """Through the store, which is opened only for this look: an open file would outlive its deletion."""
+    from scheduler.queue import look_after
+
     with closing(talk.opened(here, create=False)) as store:
-        silent = reconcile(here, store)
+        silent = look_after(here, store, actor="status")
         return read(here, store, submission)._replace(silent=silent)
 
 
@@ -162,31 +163,6 @@ def _nothing() -> Seen:
     from scheduler.duration import Durations
 
     return Seen([], [], Durations(Measured()))
-
-
-def reconcile(here: "Settings", store: "Store") -> str:
-    """Look after the queue; gives a line when jobs wait and the broker, which somebody has started, is silent."""
-    from db.records import JobState
-
-    store.reconcile(actor="status")
-    waiting = store.counts()[JobState.QUEUED]
-    # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
-    if not waiting:
-        return ""
-    from scheduler.app import doorbells
-    from scheduler.broker import is_up
-    from scheduler.queue import look_around
-    from scheduler.urls import shown
-
-    line = (
-        f"the broker {shown(here.broker)} does not answer; "
-        f"{talk.number(waiting, 'job')} {'waits' if waiting == 1 else 'wait'} in the store"
-    )
-    if here.embedded_broker and not is_up(here):
-        return line if here.socket.exists() else ""  # `bench worker` starts one where there is none
-    errors: list[BrokerError] = []
-    look_around(store, doorbells(here), actor="status", away=errors.append)
-    return line if errors else ""
 
 
 def read(here: "Settings", store: "Looks", submission: int | None) -> Seen:

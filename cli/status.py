@@ -12,7 +12,9 @@ from db.errors import ConfigError
 def status(
     watch: Annotated[
         bool,
-        typer.Option("--watch", "-w", help="Until nothing waits or runs; Ctrl-C leaves the jobs. Same as `bench watch`."),
+        typer.Option(
+            "--watch", "-w", help="Until nothing waits or runs; Ctrl-C leaves the jobs. Same as `bench watch`."
+        ),
     ] = False,
     submission: options.Submission = None,
     as_json: options.Json = False,
