@@ -78,7 +78,7 @@ def test_a_home_with_letters_that_mean_something_in_a_url_holds_everything(bench
     try:
         bench("submit", "--variant", "baseline", *DIGITS, cwd=tmp_path)
         assert (home / "bench.db").is_file()
-        assert "1 known" in bench("plan", "--variant", "baseline", *DIGITS, cwd=tmp_path).stderr
+        assert "0 new, 1 waiting" in bench("plan", "--variant", "baseline", *DIGITS, cwd=tmp_path).stderr
         assert status(tmp_path)["counts"]["queued"] == 1
     finally:
         assert "has stopped" in bench("down", cwd=tmp_path).stderr
