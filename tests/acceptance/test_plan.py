@@ -83,7 +83,7 @@ def grown_as_planned(home, folder, *seed):
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        bench("run", *words, "--out", str(folder / "report"), cwd=folder, BENCH_CHECKPOINT_S="0")
+        bench("run", *words, "--out", str(folder / "report"), cwd=folder, BENCH_CHECKPOINT_S="0.2")
     finally:
         over.set()
         watcher.join()
