@@ -1,7 +1,7 @@
-"""How long the prompt is away: help, status and submit, beside a Python that does nothing, and as stores grow.
+"""How long the prompt is away: help, status, completion and submit, beside a Python that does nothing.
 
-A store of so many jobs holds the results of up to 100 variants with 50 epochs each: the first seed of each variant is
-written through the store's own methods, the others are copies of it with slightly other numbers, and without events and
+As stores grow: a store of so many jobs holds the results of up to 100 variants with 50 epochs each: the first seed of
+each variant is written through the store's own methods, the others are copies of it with slightly other numbers, and without events and
 predictions, which none of these commands reads. Every command is a process of its own; in each round `python -c pass`
 goes first, and a ratio is that of one round. A first round is not counted: it compiles, and fills the disk's cache.
 Ctrl-C ends it with what was measured until then.
@@ -44,7 +44,7 @@ from scheduler.suite import load_suite  # noqa: E402
 
 VARIANTS, EPOCHS = 100, 50
 EXTRA = "extra"  # the variant that nobody has submitted yet
-GOALS = {"help": "<= 0.1 s", "status": "<= 0.4 s"}
+GOALS = {"help": "<= 0.1 s", "status": "<= 0.4 s", "completion": "<= 0.1 s"}
 _runs = count()
 
 
@@ -116,11 +116,29 @@ def of_store(home: Path, number: int, *, rounds: int) -> Iterator[Measure]:
     suite = made_store(home, number)
     size = f"{number:,} jobs"
     yield from timed(f"bench status, {size}", home, ["status"], rounds=rounds, goal=GOALS["status"])
+    yield from of_completion(home, size, rounds=rounds)
     try:
         yield from timed(f"bench submit of 1, {size}", home, one_more(suite), rounds=rounds)
         yield from timed(f"bench status, {size}, broker up", home, ["status"], rounds=rounds, goal=GOALS["status"])
     finally:
         run(home, ["down"])
+
+
+def of_completion(home: Path, size: str, *, rounds: int) -> Iterator[Measure]:
+    """What bash waits for at a key, beyond a Python that does nothing."""
+    for what, line in (("variants", "bench run --variant "), ("submitted variants", "bench show --variant ")):
+        yield from completed(f"completing {what}, {size}", home, line, rounds=rounds)
+    yield from completed(f"completing job ids, {size}", home, "bench show ", rounds=rounds)
+
+
+def completed(what: str, home: Path, line: str, *, rounds: int) -> list[Measure]:
+    asked = {"_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    pairs = [(run_python(), run(home, [], **asked)) for _ in range(rounds + 1)][1:]
+    beyond = tuple(own.wall_s - bare.wall_s for bare, own in pairs)
+    return [
+        *told(what, pairs, goal="", memory=False),
+        Measure(what=f"{what}, beyond python -c pass", unit="s", values=beyond, goal=GOALS["completion"]),
+    ]
 
 
 def made_store(home: Path, number: int) -> str:
@@ -182,10 +200,10 @@ def told(what: str, pairs: Sequence[tuple[Ran, Ran]], *, goal: str, memory: bool
     return found
 
 
-def run(home: Path, words: Sequence[str], *, root: Path = ROOT) -> Ran:
-    """`bench` with that home, of the revision in that folder."""
+def run(home: Path, words: Sequence[str], *, root: Path = ROOT, **more: str) -> Ran:
+    """`bench` with that home, of the revision in that folder; `more` variables of its environment."""
     there = {"BENCH_HOME": str(home), "BENCH_DATA_DIR": str(home / "data"), "PYTHONPATH": str(root.absolute())}
-    return run_python("-m", "cli", *words, variables=there)
+    return run_python("-m", "cli", *words, variables={**there, **more})
 
 
 def run_python(*words: str, variables: Mapping[str, str] | None = None) -> Ran:

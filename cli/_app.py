@@ -14,6 +14,7 @@ COMMANDS = {
     "plan": "Show the exact jobs of a submit.",
     "submit": "Queue what the store does not have yet.",
     "status": "Show what waits, runs and is done.",
+    "watch": "Follow the jobs until none waits or runs.",
     "show": "Show all that is known of a job.",
     "logs": "Print the log of a job's attempt.",
     "diff": "Show what differs between two jobs.",

@@ -1,114 +1,29 @@
-"""What a shell may complete: names and ids, read without anything heavy. What cannot be read completes nothing."""
-
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+"""What Typer asks for at a shell's completion; `_quick` answers bash for most lines before Typer is loaded."""
 
 import typer
 
-if TYPE_CHECKING:
-    from db.glance import Glance
-
-_Choices = list[tuple[str, str]]  # what may be typed, and words about it that some shells show
-
-_STATES = {"cancel": ("queued", "running"), "retry": ("failed", "cancelled")}
-"""Of the jobs that these commands have something to do with; all others take any."""
-_MOST_BASES = 5  # as `scheduler.suite` has it
-_MOST = 200  # ids, the newest: more would fill screens
+from cli import _choices
+from cli._choices import Choices, beginning
 
 
-def complete_variant(ctx: typer.Context, incomplete: str) -> _Choices:
+def complete_variant(ctx: typer.Context, incomplete: str) -> Choices:
     """Variants and sweeps of the suite that the line names before, of the built-in one otherwise."""
-    return _beginning(incomplete, lambda: _names(str(ctx.params.get("suite") or "report")))
+    return beginning(incomplete, lambda: _choices.of_suite(ctx.params.get("suite")))
 
 
-def complete_submitted(ctx: typer.Context, incomplete: str) -> _Choices:
+def complete_submitted(ctx: typer.Context, incomplete: str) -> Choices:
     """Variants, sweeps and points that were submitted; with the submission that the line names before, then."""
-    submission = ctx.params.get("submission")
-
-    def read(store: "Glance") -> _Choices:
-        from cli._selection import meanings
-
-        found = store.submissions() if submission is None else [store.submission(submission)]
-        return [(name, "") for name in meanings(found)]
-
-    return _beginning(incomplete, lambda: _seen(read))
+    return beginning(incomplete, lambda: _choices.submitted(ctx.params.get("submission")))
 
 
-def complete_job(ctx: typer.Context, incomplete: str) -> _Choices:
+def complete_job(ctx: typer.Context, incomplete: str) -> Choices:
     """Jobs that the command may be given."""
-
-    def read(store: "Glance") -> _Choices:
-        from db.records import JobState
-
-        states = [JobState(one) for one in _STATES.get(str(ctx.info_name), JobState)]
-        jobs = store.newest_jobs(states, _MOST)
-        return [(str(job.id), f"{job.label}, seed {job.seed}, {job.state}") for job in jobs]
-
-    return _beginning(incomplete, lambda: _seen(read))
+    return beginning(incomplete, lambda: _choices.jobs(str(ctx.info_name)))
 
 
-def complete_submission(incomplete: str) -> _Choices:
-    def read(store: "Glance") -> _Choices:
-        return [(str(one.id), f"{one.suite} on {one.dataset}") for one in store.submissions(newest=_MOST)]
-
-    return _beginning(incomplete, lambda: _seen(read))
+def complete_submission(incomplete: str) -> Choices:
+    return beginning(incomplete, _choices.submissions)
 
 
-def complete_state(incomplete: str) -> _Choices:
-    def every() -> _Choices:
-        from db.records import JobState
-
-        return [(state, "") for state in JobState]
-
-    return _beginning(incomplete, every)
-
-
-def _beginning(incomplete: str, choices: Callable[[], Iterable[tuple[str, str]]]) -> _Choices:
-    try:
-        return [one for one in choices() if one[0].startswith(incomplete)]
-    except Exception:  # a traceback in the middle of somebody's line would be worse than no help
-        return []
-
-
-def _names(suite: str) -> _Choices:
-    """Of a suite file as it stands, unchecked, and of what it extends."""
-    found: dict[str, str] = {}
-    for file in _with_bases(suite):
-        left_out = file.get("suite", {}).get("without", [])
-        own = {name: str(table.get("title", "")) for kind in ("variants", "sweeps") for name, table in _of(file, kind)}
-        found = {name: title for name, title in found.items() if name not in left_out} | own
-    return [*found.items()]
-
-
-def _with_bases(suite: str) -> list[dict[str, Any]]:
-    """The file last, before it the one that it extends, and so on."""
-    import tomllib
-    from importlib import resources
-    from pathlib import Path
-
-    files: list[dict[str, Any]] = []
-    name: str | None = suite
-    folder = Path()
-    while name is not None and len(files) <= _MOST_BASES:
-        path = folder / name
-        if path.is_file() and not (files and name == "report"):
-            text, folder = path.read_text("utf-8-sig"), path.parent
-        else:
-            text = resources.files("scheduler").joinpath(f"suites/{name}.toml").read_text("utf-8")
-        files.insert(0, tomllib.loads(text))
-        name = files[0].get("suite", {}).get("extends")
-    return files
-
-
-def _of(file: dict[str, Any], kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
-    tables: dict[str, dict[str, Any]] = file.get(kind, {})
-    return tables.items()
-
-
-def _seen(read: "Callable[[Glance], _Choices]") -> _Choices:
-    """At a glance, of a store in SQLite: a server would be asked at each key."""
-    from db.glance import at_a_glance
-    from scheduler.settings import load_settings
-
-    url = load_settings().database
-    return (at_a_glance(url, read) if url.startswith("sqlite") else None) or []
+def complete_state(incomplete: str) -> Choices:
+    return beginning(incomplete, _choices.states)

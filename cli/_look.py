@@ -1,19 +1,23 @@
-"""One look at the queue, for `bench status`: at a glance where that is enough, else through the whole store."""
+"""Looks at the queue, one or many, for `bench status` and `bench watch`.
+
+At a glance where that is enough, else through the whole store.
+"""
 
 import json
+import sys
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli import _talk as talk
 from cli._schemas import numbered
-from db.errors import BrokerError, NoStoreError
+from db.errors import NoStoreError
 
 if TYPE_CHECKING:
     from db._looks import Looks
     from db.glance import Glance
     from db.records import Job, Submission, Worker
-    from db.store import Store
     from scheduler.duration import Durations
     from scheduler.settings import Settings
 
@@ -30,7 +34,7 @@ class Seen(NamedTuple):
 
 
 def asked(words: Sequence[str]) -> dict[str, Any] | None:
-    """What `look_once` is to be called with, for the plain words after `bench status`.
+    """What `look_once` is to be called with, for the plain words after `bench status`; `look_on` takes no `as_json`.
 
     None leaves them to Typer, which loads for longer than all of a look takes: help, --watch, mistakes.
     """
@@ -53,12 +57,7 @@ def asked(words: Sequence[str]) -> dict[str, Any] | None:
 def look_once(*, submission: int | None, as_json: bool) -> None:
     """Look after the queue, and show what waits, runs and is done."""
     here = talk.settings()
-    try:
-        seen = _at_a_glance(here, submission) or in_full(here, submission)
-    except NoStoreError:
-        if submission is not None:
-            raise
-        seen = _nothing()
+    seen = _first_look(here, submission)
     if seen.silent:
         talk.say(seen.silent)
     if as_json:
@@ -69,17 +68,66 @@ def look_once(*, submission: int | None, as_json: bool) -> None:
     talk.show([*render(seen.jobs, seen.workers, seen.durations), *_submission_lines(seen)])
 
 
+def look_on(*, submission: int | None) -> int:
+    """Look until nothing waits or runs, drawn on a terminal, else as lines; gives the exit code.
+
+    The first look has to succeed; later ones wait for a store that is away.
+    """
+    import time
+
+    from cli._progress import Screen
+    from db.records import WAITING
+    from scheduler.outage import through_outages
+
+    here, every_s = talk.settings(), 2.0 if sys.stdout.isatty() else 30.0
+    told = False
+    try:
+        seen = _first_look(here, submission)
+        with Screen(sys.stdout) as screen:
+            while True:
+                if seen.silent and not told:
+                    screen.tell(seen.silent)
+                told = bool(seen.silent)
+                screen.show(seen.jobs, seen.workers, seen.durations)
+                if not any(job.state in WAITING for job in seen.jobs):
+                    return 0
+                time.sleep(every_s)
+                seen = through_outages(partial(_look, here, submission), tell=screen.tell, every_s=every_s)
+    except KeyboardInterrupt:
+        talk.say("The jobs go on. `bench watch` follows them again, `bench cancel` stops them.")
+        return 130
+
+
+def _first_look(here: "Settings", submission: int | None) -> Seen:
+    """Nothing where there is no store. Raises NoStoreError where a submission of it is asked for."""
+    try:
+        return _at_a_glance(here, submission) or in_full(here, submission)
+    except NoStoreError:
+        if submission is None:
+            return _nothing()
+    return in_full(here, submission)  # whose words say how to go on
+
+
+def _look(here: "Settings", submission: int | None) -> Seen:
+    """Raises NoStoreError where there is none any more."""
+    try:
+        found = _at_a_glance(here, submission)
+    except NoStoreError:
+        found = None
+    return found or in_full(here, submission)
+
+
 def _at_a_glance(here: "Settings", submission: int | None) -> Seen | None:
-    """None where somebody has to look after the queue, or the store is not in order: both need all of the store."""
+    """None where somebody has to look after the queue, or the store is not in order: both need all of the store.
+
+    Raises NoStoreError without words for a user.
+    """
     from db.glance import at_a_glance
 
     def look(store: "Glance") -> Seen | None:
         return read(here, store, submission) if _is_settled(here, store) else None
 
-    try:
-        return at_a_glance(here.database, look)
-    except NoStoreError:
-        return _nothing() if submission is None else None
+    return at_a_glance(here.database, look)
 
 
 def _is_settled(here: "Settings", store: "Glance") -> bool:
@@ -103,8 +151,10 @@ def _is_settled(here: "Settings", store: "Glance") -> bool:
 
 def in_full(here: "Settings", submission: int | None) -> Seen:
     """Through the store, which is opened only for this look: an open file would outlive its deletion."""
+    from scheduler.queue import look_after
+
     with closing(talk.opened(here, create=False)) as store:
-        silent = reconcile(here, store)
+        silent = look_after(here, store, actor="status")
         return read(here, store, submission)._replace(silent=silent)
 
 
@@ -113,31 +163,6 @@ def _nothing() -> Seen:
     from scheduler.duration import Durations
 
     return Seen([], [], Durations(Measured()))
-
-
-def reconcile(here: "Settings", store: "Store") -> str:
-    """Look after the queue; gives a line when jobs wait and the broker, which somebody has started, is silent."""
-    from db.records import JobState
-
-    store.reconcile(actor="status")
-    waiting = store.counts()[JobState.QUEUED]
-    # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
-    if not waiting:
-        return ""
-    from scheduler.app import doorbells
-    from scheduler.broker import is_up
-    from scheduler.queue import look_around
-    from scheduler.urls import shown
-
-    line = (
-        f"the broker {shown(here.broker)} does not answer; "
-        f"{talk.number(waiting, 'job')} {'waits' if waiting == 1 else 'wait'} in the store"
-    )
-    if here.embedded_broker and not is_up(here):
-        return line if here.socket.exists() else ""  # `bench worker` starts one where there is none
-    errors: list[BrokerError] = []
-    look_around(store, doorbells(here), actor="status", away=errors.append)
-    return line if errors else ""
 
 
 def read(here: "Settings", store: "Looks", submission: int | None) -> Seen:

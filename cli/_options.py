@@ -205,15 +205,10 @@ def planned(
 
 def check_writable(out: Path) -> None:
     """Raises ConfigError now rather than after hours of training."""
-    import tempfile
+    from report import check_writable
 
-    try:
-        with as_the_user_writes():
-            out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            return
-    except OSError as error:
-        raise ConfigError(f"cannot write into {out}: {error.strerror}", fix="give another --out") from error
+    with as_the_user_writes():
+        check_writable(out)
 
 
 def command_line() -> str:

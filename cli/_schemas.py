@@ -25,12 +25,14 @@ _SCORES = (*_TRAINED, "test_loss", "test_accuracy", "confusion")
 SCHEMAS: dict[str, Schema] = {
     "plan": Schema(
         number=1,
-        keys=("schema", "time_left_s", "jobs"),
+        keys=("schema", "counts", "time_left_s", "disk", "retry", "jobs"),
         within={
+            "counts": ("new", *_STATES),
+            "disk": ("store_bytes", "checkpoint_bytes", "measured_jobs"),
             "jobs": (
                 *("variant", "key", "seed", "parameters", "flops", "state", "dataset", "epochs", "learning_rate"),
                 *("precision", "time_left_s", "time_from"),
-            )
+            ),
         },
     ),
     "status": Schema(

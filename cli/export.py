@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,16 +18,70 @@ from db.errors import ConfigError
 if TYPE_CHECKING:
     from report.export import Exported
 
-What = Annotated[str, typer.Option("--what", metavar="WHAT", help="jobs, epochs, predictions or report.")]
-Format = Annotated[str, typer.Option("--format", metavar="NAME", help="csv, json or parquet, which needs pyarrow.")]
+What = Annotated[
+    str | None, typer.Option("--what", metavar="WHAT", help="jobs (the default), epochs, predictions or report.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="csv (the default), json or parquet, which needs pyarrow."),
+]
 File = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Replaced if it is there; default: stdout.")]
+To = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--to",
+        metavar="NAME PLACE",
+        help="Instead of a file: `mlflow` and a folder or tracking URI, or `tensorboard` and a folder. Jobs that have "
+        "ended become runs, with their curves; a second export adds what is new. Each needs its package.",
+    ),
+]
 
 
-def export(what: What = "jobs", form: Format = "csv", out: File = None, submission: options.Submission = None) -> None:
+def export(
+    what: What = None, form: Format = None, out: File = None, to: To = None, submission: options.Submission = None
+) -> None:
     """Give all that the store holds to other programs.
 
     Every job, every epoch or every prediction, unsampled, or the tables of the report; docs/export.md has the columns.
     """
+    try:
+        if to is None:
+            _export_rows(what or "jobs", form or "csv", out, submission)
+            return
+        if what or form or out:
+            raise ConfigError("--to writes runs, not rows", fix="leave --what, --format and --out out")
+        _export_runs(*to, submission)
+    except KeyboardInterrupt:
+        kept = "The runs that were written stay" if to else "No file was written" if out else "Not all was written"
+        options.say(f"{kept}. To go on: {options.command_line()}")
+        raise typer.Exit(130) from None
+
+
+def _export_runs(name: str, place: str, submission: int | None) -> None:
+    """Raises ConfigError for another program, and for one whose library is not installed."""
+    from report.runs import runs
+    from report.to_mlflow import check_mlflow, write_mlflow
+    from report.to_tensorboard import check_tensorboard, write_tensorboard
+    from scheduler.urls import scrubbed, shown
+
+    known = {"mlflow": (check_mlflow, write_mlflow), "tensorboard": (check_tensorboard, write_tensorboard)}
+    _check("--to", name, tuple(known))
+    if not place:
+        raise ConfigError(f"--to {name} needs a place", fix="give a folder")
+    check, write = known[name]
+    check()
+    store = options.opened(options.settings(), create=False)
+    with closing(store), store.one_moment(), as_the_user_writes():
+        told = write(runs(store, submission_id=submission), place, clean=partial(scrubbed, url=place))
+    numbers = f"{options.number(told.added, 'run')} added, {told.replaced} replaced, {told.there} there already"
+    where = shown(told.where) if "://" in told.where else told.where
+    options.put(f"{numbers}: {where}")
+    if "://" not in place:
+        line = {"mlflow": f"mlflow ui --backend-store-uri {told.where}", "tensorboard": f"tensorboard --logdir {place}"}
+        options.say(f"Look: `{line[name]}`")
+
+
+def _export_rows(what: str, form: str, out: Path | None, submission: int | None) -> None:
     from report.export import WHAT, exported
     from report.export_files import FORMATS, TEXT_FORMATS, check_parquet
 

@@ -35,7 +35,7 @@ def logs(
 
     JOB is an id from `bench status`. After a failure the traceback is the last thing printed.
     """
-    from cli._outage import through_outages
+    from scheduler.outage import through_outages
 
     chosen = select.selection(job, submission=submission, variant=variant, state=state, where=where)
     here = options.settings()

@@ -1,8 +1,10 @@
 """`bench plan`: what a submit would add, and what it would find."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli import _options as options
@@ -11,6 +13,7 @@ from cli._tables import Table, table
 
 if TYPE_CHECKING:
     from db.records import Job
+    from scheduler.disk import Bytes, Disk
     from scheduler.duration import Durations, Estimate
     from scheduler.planning import Plan
     from scheduler.settings import Settings
@@ -31,7 +34,7 @@ def plan(
 ) -> None:
     """Show the exact jobs of a submit.
 
-    With their networks' sizes and whether the store has them already; changes nothing.
+    With their networks' sizes, whether the store has them already, the time and the disk they need; changes nothing.
     """
     from cli._progress import span_list, time_left
 
@@ -47,19 +50,109 @@ def plan(
         epochs=epochs,
         precision=precision,
     )
-    jobs, durations = _known(here)
-    rows, estimates = _rows(found, jobs, durations)
-    left = durations.scheduled(
+    known = _known(here)
+    rows, estimates = _rows(found, known)
+    left = known.durations.scheduled(
         [one.span for one in estimates if one is not None], unknown=sum(one is None for one in estimates)
     )
+    room = _room(found, rows, known, here)
+    retried = [known.jobs[row["key"]].id for row in rows if row["state"] in _ENDED_BADLY]
     if as_json:
-        options.put(json.dumps(numbered("plan", time_left_s=span_list(left.whole), jobs=rows), indent=2))
+        told = numbered(
+            "plan",
+            counts=_counts(rows),
+            time_left_s=span_list(left.whole),
+            disk=_disk_dict(room),
+            retry=retried,
+            jobs=rows,
+        )
+        options.put(json.dumps(told, indent=2))
         return
     options.show([_table(rows, _drawn(found))])
-    new = sum(row["state"] == "new" for row in rows)
-    options.say(f"{options.number(len(rows), 'job')}: {new} new, {len(rows) - new} known. Data: {found.dataset}.")
+    options.say(f"{options.number(len(rows), 'job')}: {_counted(rows)}. Data: {found.dataset}.")
+    if retried:
+        from cli._progress import retry_command
+
+        options.say(f"A submit leaves what ended badly: {retry_command(retried)} queues it again.")
     if estimates:
         options.say(f"Time: {time_left(left)}{_basis(estimates) if left.whole else ''}.")
+    options.say(_disk_words(room))
+
+
+_ENDED_BADLY = ("failed", "cancelled")
+_WORDS = {"new": "new", "queued": "waiting", "running": "running", "done": "done already"}
+
+
+def _counts(rows: "list[dict[str, Any]]") -> dict[str, int]:
+    """How many are new, and how many are in each state."""
+    from db.records import JobState
+
+    return {state: sum(row["state"] == state for row in rows) for state in ("new", *map(str, JobState))}
+
+
+def _counted(rows: "list[dict[str, Any]]") -> str:
+    told = _counts(rows)
+    return ", ".join(f"{told[state]} {_WORDS.get(state, state)}" for state in told if told[state] or state == "new")
+
+
+def _room(found: "Plan", rows: "list[dict[str, Any]]", known: "_Known", here: "Settings") -> "Disk":
+    """What the jobs that are new, wait or run will need."""
+    import os
+    from dataclasses import asdict
+
+    from db.records import WAITING
+    from scheduler.disk import Bytes, Training, disk
+
+    open_states = {"new", *map(str, WAITING)}
+    trainings = [
+        Training(
+            config=job.config.canonical(),
+            parameters=row["parameters"],
+            classes=job.dataset.classes,
+            test_images=job.dataset.images[1],
+        )
+        for job, row in zip(found.distinct(), rows, strict=True)
+        if row["state"] in open_states
+    ]
+    return disk(
+        trainings,
+        text=len(json.dumps(asdict(found.submission()))),
+        new_store=known.is_new,
+        known={name: (number, Bytes(least, most)) for name, (number, least, most) in known.predictions.items()},
+        at_once=min(len(trainings), max(known.durations.slots, os.cpu_count() or 1)),
+        kept=here.keep_checkpoints,
+    )
+
+
+def _disk_dict(room: "Disk") -> dict[str, Any]:
+    return {
+        "store_bytes": [round(end) for end in room.store],
+        "checkpoint_bytes": [round(end) for end in room.checkpoints],
+        "measured_jobs": room.measured,
+    }
+
+
+def _disk_words(room: "Disk") -> str:
+    basis = f"from {options.number(room.measured, 'job')} on this data" if room.measured else "guessed"
+    if not room.checkpoints.high:  # nothing is left to train
+        return f"Disk: {_size(room.store)} in the store."
+    return f"Disk: store {_size(room.store)}, {basis}; checkpoints meanwhile {_size(room.checkpoints)}."
+
+
+def _size(room: "Bytes") -> str:
+    """0.2-1.3 MiB: in the unit of its end, rounded outwards to two digits."""
+    unit, one = next((unit, one) for unit, one in _UNITS if room.high >= one or one == 1024)
+    low, high = (_outwards(end / one, up) for end, up in ((room.low, False), (room.high, True)))
+    return f"< {high:g} {unit}" if not low else f"{low:g}-{high:g} {unit}"
+
+
+_UNITS = (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
+
+
+def _outwards(value: float, up: bool) -> float:
+    step = 0.1 if value < 10 else 10 ** (math.floor(math.log10(value)) - 1)
+    steps = value / step
+    return round((math.ceil(steps) if up else math.floor(steps)) * step, 1)
 
 
 def _basis(estimates: "Sequence[Estimate | None]") -> str:
@@ -109,8 +202,18 @@ def _ranges(seeds: "Sequence[int]") -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def _known(here: "Settings") -> "tuple[dict[str, Job], Durations]":
-    """The store's jobs by key, and how long jobs take; neither where there is no store, since a plan makes none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the store has: jobs by key, how long jobs take, and how large predictions are, by data set."""
+
+    is_new: bool  # there is none yet
+    jobs: "dict[str, Job]"
+    durations: "Durations"
+    predictions: dict[str, tuple[int, int, int]]
+
+
+def _known(here: "Settings") -> _Known:
+    """Nothing where there is no store, since a plan makes none."""
     from db.errors import NoStoreError
     from db.records import Measured
     from scheduler.duration import Durations
@@ -118,15 +221,14 @@ def _known(here: "Settings") -> "tuple[dict[str, Job], Durations]":
     try:
         store = options.opened(here, create=False)
     except NoStoreError:
-        return {}, Durations(Measured())
+        return _Known(is_new=True, jobs={}, durations=Durations(Measured()), predictions={})
     with closing(store):
         durations = Durations(store.measured(), store.workers(seen_within_s=here.lease_s))
-        return {job.key: job for job in store.jobs()}, durations
+        jobs = {job.key: job for job in store.jobs()}
+        return _Known(is_new=False, jobs=jobs, durations=durations, predictions=store.prediction_bytes())
 
 
-def _rows(
-    found: "Plan", known: "dict[str, Job]", durations: "Durations"
-) -> "tuple[list[dict[str, Any]], list[Estimate | None]]":
+def _rows(found: "Plan", known: _Known) -> "tuple[list[dict[str, Any]], list[Estimate | None]]":
     """A row for each job; and the time of each that a submit queues or finds waiting, the longest first."""
     from cli._progress import span_list
     from db.records import WAITING
@@ -144,13 +246,13 @@ def _rows(
             sizes[network] = describe(
                 config.model, classes=job.dataset.classes, arguments=config.arguments, own=own, **picture
             )
-        there, size = known.get(job.key), sizes[network]
+        there, size = known.jobs.get(job.key), sizes[network]
         estimate = None
         if there is None or there.state in WAITING:
-            estimate = durations.left(there) if there else None
+            estimate = known.durations.left(there) if there else None
             if estimate is None:  # the FLOPs of a job that waits may not be counted yet; here they are
                 images = job.dataset.images[0]
-                estimate = durations.planned(job.config.canonical(), size.flops, images=images)
+                estimate = known.durations.planned(job.config.canonical(), size.flops, images=images)
             estimates.append(estimate)
         rows.append(
             {

@@ -48,7 +48,7 @@ def submit(
     ensure_broker(here)
     reconcile(store, doorbells(here), actor="submit", waiting=RING_MOST)
     if done.count(JobState.QUEUED):
-        options.say("Next: `bench worker` on each machine that trains, `bench status --watch` to follow.")
+        options.say("Next: `bench worker` on each machine that trains, `bench watch` to follow.")
 
 
 def summary(done: "Submitted") -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from db._database import Database
 from db._endings import LEASE_EXPIRED
 from db.records import Cause, EpochTimes, JobState
-from db.tables import attempts, epochs, events, jobs, workers
+from db.tables import attempts, epochs, events, jobs, predictions, results, workers
 
 
 class Measures(Database):
@@ -30,6 +30,20 @@ class Measures(Database):
         with self._reading() as connection:
             query = select(func.count()).select_from(events).where(events.c.what == LEASE_EXPIRED)
             return int(connection.execute(query).scalar_one())
+
+    def prediction_bytes(self, *, newest: int = 200) -> dict[str, tuple[int, int, int]]:
+        """By data set: how many of the newest results have predictions there, the least and the most bytes of one's."""
+        size = func.sum(func.length(predictions.c.labels) + func.length(predictions.c.probabilities)).label("size")
+        some = select(results.c.job_id).order_by(results.c.job_id.desc()).limit(newest).subquery()
+        inner = select(predictions.c.job_id, size).where(predictions.c.job_id.in_(select(some.c.job_id)))
+        inner_query = inner.group_by(predictions.c.job_id).subquery()
+        dataset = jobs.c.config["dataset"].as_string().label("dataset")
+        found, least, most = func.count(), func.min(inner_query.c.size), func.max(inner_query.c.size)
+        query = select(dataset, found.label("found"), least.label("least"), most.label("most"))
+        query = query.join_from(inner_query, jobs, jobs.c.id == inner_query.c.job_id).group_by(dataset)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {row.dataset: (row.found, int(row.least), int(row.most)) for row in rows}
 
     def epoch_times(self) -> list[EpochTimes]:
         """How many epochs each network was trained for on each kind of device, and how long they took in all."""

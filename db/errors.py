@@ -10,6 +10,7 @@ BenchError               1  a job failed, a gate failed
 │   ├── NoStoreError     3  nothing was ever written there
 │   └── SchemaError      3  another version of bench wrote it: waiting does not mend that
 ├── BrokerError          3  the broker cannot be reached
+├── TimeLimitError       1  what was waited for had not happened in the time that somebody gave it
 └── TrainingError        1  a training ended without a result; `cause` says why
 """
 
@@ -74,6 +75,10 @@ class SchemaError(StoreError):
 
 class BrokerError(BenchError):
     exit_code = 3
+
+
+class TimeLimitError(BenchError):
+    pass
 
 
 class TrainingError(BenchError):

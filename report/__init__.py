@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from report.differences import Differences
     from report.write import Report
 
-__all__ = ["claims_of", "compare_with", "job_differences", "write_report"]
+__all__ = ["check_writable", "claims_of", "compare_with", "job_differences", "write_report"]
 
 
 def write_report(
@@ -24,6 +24,13 @@ def write_report(
     from report import write
 
     return write.write_report(store, out, submission_id=submission_id, latex=latex, targets=targets)
+
+
+def check_writable(out: Path) -> None:
+    """See `report.folder.check_writable`."""
+    from report import folder
+
+    folder.check_writable(out)
 
 
 def claims_of(store: "Store", submission_id: int | None = None) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def exported(store: Store, what: str, *, submission_id: int | None = None) -> Ex
     """
     if what == "report":
         return Exported(what=what, columns=_REPORT, rows=_report_rows(store, submission_id))
-    jobs = _jobs_of(store, submission_id)
+    jobs = jobs_of(store, submission_id)
     if what == "predictions":
         classes = store.most_classes(job.id for job in jobs)
         columns = (*_PREDICTIONS, *(Column(f"{_PROBABILITY}{number}", Kind.NUMBER) for number in range(classes)))
@@ -60,7 +60,7 @@ def exported(store: Store, what: str, *, submission_id: int | None = None) -> Ex
     return Exported(what=what, columns=columns, rows=rows(store, jobs))
 
 
-def _jobs_of(store: Store, submission_id: int | None) -> list[Job]:
+def jobs_of(store: Store, submission_id: int | None) -> list[Job]:
     """By id, as all rows are."""
     if submission_id is None:
         return store.jobs()

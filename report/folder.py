@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from db.errors import ConfigError
 from report.characters import visible
 
 
@@ -28,6 +29,18 @@ class Files:
             folder.mkdir(parents=True, exist_ok=True)
         for name, content in self._contents.items():
             _replace(out / name, content)
+
+
+def check_writable(out: Path) -> None:
+    """Make the folder, and raise ConfigError where no file could be written into it."""
+    import tempfile
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            return
+    except OSError as error:
+        raise ConfigError(f"cannot write into {out}: {error.strerror}", fix="give another --out") from error
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from db._looks import Looks
     from db.store import Store
     from scheduler.planning import Plan
+    from scheduler.settings import Settings
 
 QUEUE = "bench"  # its name at the broker
 
@@ -96,3 +97,23 @@ def look_around(
     except BrokerError as error:
         away(error)
         return Reconciled()
+
+
+def look_after(here: "Settings", store: "Store", *, actor: str) -> str:
+    """Look after the queue; gives a line when jobs wait and the broker, which somebody has started, is silent."""
+    store.reconcile(actor=actor)
+    waiting = store.counts()[JobState.QUEUED]
+    # the broker is asked only when something could have been lost; a look at finished jobs needs no queue
+    if not waiting:
+        return ""
+    from scheduler.app import doorbells
+    from scheduler.broker import is_up
+    from scheduler.urls import shown
+
+    wait = "1 job waits" if waiting == 1 else f"{waiting} jobs wait"
+    line = f"the broker {shown(here.broker)} does not answer; {wait} in the store"
+    if here.embedded_broker and not is_up(here):
+        return line if here.socket.exists() else ""  # `bench worker` starts one where there is none
+    errors: list[BrokerError] = []
+    look_around(store, doorbells(here), actor=actor, away=errors.append)
+    return line if errors else ""

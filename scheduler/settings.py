@@ -1,7 +1,6 @@
 """Where things are: flags > BENCH_* environment > bench.toml in BENCH_HOME > defaults."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -211,6 +210,8 @@ def _check_together(found: Settings) -> None:
 
 
 def _read(toml: Path) -> dict[str, Any]:
+    import tomllib  # only where there is such a file: the prompt waits for it
+
     try:
         values = tomllib.loads(toml.read_text("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:

@@ -78,7 +78,7 @@ def test_a_home_with_letters_that_mean_something_in_a_url_holds_everything(bench
     try:
         bench("submit", "--variant", "baseline", *DIGITS, cwd=tmp_path)
         assert (home / "bench.db").is_file()
-        assert "1 known" in bench("plan", "--variant", "baseline", *DIGITS, cwd=tmp_path).stderr
+        assert "0 new, 1 waiting" in bench("plan", "--variant", "baseline", *DIGITS, cwd=tmp_path).stderr
         assert status(tmp_path)["counts"]["queued"] == 1
     finally:
         assert "has stopped" in bench("down", cwd=tmp_path).stderr
@@ -253,8 +253,9 @@ def test_status_lists_the_submissions_with_their_ids(queued, tmp_path):
     assert lines[-1].startswith("submission 1: report on digits, 20")
 
 
-def test_a_watch_ends_when_the_store_is_gone(queued, tmp_path):
-    command = [sys.executable, "-m", "cli", "status", "--watch"]
+@pytest.mark.parametrize("words", [["status", "--watch"], ["watch"]], ids=" ".join)
+def test_a_watch_ends_when_the_store_is_gone(queued, tmp_path, words):
+    command = [sys.executable, "-m", "cli", *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
     ours, theirs = pty.openpty()  # on a terminal it looks every two seconds
     watch = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=theirs, stderr=subprocess.PIPE, text=True)

@@ -63,6 +63,14 @@ def test_status_of_a_store_in_order_loads_none_of_the_libraries(store, tmp_path,
     assert modules == set()
 
 
+@pytest.mark.parametrize("words", [["watch"], ["watch", "--submission", "1"]], ids=" ".join)
+def test_a_watch_of_jobs_that_have_ended_loads_none_of_them_and_ends(store, tmp_path, words):
+    fill(store, seeds=(42,), failed=("resnet",))
+    said, modules = loaded(*words, cwd=tmp_path)
+    assert "12 jobs: 0 queued, 0 running, 11 done, 1 failed" in said
+    assert modules == set()
+
+
 def test_status_where_nothing_was_submitted_loads_none_of_them_either(bench_home, tmp_path):
     assert loaded("status", cwd=tmp_path) == (
         "No jobs yet. Next: `bench plan --all`, then `bench submit --all`.\n",

@@ -15,7 +15,7 @@ from report.scope import read_scope
 from report.write import SCHEMA, as_json
 
 PUBLISHED = {
-    "plan 1": "f7edb1d758b8",
+    "plan 1": "0cd9fc8118b5",
     "status 1": "1eb9b8213d16",
     "show 1": "6500734a3eb5",
     "diff 1": "17d8c75a19b0",

@@ -1,11 +1,12 @@
 """What the store says of itself to logs and metrics, on SQLite and on Postgres."""
 
+import zlib
 from dataclasses import replace
 
 import pytest
 from records import EPOCH, new_job, predictions, result, submission
 
-from db.records import Cause, EpochTimes
+from db.records import Cause, EpochTimes, Weights
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -84,3 +85,18 @@ def test_epochs_are_summed_by_network_and_kind_of_device(store):
         EpochTimes(network="small_cnn", device="cpu", epochs=4, total_s=14.0),
         EpochTimes(network="small_cnn", device="cuda", epochs=2, total_s=7.0),
     ]
+
+
+def test_the_bytes_of_predictions_are_told_by_data_set_of_the_newest_results(store):
+    assert store.prediction_bytes() == {}
+    add(store, 1, 2)
+    add(store, 3, dataset="cifar10")
+    for _ in range(3):
+        store.finish(claim(store), result(), predictions())
+    found = store.prediction_bytes()
+    assert {name: number for name, (number, *_) in found.items()} == {"cifar100-20": 2, "cifar10": 1}
+    seen = predictions()[Weights.BEST]
+    parts = (seen.labels.astype("<i4"), seen.probabilities.astype("<f4"))
+    both = 2 * sum(len(zlib.compress(part.tobytes())) for part in parts)
+    assert found["cifar10"][1:] == (both, both)
+    assert sum(number for number, *_ in store.prediction_bytes(newest=1).values()) == 1

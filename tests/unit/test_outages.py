@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from cli._outage import through_outages
 from db.errors import LostError, NoStoreError, SchemaError, StoreError
 from db.records import Beat, Claim
+from scheduler.outage import through_outages
 from worker.attempt import Interruptions
 from worker.heartbeat import Heartbeat
 from worker.outbox import Outbox

@@ -1,4 +1,4 @@
-"""The six rooms are this repository's, and the command line starts without anything heavy."""
+"""The rooms are this repository's, and the command line starts without anything heavy."""
 
 import importlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("cli", "db", "models", "report", "scheduler", "worker")
+ROOMS = ("bench", "cli", "db", "models", "report", "scheduler", "worker")
 HEAVY = (
     *("torch", "torchvision", "celery", "sqlalchemy", "alembic", "matplotlib", "pandas", "sklearn", "scipy", "numpy"),
     *("rich", "db.records", "scheduler.duration"),  # thirty dataclasses take a fifth of the help

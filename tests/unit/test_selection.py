@@ -8,9 +8,9 @@ from filled_store import fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli._selection import Selection, condition, selection
 from db import open_store
 from db.errors import ConfigError, NotFoundError
+from scheduler.selection import Selection, condition, selection
 
 
 @pytest.fixture(scope="module")
