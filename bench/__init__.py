@@ -313,18 +313,19 @@ def _planned(
     seeds: int | Sequence[int] | None,
     **overrides: Any,
 ) -> "Plan":
-    from scheduler.planning import make_plan, seeds_of
+    from scheduler.planning import make_plan, notices, seeds_of
     from scheduler.suite import load_suite
 
     if isinstance(variants, str):
         raise ConfigError(f"variants is a list of names, not {variants!r}", fix=f"write variants=[{variants!r}]")
     found = load_suite(str(suite))
-    for notice in found.notices:
-        warnings.warn(notice, stacklevel=3)
     number, listed = (seeds, []) if seeds is None or isinstance(seeds, int) else (None, list(seeds))
-    wanted = seeds_of(number=number, listed=listed, own=found.seeds)
+    wanted = seeds_of(number=number, listed=listed, own=()) or None
     labels = list(found.variants) if variants is None else found.select(list(variants))
-    return make_plan(found, labels, wanted, data_dir=here.data, **overrides)
+    plan = make_plan(found, labels, wanted, data_dir=here.data, **overrides)
+    for notice in notices(plan):
+        warnings.warn(notice, stacklevel=3)
+    return plan
 
 
 def _submitted(here: "Settings", store: "Store", plan: "Plan", priority: int) -> Submission:

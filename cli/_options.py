@@ -175,7 +175,7 @@ def planned(
     precision: str | None,
 ) -> "Plan":
     """The plan that the shared options ask for. Raises ConfigError, DataError or NotFoundError."""
-    from scheduler.planning import make_plan, over_budget, seeds_of
+    from scheduler.planning import make_plan, notices, seeds_of
     from scheduler.suite import load_suite
 
     found = load_suite(suite)
@@ -184,8 +184,6 @@ def planned(
         what = "--all and --variant exclude each other" if everything else "nothing is selected"
         choices = ", ".join((*found.variants, *found.sweeps))
         raise ConfigError(what, fix=f"give --all, or --variant with one of: {choices}")
-    for notice in found.notices:
-        say(notice)
     labels = list(found.variants) if everything else found.select(names)
     plan = make_plan(
         found,
@@ -196,9 +194,7 @@ def planned(
         epochs=epochs,
         precision=precision,
     )
-    for notice in dict.fromkeys(notice for entry in plan.entries for notice in entry.dataset.notices):
-        say(f"{plan.dataset}: {notice}")
-    for notice in over_budget(plan):
+    for notice in notices(plan):
         say(notice)
     return plan
 

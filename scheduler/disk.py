@@ -143,4 +143,6 @@ def _optimizer(config: Mapping[str, Any]) -> Bytes:
     """Values that it keeps of each weight."""
     if config.get("optimizer") == "sgd":
         return Bytes(1, 1) if config.get("momentum") else NOTHING
-    return Bytes(2, 2) if config.get("optimizer") == "adam" else Bytes(0, 3)
+    if config.get("optimizer") == "adam" and not config.get("optimizer_arguments"):
+        return Bytes(2, 2)
+    return Bytes(0, 3)

@@ -165,7 +165,13 @@ def make_plan(
     )
 
 
-def over_budget(plan: Plan) -> list[str]:
+def notices(plan: Plan) -> list[str]:
+    """What whoever submits it should know: of the suite, of its data, and of budgets that the command goes beyond."""
+    of_data = dict.fromkeys(notice for entry in plan.entries for notice in entry.dataset.notices)
+    return [*plan.suite.notices, *(f"{plan.dataset}: {notice}" for notice in of_data), *_over_budget(plan)]
+
+
+def _over_budget(plan: Plan) -> list[str]:
     """A sentence for each sweep that takes more than its budget, with the seeds and epochs that the command gave."""
     said = []
     for name, budget in plan.suite.budgets.items():

@@ -4,7 +4,7 @@ import pytest
 
 from db.errors import ConfigError
 from scheduler.config import job_key
-from scheduler.planning import make_plan, over_budget
+from scheduler.planning import _over_budget, make_plan
 from scheduler.suite import load_suite
 
 HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
@@ -247,8 +247,8 @@ def test_points_without_a_number_end_where_no_other_one_is_left(tmp_path):
 def test_a_command_that_goes_beyond_a_budget_is_told(tmp_path):
     found = suite(tmp_path, ONE + SWEEP + "budget = { epochs = 60 }\n" + GRID)
     within, above = (make_plan(found, [*found.variants], seeds, data_dir=tmp_path) for seeds in ([1], [1, 2]))
-    assert over_budget(within) == []
-    assert over_budget(above) == ["[sweeps.s]: 120 epochs, more than its budget of 60."]
+    assert _over_budget(within) == []
+    assert _over_budget(above) == ["[sweeps.s]: 120 epochs, more than its budget of 60."]
 
 
 RANDOM = ONE + SWEEP + "[sweeps.s.random]\n"
