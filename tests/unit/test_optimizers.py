@@ -15,7 +15,7 @@ from scheduler.optimizers import OPTIMIZERS, REFUSED
 from worker import augmentation, optimizers
 from worker.engine import Hooks, Stopped, Training, fits
 from worker.optimizers import begins_with_zeros, can_be_captured, make_optimizer
-from worker.snapshot import Snapshot, optimizer_tensors
+from worker.snapshot import Snapshot, optimizer_tensors, prefixed, restore_optimizer
 
 OURS = {"lr", "weight_decay", "momentum", "nesterov"}  # the config's own fields
 NOBODYS = {"params", "foreach", "fused", "capturable", "maximize", "differentiable"}
@@ -152,6 +152,21 @@ def test_all_that_it_keeps_is_a_tensor_that_a_checkpoint_holds(name):
     assert kept == optimizer_tensors(made).keys()
     before = make_optimizer(Config.parse(FIELDS[name]), model).param_groups[0]
     assert made.param_groups[0] == before
+
+
+@EVERY
+def test_what_it_keeps_comes_back_in_the_layout_that_it_had(name):
+    chosen = Config.parse(FIELDS[name])
+    model = torch.nn.Conv2d(4, 5, 3).to(memory_format=torch.channels_last)
+    made, again = make_optimizer(chosen, model), make_optimizer(chosen, model)
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)
+    made.step()
+    kept = optimizer_tensors(made)
+    restore_optimizer(again, prefixed(kept, ""))
+    assert {key: (value.stride(), value.dtype) for key, value in optimizer_tensors(again).items()} == {
+        key: (value.stride(), value.dtype) for key, value in kept.items()
+    }
 
 
 @EACH
