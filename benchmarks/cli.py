@@ -2,9 +2,9 @@
 
 As stores grow: a store of so many jobs holds the results of up to 100 variants with 50 epochs each: the first seed of
 each variant is written through the store's own methods, the others are copies of it with slightly other numbers, and
-without events and predictions, which none of these commands reads. Every command is a process of its own; in each
-round `python -c pass` goes first, and a ratio is that of one round. A first round is not counted: it compiles, and
-fills the disk's cache. Ctrl-C ends it with what was measured until then.
+without events and predictions, which none of these commands reads. Every command is a process of its own; in each round
+`python -c pass` goes first, and a ratio is that of one round. A first round is not counted: it compiles, and fills the
+disk's cache. Ctrl-C ends it with what was measured until then.
 
     python -m benchmarks.cli --jobs 10,1000
 

@@ -49,7 +49,8 @@ def logs(
     try:
         _print(lambda: through_outages(ask, tell=options.say, every_s=_EVERY_S), attempt, follow=follow)
     except KeyboardInterrupt:
-        options.say(f"Job {job_id} goes on, if it runs; `bench cancel {job_id}` stops it.")
+        again = f"`bench logs {job_id} --follow` follows it again, `bench cancel {job_id}` stops it"
+        options.say(f"Job {job_id} goes on, if it runs; {again}.")
         raise typer.Exit(130) from None
 
 

@@ -65,6 +65,12 @@ class JsonLines(logging.Formatter):
 FORMATS: dict[Literal["text", "json"], type[logging.Formatter]] = {"text": TextLines, "json": JsonLines}
 
 
+_STOPPING = (
+    "stopping: each job saves a checkpoint and waits again, `bench worker` goes on with it; "
+    "a second signal ends them at once"
+)
+
+
 def start_logging(settings: "Settings") -> None:
     """All that this process and its children say goes to stderr in the one format; Celery configures nothing.
 
@@ -96,9 +102,7 @@ def start_logging(settings: "Settings") -> None:
 
     def say(words: str, *_: object) -> None:
         # Celery would announce that a second signal waits for tasks; here it ends them
-        words = (
-            "stopping: each job saves a checkpoint; a second signal ends them at once" if "again" in words else words
-        )
+        words = _STOPPING if "again" in words else words
         # from a signal's handler, which may have interrupted a handler of logging: no lock, no buffer
         record = log.makeRecord("celery", logging.INFO, "", 0, words, (), None)
         with suppress(OSError):

@@ -270,6 +270,42 @@ def test_a_watch_ends_when_the_store_is_gone(queued, tmp_path, words):
         os.close(theirs)
 
 
+@pytest.mark.parametrize("words", [["status", "--watch"], ["watch"], ["watch", "--submission", "2"]], ids=" ".join)
+def test_ctrl_c_of_a_watch_says_how_to_go_on(queued, tmp_path, words):
+    command, environment = [sys.executable, "-m", "cli", *words], {**os.environ, "PYTHONPATH": str(ROOT)}
+    watch = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        said = watch.communicate(timeout=60)[1]
+    finally:
+        watch.kill()
+    assert watch.returncode == 130
+    assert said == "The jobs go on. `bench watch` follows them again, `bench cancel` stops them.\n"
+
+
+def test_ctrl_c_of_a_worker_ends_it_orderly_and_says_how_to_go_on(bench_home, tmp_path):
+    command, environment = (
+        [sys.executable, "-m", "cli", "worker", "--slots", "1"],
+        {**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    worker = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        said = ""
+        while "is ready" not in said:
+            line = worker.stderr.readline()
+            assert line, said
+            said += line
+        worker.send_signal(signal.SIGINT)
+        said = worker.communicate(timeout=60)[1]
+    finally:
+        worker.kill()
+    assert worker.returncode == 0
+    assert "stopping: each job saves a checkpoint and waits again, `bench worker` goes on with it; a second" in said
+
+
 def test_a_job_that_cannot_be_cancelled_or_retried_says_why(queued, tmp_path, valkey_url, monkeypatch):
     monkeypatch.setenv("BENCH_BROKER_URL", valkey_url)
     assert bench("retry", "1", cwd=tmp_path).stderr == "job 1 is queued: nothing to retry\n"
