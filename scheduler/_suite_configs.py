@@ -70,22 +70,26 @@ def _named(values: Mapping[str, Any], owner: str, *, default: Any = None) -> Any
 
 def config_of(where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any]) -> Config:
     for which, given in (("[defaults]", file.defaults), (place, own)):
-        if "dataset" in given:
-            message = f"{where}: {which} dataset: a suite has one data set"
-            raise ConfigError(message, fix="name it in [suite], and write another suite for another data set")
-        if "code" in given:
-            message = f"{where}: {which} code: no field of a suite, bench finds it out itself"
-        for field in OF_THE_DATA:
-            if field in given:
-                message = (
-                    f"{where}: {which} {field}: a suite has one, as its variants are compared on the same pictures"
-                )
-                raise ConfigError(message, fix="set it in [suite], and write another suite for another one")
+        _check_whose(f"{where}: {which}", given)
     values = merged({**{field: getattr(file.suite, field) for field in OF_THE_DATA}, **file.defaults}, own)
     try:
         return Config.parse(values | _code(where, "[defaults]" if "model" not in own else place, values.get("model")))
     except ValidationError as error:
         raise _config_error(where, place, file, own, error, values) from error
+
+
+def _check_whose(place: str, given: Mapping[str, Any]) -> None:
+    """Raises ConfigError for fields of a config that are none of a variant's."""
+    if "dataset" in given:
+        fix = "name it in [suite], and write another suite for another data set"
+        raise ConfigError(f"{place} dataset: a suite has one data set", fix=fix)
+    if "code" in given:
+        fix = 'remove it, and name the network\'s file: model = "nets.py:MyNet"'
+        raise ConfigError(f"{place} code: no field of a suite, bench finds it out itself", fix=fix)
+    for field in OF_THE_DATA:
+        if field in given:
+            message = f"{place} {field}: a suite has one, as its variants are compared on the same pictures"
+            raise ConfigError(message, fix="set it in [suite], and write another suite for another one")
 
 
 def _code(where: Origin, place: str, model: Any) -> dict[str, str]:
@@ -124,7 +128,7 @@ def _config_error(
         fix += ", title, seeds"
     elif table is not None and not inner and not first.get("ctx", {}).get("fix"):
         fix = f"{owner} takes the arguments {', '.join(schema['properties'])}"
-    elif path == ["arguments"]:
+    elif path == ["arguments"] and is_own(owner):
         fix = "write arguments = { NAME = VALUE }"
     field = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
     return ConfigError(f"{where}: {place} {field}: {message}", fix=fix)

@@ -46,7 +46,7 @@ class Cutout(_Frozen):
     """One square of zeros per image, wholly inside it."""
 
     name: Literal["cutout"] = "cutout"
-    size: int = Field(8, ge=1, le=32)
+    size: int = Field(8, ge=1, le=512)
 
 
 class RandomErasing(_Frozen):

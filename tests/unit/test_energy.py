@@ -26,9 +26,9 @@ def nvml(monkeypatch):
     fake.used_mj[CARD] = 5_000_000
     real = steps.train_step
 
-    def costly(*words):
+    def costly(*words, **named):
         fake.used_mj[CARD] += round(STEP_J * 1000)
-        return real(*words)
+        return real(*words, **named)
 
     monkeypatch.setattr(steps, "train_step", costly)
     monkeypatch.setitem(sys.modules, "pynvml", fake)

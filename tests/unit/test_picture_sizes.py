@@ -15,7 +15,8 @@ from db._pictures import pack_grid, unpack_grid
 from db.errors import ConfigError
 from models import MODEL_NAMES, build_model, describe
 from models._narrow import NarrowConvolution
-from scheduler.config import Config, Crop, Cutout, Flip, job_key, picture_of
+from scheduler.augmentations import Crop, Cutout, Flip
+from scheduler.config import Config, job_key, picture_of
 from scheduler.planning import make_plan
 from scheduler.suite import load_suite
 from worker.admission import expectations
@@ -177,12 +178,16 @@ def test_a_stopped_training_of_other_pictures_goes_on_bit_for_bit(side, channels
     assert_same_tensors(ends[0].tensors, ends[1].tensors)
 
 
+def of_config(config):
+    return describe(config["model"], classes=20, arguments=config["arguments"], **picture_of(config))
+
+
 def test_memory_expected_of_larger_pictures_is_larger_and_not_taken_from_small_ones():
     configs = [Config(dataset="digits", image_size=side).canonical() for side in (32, 64, 256)]
     texts = [json.dumps(one) for one in configs]
-    guessed = expectations(set(texts), {})
+    guessed = expectations(set(texts), {}, of_config)
     assert guessed[texts[0]] < guessed[texts[1]] < guessed[texts[2]]
-    measured = expectations(set(texts), {texts[0]: 100.0})
+    measured = expectations(set(texts), {texts[0]: 100.0}, of_config)
     assert measured[texts[0]] < guessed[texts[0]]
     assert measured[texts[2]] == guessed[texts[2]]
 
