@@ -11,16 +11,35 @@ from cli._umask import as_the_user_writes
 
 _DEFAULT = Path("bench-suite.toml")
 File = Annotated[Path, typer.Argument(metavar="FILE", hidden=True)]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Data of yours: folder:PATH, file:PATH, or a published set. Default: the digits."
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="A network of yours, nets.py:MyNet or package.module:MyNet, beside one of bench; may be repeated.",
+    ),
+]
 
 
-def init(file: File = _DEFAULT) -> None:
+def init(file: File = _DEFAULT, dataset: Dataset = None, model: Models = None) -> None:
     """Write a commented suite to begin with.
 
-    To FILE, bench-suite.toml by default; it runs as it is, offline. Never replaces a file.
+    To FILE, bench-suite.toml by default. It runs as it is: offline, or on the data and with the networks that are
+    named. Never replaces a file.
     """
     from scheduler.starter import write_starter
 
     with as_the_user_writes():
-        write_starter(file)
+        write_starter(file, dataset=dataset, models=model or ())
     options.put(f"Suite: {file}")
-    options.say(f"Next: `bench run --all --suite {shlex.quote(str(file))}` trains it here, in about a minute.")
+    name = shlex.quote(str(file))
+    if dataset or model:
+        options.say(f"Next: `bench plan --all --suite {name}` checks networks and data, `bench run` with them trains.")
+    else:
+        options.say(f"Next: `bench run --all --suite {name}` trains it here, in about a minute.")

@@ -15,7 +15,7 @@ from models import OwnCode, bundled, installed_version
 
 _MOST_BYTES, _MOST_FILES = 2**20, 200
 _ROOMS = frozenset(
-    {"cli", "db", "models", "report", "scheduler", "worker"}
+    {"bench", "cli", "db", "models", "report", "scheduler", "worker"}
 )  # bench's packages, which nobody else means
 _NAME = re.compile(r"[^\W\d]\w*")
 _FORMS = 'write model = "nets.py:MyNet" for a file, or "package.module:MyNet" for a package'

@@ -139,10 +139,7 @@ def _labelled(path: Path, files: "tuple[StoredFile, ...]") -> "tuple[DataFile, s
 def _made(test: bool, images: int, fraction: float) -> tuple[str, ...]:
     if not test:
         return ()
-    told = (
-        f"no test part is given: {images:,} images will be it, test_fraction {fraction:g} of each class by split_seed"
-    )
-    return (told,)
+    return (f"no test part is given: {images:,} images will be it, {fraction:.3g} of each class, drawn by split_seed",)
 
 
 def folder_of(name: str, data_dir: Path) -> Path | None:

@@ -96,3 +96,51 @@ def test_any_file_name_makes_a_suite_that_can_be_read(tmp_path, file, name):
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     assert "cannot write nowhere/mine.toml" in bench("init", "nowhere/mine.toml", cwd=tmp_path, code=2).stderr
+
+
+NET = """from torch import nn
+
+class MyNet(nn.Sequential):
+    def __init__(self, num_classes):
+        super().__init__(nn.Flatten(), nn.Linear(3 * 32 * 32, num_classes))
+"""
+
+
+def test_a_suite_of_ones_own_data_and_networks_needs_no_editing(bench_home, tmp_path):
+    (tmp_path / "nets.py").write_text(NET)
+    (tmp_path / "suites").mkdir()
+    words = ("--dataset", "digits", "--model", "nets.py:MyNet", "--model", "torchvision.models:resnet18")
+    assert bench("init", "suites/mine.toml", *words, cwd=tmp_path).stdout == "Suite: suites/mine.toml\n"
+    found = load_suite(str(tmp_path / "suites" / "mine.toml"))
+    assert [*found.variants] == ["MyNet", "resnet18", "baseline"]
+    assert found.variants["MyNet"].config.model == "nets.py:MyNet"
+    planned = bench("plan", "--variant", "MyNet", "--suite", "suites/mine.toml", cwd=tmp_path)
+    assert "3 jobs: 3 new" in planned.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "nets.py:Nothing"], "has no Nothing"),
+        (["--model", "gone.py:MyNet"], "there is no file"),
+        (["--model", "nets.py"], "no such network"),
+        (["--dataset", "imagenet"], "unknown data set"),
+    ],
+)
+def test_what_is_no_network_or_no_data_is_refused_and_nothing_stays_behind(tmp_path, words, said):
+    (tmp_path / "nets.py").write_text(NET)
+    done = bench("init", *words, cwd=tmp_path, code=2)
+    assert said in done.stderr.splitlines()[0]
+    assert not (tmp_path / "bench-suite.toml").exists()
+
+
+def test_what_is_commented_out_in_a_suite_of_ones_own_is_right_too(tmp_path):
+    write_starter(tmp_path / "mine.toml", dataset=f"folder:{tmp_path}/pets", models=["torchvision.models:resnet18"])
+    text = with_all_that_is_commented_out((tmp_path / "mine.toml").read_text()).replace(
+        "arguments = { NAME = VALUE }", "arguments = { zero_init_residual = true }"
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    found = load_suite(str(tmp_path / "mine.toml"))
+    assert [*found.sweeps["rate"]["points"]] == ["rate=0.0003", "rate=0.001", "rate=0.003"]
+    assert found.claims == ("resnet18 > baseline",)
+    assert found.dataset == f"folder:{tmp_path}/pets"
