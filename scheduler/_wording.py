@@ -28,6 +28,8 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
     """Message and fix for the first of pydantic's errors; `path` leads to its place within `schema`."""
     message = "not a table" if error["type"] in _TABLES else error["msg"].removeprefix("Value error, ")
     message = message.removeprefix("Input ")
+    if error["type"] == "union_tag_invalid":
+        message = f"no such name {error.get('ctx', {}).get('tag', '')!r}"
     name = next(
         (f"each of {step}" if step != path[-1] else step for step in reversed(path) if isinstance(step, str)), ""
     )

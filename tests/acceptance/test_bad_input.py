@@ -127,7 +127,7 @@ def write(path, content):
         pytest.param(ONE + "nesterov = true\n", "needs momentum", "momentum above 0", id="nesterov alone"),
         pytest.param(ONE + "arguments = { depth = 1 }\n", "arguments.depth", "conv_depths", id="unknown argument"),
         pytest.param(ONE + "arguments = { conv_depths = [] }\n", "1 to 4 layers", "conv_depths", id="bad argument"),
-        pytest.param(ONE + "augmentation = ['mixup']\n", "'mixup'", "crop, cutout, flip", id="unknown augmentation"),
+        pytest.param(ONE + "augmentation = ['rotate']\n", "no such name 'rotate'", "crop,", id="unknown augmentation"),
         pytest.param(ONE + "title = 1\n", "title: not text", "text", id="title"),
         pytest.param(ONE.replace("digits", "mnist"), "[suite] dataset", "cifar10", id="unknown data set"),
         pytest.param(HEAD + "seeds = [1, 1]\n[variants.a]\n", "1 twice", "once", id="seed twice"),

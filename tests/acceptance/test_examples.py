@@ -1,4 +1,4 @@
-"""The examples run as their pages say, line by line in a shell, in a copy of their folder."""
+"""The examples, and the page to begin with, run as they say, line by line in a shell, in a folder of their own."""
 
 import json
 import os
@@ -45,14 +45,16 @@ def report_of(folder):
 def test_the_networks_of_a_course_are_compared(shell):
     folder, done = shell("course", documented.script(EXAMPLES / "course/README.md"))
     assert "nets.py:LeNet" in done.stdout or "LeNet" in done.stdout
-    verdicts = {claim["claim"]: claim["verdict"] for claim in report_of(folder / "course-report")["claims"]}
+    claims = report_of(folder / "course-report")["tables"]["claims"]
+    verdicts = {row["claim"]: row["verdict"] for row in claims}
     assert verdicts["lenet > perceptron"] != "contradicted"
 
 
 def test_images_of_ones_own_are_trained_on(shell):
     folder, _ = shell("image_folder", documented.script(EXAMPLES / "image_folder/README.md"))
-    (data,) = report_of(folder / "shapes-report")["datasets"]
-    assert data["classes"] == ["circle", "square", "triangle"]
+    found = report_of(folder / "shapes-report")
+    assert {row["n"] for row in found["tables"]["comparison"]} == {2}
+    assert "no test part" in " ".join(found["notices"])
 
 
 def test_two_hosts_share_a_queue_and_one_report_has_what_both_trained(shell, tmp_path):
@@ -88,3 +90,18 @@ def test_the_gate_of_a_pipeline_opens_and_closes(shell):
     suite.write_text(suite.read_text().replace('"candidate = main within 0.3",', '"candidate > main by 0.5",'))
     _, done = shell("ci_gate", "./gate.sh", code=1)
     assert "contradicted" in done.stdout + done.stderr
+
+
+def test_somebody_gets_from_nothing_to_a_report_by_the_lines_of_the_page(shell, tmp_path):
+    page = documented.ROOT / "docs/getting_started.md"
+    parts = ("1. Install", "2. Your network and your images", "3. Compare")
+    _, begun, compared = (lines := [documented.script(page, only=part) for part in parts])
+    assert sum(len(part.splitlines()) - 1 for part in lines) < 10
+    (tmp_path / "bench").symlink_to(documented.ROOT)
+    (tmp_path / "started").mkdir()
+    net = page.read_text().partition("```python nets.py\n")[2].partition("```")[0]
+    shell("started", f"cd ..\n{begun}cat >nets.py <<'END'\n{net}END\n")
+    _, done = shell("started", f"cd ../comparison\n{compared}")
+    rows = report_of(tmp_path / "comparison/report")["tables"]["comparison"]
+    assert {row["variant"]: row["n"] for row in rows} == {"MyNet": 3, "baseline": 3}
+    assert "MyNet" in done.stdout
