@@ -31,6 +31,10 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
     name = next(
         (f"each of {step}" if step != path[-1] else step for step in reversed(path) if isinstance(step, str)), ""
     )
+    if error["type"] == "union_tag_invalid":
+        message = f"none is called {error['ctx']['tag']!r}"
+    elif error["type"] == "union_tag_not_found":
+        message = "has no name"
     if error["type"] in _UNKNOWN:
         names = fields(schema, path[:-1])
         return "no such field", f"choose among {', '.join(names)}" if names else f"remove {name}"
