@@ -98,8 +98,9 @@ def submit(
 
     here = _looking.settings(None, settings)
     plan = _planned(here, suite, variants, seeds, dataset=dataset, epochs=epochs, precision=precision)
+    command = _command("submit", suite, variants, seeds, dataset=dataset, epochs=epochs, precision=precision)
     with _looking.opened(here, create=True) as store:
-        done = _submitted(here, store, plan, priority)
+        done = _submitted(here, store, plan, priority, command)
         with _looking.private():
             ensure_broker(here)
         reconcile(store, doorbells(here), actor="submit", waiting=RING_MOST)
@@ -133,11 +134,12 @@ def run(
 
     here = _looking.settings(None, settings)
     plan = _planned(here, suite, variants, seeds, dataset=dataset, epochs=epochs, precision=precision)
+    command = _command("run", suite, variants, seeds, dataset=dataset, epochs=epochs, precision=precision)
     check_precisions([entry.config.precision for entry in plan.entries], choose_device(device))
     check_writable(Path(out))
     with _broker(here):
         with _looking.opened(here, create=True) as store:
-            submission = _submitted(here, store, plan, priority)
+            submission = _submitted(here, store, plan, priority, command)
         seen = _looking.look(here, submission.id)
         if not seen.ended:
             with _looking.private():
@@ -328,17 +330,25 @@ def _planned(
     return plan
 
 
-def _submitted(here: "Settings", store: "Store", plan: "Plan", priority: int) -> Submission:
+def _submitted(here: "Settings", store: "Store", plan: "Plan", priority: int, command: str) -> Submission:
     from scheduler.queue import submit as write
 
-    done = write(store, plan, priority=priority, command=_command())
+    done = write(store, plan, priority=priority, command=command)
     return Submission(id=done.id, jobs=done.jobs, settings=here)
 
 
-def _command() -> str:
-    """What the store keeps of who asked: the script; of a notebook only that it was Python."""
-    script = sys.argv[0] if sys.argv and sys.argv[0].endswith(".py") else ""
-    return shlex.join(["python", *([script] if script else [])]).encode(errors="backslashreplace").decode()
+def _command(
+    verb: str, suite: str | Path, variants: Sequence[str] | None, seeds: int | Sequence[int] | None, **overrides: Any
+) -> str:
+    """The command line that asks for the same, which a report gives its readers; who really asked is a comment."""
+    words = ["bench", verb, "--suite", str(suite)]
+    words += ["--all"] if variants is None else [word for name in variants for word in ("--variant", name)]
+    listed = [("--seeds", seeds)] if isinstance(seeds, int) else [("--seed", seed) for seed in seeds or ()]
+    given = [*listed, *((f"--{name}", value) for name, value in overrides.items() if value is not None)]
+    words += [str(word) for pair in given for word in pair]
+    script = [sys.argv[0]] if sys.argv and sys.argv[0].endswith(".py") else []
+    line = f"{shlex.join(words)}  # from {shlex.join(['python', *script])}"
+    return line.encode(errors="backslashreplace").decode()
 
 
 def _selection(

@@ -10,14 +10,17 @@ from db.records import Submission
 from report.scope import Scope
 
 BUILT_IN = ("report",)  # suites that come with bench: nobody needs their text to repeat them
+_MOST_CODE = 200_000  # letters of users' networks: the page shall stay small
 
 
 @dataclass(frozen=True, slots=True)
-class SuiteText:
-    """A suite file of somebody's own, as it was when it was submitted; `name` is without folders."""
+class Text:
+    """A file of somebody's own as it was when it was submitted: a suite, its `name` without folders, or code, its
+    `name` a path from the suite's folder."""
 
     name: str
     text: str
+    what: str = "the suite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Repeat:
     """`lines` for a shell, remarks among them behind `#`; `files` that have to lie there first."""
 
     lines: tuple[str, ...]
-    files: tuple[SuiteText, ...]
+    files: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +59,28 @@ def own_networks(scope: Scope) -> tuple[str, ...]:
     return tuple(sorted({f"{one['model']}, code {one['code']}" for one in configs if one.get("code")}))
 
 
+def _code_files(scope: Scope) -> tuple[list[Text], list[str]]:
+    """The code of such networks, or a remark where it is too much for a page."""
+    found = [
+        Text(path, text, f"code {sha256[:8]}") for sha256, of in scope.sources.items() for path, text in of.items()
+    ]
+    letters = sum(len(one.text) for one in found)
+    if letters > _MOST_CODE:
+        return [], [f"# their code, {letters:,} letters, is in the store alone"]
+    return found, []
+
+
 def repeat(scope: Scope) -> Repeat:
     """Each distinct command of the submissions reported together, the oldest first, with what it needs."""
     distinct: dict[tuple[str, str], Submission] = {}
     for one in scope.submissions:
         distinct.setdefault((one.command, one.text), one)
-    files: list[SuiteText] = []
+    files: list[Text] = []
+    code, too_long = _code_files(scope)
     lines = [
         *_code_lines(code_of(scope)),
         *(f"# network: {_line(one)}" for one in own_networks(scope)),
+        *too_long,
         *_settings(scope),
     ]
     for one in distinct.values():
@@ -73,7 +89,7 @@ def repeat(scope: Scope) -> Repeat:
             files.append(_named(given, one.text, files))
             lines.append(f"# {files[-1].name}: the text of {_line(given)} as submission {one.id} had it")
         lines += _commands(one)
-    return Repeat((*lines, "bench report"), tuple(dict.fromkeys(files)))
+    return Repeat((*lines, "bench report"), tuple(dict.fromkeys([*files, *code])))
 
 
 def suite_file(command: str) -> str | None:
@@ -84,12 +100,12 @@ def suite_file(command: str) -> str | None:
     return given[-1] if given and given[-1] not in BUILT_IN else None
 
 
-def _named(given: str, text: str, files: Sequence[SuiteText]) -> SuiteText:
+def _named(given: str, text: str, files: Sequence[Text]) -> Text:
     """The same text has the same name, another one a number of its own."""
     path = PurePath(_line(given))
     names = [path.name, *(f"{path.stem}-{number}{path.suffix}" for number in range(2, len(files) + 3))]
     taken = {one.name: one.text for one in files}
-    return SuiteText(next(name for name in names if taken.get(name, text) == text), text)
+    return Text(next(name for name in names if taken.get(name, text) == text), text)
 
 
 def _code_lines(code: Code) -> list[str]:

@@ -34,6 +34,7 @@ class Scope:
     claimed_at: Mapping[str, datetime]  # when each of the submission's claims was first submitted
     warnings: tuple[str, ...]  # what makes these numbers less comparable than they look
     test_labels: Mapping[str, NDArray[np.int64]]  # (images,) the true classes, by `Measured.images`
+    sources: Mapping[str, Mapping[str, str]]  # of users' networks by their sha256: the text of each file by its path
 
     def variant(self, label: str) -> VariantData:
         return self.variants[label]
@@ -126,7 +127,14 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
         claimed_at=_claimed_at(store, chosen),
         warnings=warnings,
         test_labels=test_labels,
+        sources=_sources(store, variants),
     )
+
+
+def _sources(store: Store, variants: Mapping[str, VariantData]) -> dict[str, dict[str, str]]:
+    names = {job.config["code"] for variant in variants.values() for job in variant.jobs if "code" in job.config}
+    found = {name: store.source(name) for name in sorted(names)}
+    return {name: json.loads(content) for name, content in found.items() if content}
 
 
 def _claimed_at(store: Store, chosen: Submission) -> dict[str, datetime]:

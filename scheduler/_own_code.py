@@ -18,6 +18,7 @@ _ROOMS = frozenset(
     {"bench", "cli", "db", "models", "report", "scheduler", "worker"}
 )  # bench's packages, which nobody else means
 _NAME = re.compile(r"[^\W\d]\w*")
+_COUNTED = "/./"  # after the folder from which the rest of a network's place counts, as rsync has it
 _FORMS = 'write model = "nets.py:MyNet" for a file, or "package.module:MyNet" for a package'
 
 
@@ -25,13 +26,17 @@ def own_code(model: str, folder: Path) -> tuple[str, OwnCode]:
     """The network's name as a config keeps it, and its code. Raises ConfigError.
 
     Files count from `folder`, and so do packages that lie in it; all other packages are those that are installed.
+    `/FOLDER/./nets.py:MyNet` counts from that folder instead (`from_folder`).
     """
-    place, _, name = model.partition(":")
+    place, _, name = model.rpartition(":")
     if not place or not _NAME.fullmatch(name):
         raise ConfigError(f"{model!r} names no network", fix=_FORMS)
+    above, apart, inner = place.rpartition(_COUNTED)
+    if apart and inner and Path(above).is_absolute():
+        folder, place = Path(above), inner
     root = Path(os.path.normpath(folder.absolute()))
     if place.endswith(".py"):
-        path = Path(os.path.normpath(root / Path(place).expanduser()))
+        path = _path(root, place)
         return _of_a_file(root if path.is_relative_to(root) else path.parent, path, name)
     if not all(_NAME.fullmatch(part) for part in place.split(".")):
         raise ConfigError(f"{model!r} names no network", fix=_FORMS)
@@ -40,7 +45,24 @@ def own_code(model: str, folder: Path) -> tuple[str, OwnCode]:
         if found is None:
             raise ConfigError(f"there is no module {place} in {folder}", fix="name a module that is there")
         return _of_a_file(root, found, name)
-    return model, OwnCode(_version(place))
+    return f"{place}:{name}", OwnCode(_version(place))
+
+
+def from_folder(model: str, folder: Path) -> str:
+    """A network as suites in other folders have to name it, to mean what it means to one in `folder`."""
+    place, colon, name = model.rpartition(":")
+    if not colon or _COUNTED in place:
+        return model
+    root = os.path.abspath(folder)  # noqa: PTH100 - not resolved: behind a link, another host may have another real path
+    if not place.endswith(".py"):
+        return f"{root}{_COUNTED}{model}" if _is_local(Path(root), place.partition(".")[0]) else model
+    path = _path(Path(root), place)
+    inside = path.is_relative_to(root)
+    return f"{root}{_COUNTED}{path.relative_to(root).as_posix()}:{name}" if inside else f"{path}:{name}"
+
+
+def _path(root: Path, place: str) -> Path:
+    return Path(os.path.normpath(root / os.path.expanduser(place)))  # noqa: PTH111 - pathlib's raises without a home
 
 
 def _of_a_file(root: Path, path: Path, name: str) -> tuple[str, OwnCode]:

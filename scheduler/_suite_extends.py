@@ -2,13 +2,13 @@
 
 import difflib
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from db.errors import ConfigError
 from db.statements import parse_statement
+from scheduler._own_code import from_folder
 from scheduler._suite_configs import TABLES, Variant, merged
 from scheduler._suite_file import OF_VARIANTS, Origin, SuiteFile
 from scheduler._suite_layout import default_figures, default_tables
@@ -16,8 +16,6 @@ from scheduler._toml import as_toml
 
 MOST_BASES = 5  # suites that one stands on
 Tables = Mapping[str, Any]  # a suite file as it was read
-
-_OWN_MODEL = re.compile(r"(.+\.py):([^:/\\]+)", re.DOTALL)
 
 
 def laid_over(where: Origin, own: Tables, under: Origin, base: Tables) -> tuple[dict[str, Any], Origin]:
@@ -141,7 +139,7 @@ def printed_left(
 
 
 def with_absolute_paths(tables: Tables, folder: Path) -> dict[str, Any]:
-    """Networks of files of its own named from the root, so that another file in another folder may take them over."""
+    """Networks of code in its folder named from the root, so that another file in another folder may take them over."""
     return {
         kind: _absolute(of, folder) if kind in ("defaults", "variants", "sweeps") else of for kind, of in tables.items()
     }
@@ -152,11 +150,10 @@ def _absolute(value: Any, folder: Path, *, model: bool = False) -> Any:
         return {key: _absolute(one, folder, model=key == "model") for key, one in value.items()}
     if isinstance(value, list):
         return [_absolute(one, folder, model=model) for one in value]
-    found = _OWN_MODEL.fullmatch(value) if model and isinstance(value, str) else None
-    if found is None:
+    if not (model and isinstance(value, str)):
         return value
-    # not resolved: behind a link, another host may have another real path
-    return f"{os.path.abspath(path_from(folder, found[1]))}:{found[2]}"  # noqa: PTH100
+    name = value.removeprefix("!=").lstrip()  # of a condition
+    return value.removesuffix(name) + from_folder(name, folder)
 
 
 def path_from(folder: Path, given: str) -> Path:

@@ -28,11 +28,13 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
     """Message and fix for the first of pydantic's errors; `path` leads to its place within `schema`."""
     message = "not a table" if error["type"] in _TABLES else error["msg"].removeprefix("Value error, ")
     message = message.removeprefix("Input ")
-    if error["type"] == "union_tag_invalid":
-        message = f"no such name {error.get('ctx', {}).get('tag', '')!r}"
     name = next(
         (f"each of {step}" if step != path[-1] else step for step in reversed(path) if isinstance(step, str)), ""
     )
+    if error["type"] == "union_tag_invalid":
+        message = f"none is called {error['ctx']['tag']!r}"
+    elif error["type"] == "union_tag_not_found":
+        message = "has no name"
     if error["type"] in _UNKNOWN:
         names = fields(schema, path[:-1])
         return "no such field", f"choose among {', '.join(names)}" if names else f"remove {name}"

@@ -4,10 +4,11 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_jsonable_python
 
 from models import ARGUMENTS, MODEL_NAMES, is_own, smallest_side
 from scheduler import optimizers
@@ -200,6 +201,19 @@ class Config(_Frozen):
     def canonical(self) -> dict[str, Any]:
         """Plain values, the same for equal configs on any machine; `timeout_s` is left out, no number depends on it."""
         return self.model_dump(mode="json", exclude={"timeout_s"})
+
+
+@cache
+def left_out(optimizer: str) -> Mapping[str, Any]:
+    """What a stored config with this optimizer does not hold where it is at its default, as it would be stored.
+
+    Fields that came after the first release, and the optimizer's own arguments.
+    """
+    later = {name: field.get_default() for name, field in Config.model_fields.items() if field.exclude_if is not None}
+    known = optimizers.OPTIMIZERS.get(optimizer)
+    arguments = known.arguments().model_dump() if known else {}
+    found: dict[str, Any] = to_jsonable_python(later | {"optimizer_arguments": arguments})
+    return found
 
 
 class Picture(TypedDict):

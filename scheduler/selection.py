@@ -197,7 +197,18 @@ def _value(field: str, job: "Job", result: "Result | None") -> Value:
 
 
 def _in_config(field: str, job: "Job") -> Value:
-    value: Value = job.config
+    """Of the config, the default where the store holds none because it is that."""
+    found = _within(job.config, field)
+    if found is None and _may_be_left_out(field, job.config):
+        from scheduler.config import left_out  # only now: most conditions do without what it loads
+
+        found = _within(left_out(str(job.config.get("optimizer"))), field)
+        return {} if isinstance(found, Mapping) else found  # of a whole table: nothing was given
+    return found
+
+
+def _within(values: Mapping[str, Any], field: str) -> Value:
+    value: Value = values
     for part in field.split("."):
         if isinstance(value, Mapping):
             value = value.get(part)
@@ -206,6 +217,11 @@ def _in_config(field: str, job: "Job") -> Value:
                 value[int(part)] if isinstance(value, list) and part.isdecimal() and int(part) < len(value) else None
             )
     return value
+
+
+def _may_be_left_out(field: str, config: Mapping[str, Any]) -> bool:
+    first = field.partition(".")[0]
+    return first not in config or first == "optimizer_arguments"
 
 
 def _kind(value: Value) -> str:
@@ -242,6 +258,10 @@ def _check_field(one: Condition, jobs: "Sequence[Job]", store: "Store") -> None:
             if all(why):
                 raise _refusal(f"{one.field}{one.sign}{one.text}", f"{one.field} {why[0]}")
             return
+    from scheduler.config import Config
+
+    if one.field in Config.model_fields:  # such as `code`, of which no job here has any
+        return
     from db.records import dotted
 
     names = sorted({name for job in store.jobs() for name in dotted(job.config)})

@@ -236,7 +236,7 @@ class Training:
         self.schedule.end_epoch(record.epoch, val_loss)
 
     def measure(self, images: Tensor, labels: Tensor, *, keep: bool = False) -> Measured:
-        """On images (N, side, side, 3) uint8; what a network draws in evaluation depends on the epoch alone."""
+        """On images (N, side, side, channels) uint8; what a network draws in evaluation depends on the epoch alone."""
         if self.own:
             randomness.seed_global(randomness.derive(self.seed, self.progress.epoch, 0, "evaluation"))
         precision, layout = self.config.precision, self.layout

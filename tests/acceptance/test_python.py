@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -78,6 +79,29 @@ def test_the_example_runs_and_finds_its_jobs_again(bench_home, tmp_path):
     first, second = (script(call, tmp_path).stdout for _ in range(2))
     assert "4 done" in first
     assert first.partition("           count")[2] == second.partition("           count")[2] != ""
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ["--suite", "report", "--all"]),
+        (
+            {"variants": ["baseline", "width"], "seeds": 2, "epochs": 3},
+            ["--suite", "report", *("--variant", "baseline", "--variant", "width"), "--seeds", "2", "--epochs", "3"],
+        ),
+        (
+            {"suite": "my suite.toml", "seeds": [7, 8], "dataset": "digits"},
+            ["--suite", "my suite.toml", "--all", "--seed", "7", "--seed", "8", "--dataset", "digits"],
+        ),
+    ],
+    ids=["nothing", "numbers", "a file"],
+)
+def test_what_is_asked_from_python_is_kept_as_a_command_line_that_asks_for_the_same(given, words, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/mine/try it.py"])
+    wanted = {"suite": "report", "variants": None, "seeds": None, **given}
+    command = bench._command("submit", **wanted)
+    assert shlex.split(command, comments=True) == ["bench", "submit", *words]
+    assert command.endswith("  # from python '/mine/try it.py'")
 
 
 def test_results_are_rows_with_values_and_frames_hold_the_same(home):

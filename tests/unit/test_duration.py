@@ -105,12 +105,23 @@ def test_measured_epochs_beat_a_guess_from_flops():
     assert 40 < found.span.low < 40 * 2 + 5 < found.span.high < 160
 
 
-@pytest.mark.parametrize("field", [{"learning_rate": 0.1}, {"schedule": "constant"}, {"epochs": 3}], ids=str)
+@pytest.mark.parametrize(
+    "field",
+    [{"learning_rate": 0.1}, {"schedule": "constant"}, {"epochs": 3}, {"warmup_epochs": 2.0}, {"train_budget_s": 9.0}],
+    ids=str,
+)
 def test_epochs_of_another_config_with_the_same_work_count_as_measured(field):
     assert durations(ATTEMPT).left(job(config=config(**field))).source is Source.MEASURED
 
 
-@pytest.mark.parametrize("field", [{"batch_size": 64}, {"dataset": "cifar10"}, {"model": "resnet"}], ids=str)
+@pytest.mark.parametrize(
+    "field",
+    [
+        *({"batch_size": 64}, {"dataset": "cifar10"}, {"model": "resnet"}, {"image_size": 64}, {"channels": 1}),
+        *({"augmentation": [{"name": "mixup", "alpha": 1.0}]}, {"code": "0" * 64}, {"test_fraction": 0.5}),
+    ],
+    ids=str,
+)
 def test_epochs_of_other_work_give_a_wider_guess_from_flops(field):
     other = config(**field)
     assert durations(ATTEMPT).left(job(config=other)) is None

@@ -68,6 +68,13 @@ def test_a_file_takes_along_what_it_imports_of_its_folder_and_nothing_else(read)
     assert sources["nets.py"].endswith(NET)
 
 
+def test_a_file_in_a_package_takes_along_what_makes_the_folders_above_it_packages(read):
+    _, sources = read(
+        "a/b/nets.py:MyNet", **{"a/b/nets.py": NET, "a/__init__.py": "import c", "a/b/__init__.py": "", "c.py": ""}
+    )
+    assert set(sources) == {"a/b/nets.py", "a/__init__.py", "a/b/__init__.py", "c.py"}
+
+
 def test_the_code_is_part_of_the_config_and_equal_for_equal_files_wherever_they_lie(read, tmp_path):
     here, _ = read(**{"nets.py": NET})
     there, _ = read(folder=tmp_path / "there", **{"nets.py": NET.replace("\n", "\r\n")})

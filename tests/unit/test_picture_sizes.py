@@ -13,6 +13,7 @@ from torchvision.transforms.v2 import functional as reference
 
 from db._pictures import pack_grid, unpack_grid
 from db.errors import ConfigError
+from db.splits import split_name
 from models import MODEL_NAMES, build_model, describe
 from models._narrow import NarrowConvolution
 from scheduler.augmentations import Crop, Cutout, Flip
@@ -182,6 +183,10 @@ def of_config(config):
     return describe(config["model"], classes=20, arguments=config["arguments"], **picture_of(config))
 
 
+def test_the_smallest_picture_of_which_pooling_leaves_something_is_taken():
+    assert Config(image_size=16, arguments={"conv_depths": [4, 4, 4, 4]}).image_size == 16
+
+
 def test_memory_expected_of_larger_pictures_is_larger_and_not_taken_from_small_ones():
     configs = [Config(dataset="digits", image_size=side).canonical() for side in (32, 64, 256)]
     texts = [json.dumps(one) for one in configs]
@@ -230,6 +235,18 @@ def test_examples_of_augmentation_are_in_proportion_and_of_usual_pictures_the_de
     for side in (8, 512):
         for kinds in augmentations(side).values():
             Config(image_size=side, augmentation=kinds)
+
+
+def test_counts_of_another_test_part_are_kept_apart():
+    named = {split_name(Config(test_fraction=share).canonical()) for share in (0.1, 0.2, 0.3)}
+    assert named == {"0.2/42/0.1", "0.2/42", "0.2/42/0.3"}
+
+
+def test_memory_that_one_network_took_is_not_expected_of_another_with_other_code():
+    configs = [Config(dataset="digits", model="nets.py:N", code=digit * 64).canonical() for digit in "01"]
+    texts = [json.dumps(one) for one in configs]
+    found = expectations(set(texts), {texts[0]: 100.0}, lambda config: None)
+    assert [*found] == [texts[0]]
 
 
 def test_made_parts_are_kept_in_the_store(tmp_path):

@@ -7,9 +7,13 @@ from dataclasses import replace
 import pytest
 from filled_store import fill, filled, layout_with_figures
 
+from db import open_store
+from report import repeat as repeating
 from report.repeat import BUILT_IN, code_of, repeat, suite_file
 from report.scope import read_scope
 from scheduler import suite
+from scheduler.planning import make_plan
+from scheduler.queue import submit
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 MINE = '[suite]\nname = "mine"\n'
@@ -111,3 +115,37 @@ def test_no_remark_can_become_a_command(tmp_path):
     remarks = [line for line in repeat(read(tmp_path, typed)).lines if line.startswith("#")]
     assert len(remarks) == 3
     assert not any("\n" in line for line in remarks)
+
+
+NET = """from shapes import WIDTH
+from torch import nn
+
+def net(classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, WIDTH), nn.Linear(WIDTH, classes))
+"""
+
+
+@pytest.fixture
+def of_own_network(tmp_path):
+    (tmp_path / "nets.py").write_text(NET)
+    (tmp_path / "shapes.py").write_text("WIDTH = 2\n")
+    text = MINE + 'dataset = "digits"\n[variants.a]\nmodel = "nets.py:net"\n[variants.b]\n'
+    (tmp_path / "mine.toml").write_text(text)
+    found = suite.load_suite(str(tmp_path / "mine.toml"))
+    store = open_store(f"sqlite:///{tmp_path / 'bench.db'}", create=True)
+    submit(store, make_plan(found, ["a", "b"], [42], data_dir=tmp_path))
+    yield read_scope(store, None)
+    store.close()
+
+
+def test_the_code_of_own_networks_is_named_and_there_to_be_put_beside_the_suite(of_own_network):
+    found, code = repeat(of_own_network), of_own_network.variant("a").jobs[0].config["code"]
+    assert f"# network: nets.py:net, code {code}" in found.lines
+    assert {one.name: one.text for one in found.files} == {"nets.py": NET, "shapes.py": "WIDTH = 2\n"}
+
+
+def test_code_too_long_for_a_page_stays_in_the_store_and_that_is_said(of_own_network, monkeypatch):
+    monkeypatch.setattr(repeating, "_MOST_CODE", 50)
+    found = repeat(of_own_network)
+    assert not found.files
+    assert f"# their code, {len(NET) + 10} letters, is in the store alone" in found.lines

@@ -139,6 +139,29 @@ def test_a_job_has_to_meet_all_selectors_and_one_of_each_kind(store, given, labe
     assert {label for label, _ in chosen(store, **given)} == {*labels}
 
 
+@pytest.mark.parametrize(
+    ("condition", "all_of_them"),
+    [
+        ("image_size=32", True),
+        ("image_size!=32", False),
+        ("warmup_epochs<1", True),
+        ("warmup_epochs!=0", False),
+        ("optimizer_arguments.eps>1e-8", False),
+        ("optimizer_arguments=none", True),
+        ("step_milestones=none", True),
+        ("code=none", True),
+        ("train_budget_s!=none", False),
+    ],
+)
+def test_a_field_that_is_not_stored_at_its_default_has_that_value(store, condition, all_of_them):
+    assert len(selection(where=[condition]).jobs(store)) == (len(store.jobs()) if all_of_them else 0)
+
+
+def test_an_optimizers_own_defaults_are_those_of_jobs_that_have_it(store):
+    adam = chosen(store, where=["optimizer=adam"])
+    assert chosen(store, where=["optimizer_arguments.betas.1=0.999"]) == adam != chosen(store)
+
+
 def test_a_sweep_means_all_its_points_under_whatever_label_a_job_was_first_submitted(store):
     points = store.submission(1).layout["sweeps"]["conv_depths"]["points"]
     asked = {job.job_id for job in store.submitted_jobs(1) if job.label in points}
@@ -165,6 +188,7 @@ def test_ids_and_conditions_on_results_narrow_together(store):
         ([], {"where": ["gamma>1"]}, ConfigError, "no job has a field 'gamma'", "arguments.hidden_units"),
         ([], {"where": ["model>a"]}, ConfigError, "model has no order", "val_accuracy>0.5"),
         ([], {"where": ["nesterov=1"]}, ConfigError, "nesterov is true, false or none", "val_accuracy>0.5"),
+        ([], {"where": ["image_size=large"]}, ConfigError, "image_size is a number", "val_accuracy>0.5"),
         ([], {"where": ["momentum=much"]}, ConfigError, "momentum is a number", "val_accuracy>0.5"),
     ],
 )

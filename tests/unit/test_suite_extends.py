@@ -298,14 +298,42 @@ def test_paths_of_the_base_count_from_its_own_folder(tmp_path):
 
 def test_networks_of_the_bases_files_count_from_its_own_folder(tmp_path):
     networks = {"a": {"model": "nets.py:Net"}, "b": {"model": "small_cnn"}, "c": {"model": "/x/nets.py:Net"}}
-    sweep = {"base": "a", "grid": {"model": ["sub/nets.py:Net", "resnet"]}, "leave_out": [{"model": "nets.py:Net"}]}
+    sweep = {"base": "a", "grid": {"model": ["sub/nets.py:Net", "resnet"]}, "leave_out": [{"model": "!= nets.py:Net"}]}
     found = with_absolute_paths({"variants": networks, "sweeps": {"s": sweep}, "claims": ["nets.py:Net"]}, tmp_path)
     assert [one["model"] for one in found["variants"].values()] == [
-        *(f"{tmp_path}/nets.py:Net", "small_cnn", "/x/nets.py:Net"),
+        *(f"{tmp_path}/./nets.py:Net", "small_cnn", "/x/nets.py:Net"),
     ]
-    assert found["sweeps"]["s"]["grid"]["model"] == [f"{tmp_path}/sub/nets.py:Net", "resnet"]
-    assert found["sweeps"]["s"]["leave_out"] == [{"model": f"{tmp_path}/nets.py:Net"}]
+    assert found["sweeps"]["s"]["grid"]["model"] == [f"{tmp_path}/./sub/nets.py:Net", "resnet"]
+    assert found["sweeps"]["s"]["leave_out"] == [{"model": f"!= {tmp_path}/./nets.py:Net"}]
     assert found["claims"] == ["nets.py:Net"]
+
+
+NETS = "from lib.sizes import WIDTH\nclass Net: width = WIDTH\n"
+LIBRARY = """[suite]
+name = "base"
+dataset = "digits"
+[variants.file]
+model = "lib/nets.py:Net"
+[variants.module]
+model = "lib.nets:Net"
+[variants.installed]
+model = "torchvision.models:resnet18"
+"""
+
+
+def test_inherited_networks_are_the_same_jobs_from_another_folder_and_from_the_text_alone(tmp_path):
+    for folder in ("base/lib", "own", "last"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "base" / "lib" / "nets.py").write_text(NETS)
+    (tmp_path / "base" / "lib" / "sizes.py").write_text("WIDTH = 3\n")
+    paths = [tmp_path / place for place in ("base/base.toml", "own/mine.toml", "last/last.toml", "text.toml")]
+    paths[0].write_text(LIBRARY)
+    paths[1].write_text(HEAD.replace("base.toml", "../base/base.toml"))
+    paths[2].write_text(HEAD.replace("base.toml", "../own/mine.toml"))
+    paths[3].write_text(load_suite(str(paths[2])).text)
+    first, *others = ({label: one.config for label, one in load_suite(str(path)).variants.items()} for path in paths)
+    assert first["file"].model == "lib/nets.py:Net"
+    assert others == [first] * 3
 
 
 @pytest.mark.parametrize(

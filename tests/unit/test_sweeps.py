@@ -83,6 +83,12 @@ def test_a_whole_number_is_drawn_evenly_by_its_logarithm_too(tmp_path):
     assert 100 <= sum(size < 16 for size in found) <= 166  # three of nine doublings
 
 
+def test_the_end_of_a_whole_range_is_drawn_by_its_logarithm_as_well(tmp_path):
+    fields = "[sweeps.s.random.fields]\nbatch_size = { low = 2, high = 3, log = true }\n"
+    found = configs(suite(tmp_path, drawn(2, fields=fields))).values()
+    assert {config.batch_size for config in found} == {2, 3}
+
+
 def test_more_points_keep_the_jobs_that_are_there(tmp_path):
     small, large = (configs(suite(tmp_path, drawn(points))) for points in (20, 30))
     assert [*large][:20] == [*small]
