@@ -3,6 +3,7 @@
 The allowed values are read off pydantic's own JSON schemas, so that they cannot differ from what is checked.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,11 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
         (f"each of {step}" if step != path[-1] else step for step in reversed(path) if isinstance(step, str)), ""
     )
     if error["type"] in _UNKNOWN:
-        names = fields(schema, path[:-1])
-        return "no such field", f"choose among {', '.join(names)}" if names else f"remove {name}"
+        return "no such field", _instead_of(name, fields(schema, path[:-1]))
+    if error["type"] == "union_tag_invalid":
+        message = f"no such {name.removeprefix('each of ')} (it is {error['ctx']['tag']!r})"
+    if error["type"] == "union_tag_not_found":
+        message = "has no name"
     if path and path[-1] == "[key]":
         return "not a name", NAME_FIX
     own = error.get("ctx", {}).get("fix")
@@ -42,6 +46,16 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
     if error["type"] == "missing":
         return "is missing", fix
     return f"{message}{shown(error.get('input'))}", fix
+
+
+def _instead_of(name: str, known: Sequence[str]) -> str:
+    if (
+        name == "claims"
+    ):  # in TOML all that follows a table's head is that table's: at a file's end they never are its own
+        return "write claims at the file's top, above [suite]"
+    if close := difflib.get_close_matches(name, known):
+        return f"did you mean {' or '.join(close)}?"
+    return f"choose among {', '.join(known)}" if known else f"remove {name}"
 
 
 def shown(value: Any) -> str:
