@@ -40,6 +40,7 @@ def init(file: File = _DEFAULT, dataset: Dataset = None, model: Models = None) -
     options.put(f"Suite: {file}")
     name = shlex.quote(str(file))
     if dataset or model:
-        options.say(f"Next: `bench plan --all --suite {name}` checks networks and data, `bench run` with them trains.")
+        options.say(f"Next: `bench plan --all --suite {name}` checks networks and data,")
+        options.say(f"      `bench run --all --suite {name}` trains and reports.")
     else:
         options.say(f"Next: `bench run --all --suite {name}` trains it here, in about a minute.")

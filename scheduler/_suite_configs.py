@@ -124,7 +124,7 @@ def _config_error(
     if (table := _schema_of(str(path[0]), owner)) is not None:
         schema, inner = table, path[1:]
     message, fix = explained(first, schema, path=inner)
-    if message == "no such field" and len(path) == 1 and place != "[defaults]":
+    if fix.startswith("choose among") and len(path) == 1 and place != "[defaults]":
         fix += ", title, seeds"
     elif table is not None and not inner and not first.get("ctx", {}).get("fix"):
         fix = f"{owner} takes the arguments {', '.join(schema['properties'])}"

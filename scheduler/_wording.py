@@ -3,6 +3,7 @@
 The allowed values are read off pydantic's own JSON schemas, so that they cannot differ from what is checked.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,13 +32,12 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
     name = next(
         (f"each of {step}" if step != path[-1] else step for step in reversed(path) if isinstance(step, str)), ""
     )
+    if error["type"] in _UNKNOWN:
+        return "no such field", _instead_of(name, fields(schema, path[:-1]))
     if error["type"] == "union_tag_invalid":
-        message = f"none is called {error['ctx']['tag']!r}"
+        message = f"no such {name.removeprefix('each of ')} (it is {error['ctx']['tag']!r})"
     elif error["type"] == "union_tag_not_found":
         message = "has no name"
-    if error["type"] in _UNKNOWN:
-        names = fields(schema, path[:-1])
-        return "no such field", f"choose among {', '.join(names)}" if names else f"remove {name}"
     if path and path[-1] == "[key]":
         return "not a name", NAME_FIX
     own = error.get("ctx", {}).get("fix")
@@ -46,6 +46,14 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
     if error["type"] == "missing":
         return "is missing", fix
     return f"{message}{shown(error.get('input'))}", fix
+
+
+def _instead_of(name: str, known: Sequence[str]) -> str:
+    if name == "claims":  # what follows a table's head in TOML is that table's, never the file's own
+        return "write claims at the file's top, above [suite]"
+    if close := difflib.get_close_matches(name, known):
+        return f"did you mean {' or '.join(close)}?"
+    return f"choose among {', '.join(known)}" if known else f"remove {name}"
 
 
 def shown(value: Any) -> str:

@@ -46,8 +46,10 @@ class ImageFolder:
 
 def scan(root: Path) -> ImageFolder:
     """List an image folder without opening an image. Raises DataError naming what is missing and where."""
+    if root.is_file():
+        raise DataError(f"{root} is a file, no image folder", fix=f"write file:{root} for an .npz or Parquet file")
     if not root.is_dir():
-        fix = f"create {root}/train/<class>/ and {root}/test/<class>/ with images, or name another folder"
+        fix = f"create {root}/<class>/ with images for each class, or name another folder"
         raise DataError(f"there is no image folder {root}", fix=fix)
     try:
         return _scan(root)
@@ -168,7 +170,8 @@ def _class_names(root: Path, folders: dict[str, str]) -> tuple[str, ...]:
             raise DataError(f"{root}: a class name that is no printable text: {name!a}", fix="rename the folders")
     if len(train) < 2:
         place = root / folders["train"]
-        raise DataError(f"{place} has too few class folders: {len(train)}", fix="at least 2 classes are needed")
+        fix = f"put the images of each class into a folder of its own, {place}/<class>/; at least 2 classes are needed"
+        raise DataError(f"{place} has too few class folders: {len(train)}", fix=fix)
     return tuple(sorted(train))
 
 

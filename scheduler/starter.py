@@ -67,14 +67,14 @@ def _of_ones_own(path: Path, dataset: str, models: Sequence[str]) -> str:
 
 
 def _label(word: str, taken: dict[str, str]) -> str:
-    """A variant's name that none has yet."""
-    base = re.sub(r"[^A-Za-z0-9_.-]+", "", word).lstrip("_.-")[:90] or "network"
+    """A variant's name that none has yet, and that stands after a dot without quotation marks."""
+    base = re.sub(r"[^A-Za-z0-9_-]+", "", word).lstrip("_-")[:90] or "network"
     return next(name for name in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
 
 def _from(path: Path, given: str) -> str:
     """A relative path, counted from the suite's folder; other words as they are."""
-    place, colon, name = given.rpartition(":") if given.partition(":")[0].endswith(".py") else (given, "", "")
+    place, colon, name = given.rpartition(":") if ".py:" in given else (given, "", "")
     if given in MODEL_NAMES or (":" in given and not colon) or Path(place).is_absolute() or place.startswith("~"):
         return given
     return f"{os.path.relpath(place, path.parent)}{colon}{name}"

@@ -216,7 +216,8 @@ def _checked(where: Origin, tables: Mapping[str, Any], kind: type[SuiteFile] = S
     try:
         file = kind.model_validate(tables)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a table with a wrong name is missed under its right one too, and the wrong one is what there is to see
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden" or len(one["loc"]) > 1)
         message, fix = explained(first, kind.model_json_schema(), path=first["loc"])
         raise ConfigError(f"{where}: {_place(first['loc'])}: {message}", fix=fix) from error
     once(where, "[suite]", file.suite.seeds)

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("cli", "scheduler", "db", "models", "worker", "report")
 RAISED = frozenset(
-    {"BrokerError", "ConfigError", "DataError", "NoStoreError", "NotFoundError", "SchemaError", "StateError"}
-    | {"StoreError", "TrainingError"}
+    {"BrokerError", "ConfigError", "DataError", "NoStoreError", "NotFoundError", "OwnNetworkError"}
+    | {"SchemaError", "StateError", "StoreError", "TrainingError"}
 )
 
 

@@ -127,7 +127,9 @@ def write(path, content):
         pytest.param(ONE + "nesterov = true\n", "needs momentum", "momentum above 0", id="nesterov alone"),
         pytest.param(ONE + "arguments = { depth = 1 }\n", "arguments.depth", "conv_depths", id="unknown argument"),
         pytest.param(ONE + "arguments = { conv_depths = [] }\n", "1 to 4 layers", "conv_depths", id="bad argument"),
-        pytest.param(ONE + "augmentation = ['blur']\n", "none is called 'blur'", "mixup", id="unknown augmentation"),
+        pytest.param(
+            ONE + "augmentation = ['flp']\n", "'flp'", "crop, cutmix, cutout, flip", id="unknown augmentation"
+        ),
         pytest.param(ONE + "augmentation = [{}]\n", "augmentation.1: has no name", "mixup", id="no augmentation"),
         pytest.param(ONE + "title = 1\n", "title: not text", "text", id="title"),
         pytest.param(ONE.replace("digits", "mnist"), "[suite] dataset", "cifar10", id="unknown data set"),
@@ -326,9 +328,15 @@ def empty(folder):
 @pytest.mark.parametrize(
     ("spoil", "error", "fix"),
     [
-        pytest.param(shutil.rmtree, "there is no image folder", "create", id="missing"),
+        pytest.param(shutil.rmtree, "there is no image folder", "pets/<class>/ with images", id="missing"),
         pytest.param(
-            lambda p: (shutil.rmtree(p), p.write_text("x")), "there is no image folder", "create", id="a file"
+            lambda p: (shutil.rmtree(p), p.mkdir(), (p / "0.png").write_bytes(b"x")),
+            "too few class folders: 0",
+            "put the images of each class into a folder of its own",
+            id="pictures without class folders",
+        ),
+        pytest.param(
+            lambda p: (shutil.rmtree(p), p.write_text("x")), "is a file, no image folder", "write file:", id="a file"
         ),
         pytest.param(lambda p: shutil.rmtree(p / "train"), "no folder train/", "put images", id="no train"),
         pytest.param(

@@ -98,6 +98,13 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     assert "cannot write nowhere/mine.toml" in bench("init", "nowhere/mine.toml", cwd=tmp_path, code=2).stderr
 
 
+def test_what_to_do_next_is_said_in_lines_to_copy(tmp_path):
+    (tmp_path / "nets.py").write_text(NET)
+    said = bench("init", "mine.toml", "--model", "nets.py:MyNet", cwd=tmp_path).stderr
+    assert "`bench plan --all --suite mine.toml`" in said
+    assert "`bench run --all --suite mine.toml`" in said
+
+
 NET = """from torch import nn
 
 class MyNet(nn.Sequential):

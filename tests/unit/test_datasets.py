@@ -57,6 +57,16 @@ def test_a_folder_means_the_same_from_another_working_directory(pets, monkeypatc
     assert name == normalise(name) == f"folder:{pets}"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("pets", "folder:pets"), ("./pets", "folder:./pets"), ("grey.npz", "file:grey.npz")]
+)
+def test_a_path_without_its_kind_is_refused_with_the_whole_name(name, meant, pets, tmp_path):
+    (tmp_path / "grey.npz").touch()
+    with pytest.raises(ConfigError, match="unknown data set") as raised:
+        normalise(name, folder=tmp_path)
+    assert raised.value.fix == f"write {meant} for data of your own"
+
+
 def test_a_copied_folder_has_the_same_fingerprint(pets, tmp_path):
     assert fingerprint(image_folder(tmp_path / "other")) == fingerprint(pets)
 

@@ -21,6 +21,10 @@ def test_every_error_names_its_mend():
     assert [one for one in found if not one.fix] == []
 
 
+def test_each_room_that_raises_errors_has_some_on_the_page():
+    assert {one.room for one in pages.errors()} == set(pages.ROOMS)
+
+
 def test_values_that_are_only_known_later_stand_in_braces():
     known = {one.message for one in pages.errors()}
     assert "there is no suite file {source}" in known

@@ -32,6 +32,7 @@ HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
 ONE = HEAD + '[variants.a]\nmodel = "small_cnn"\n'
 RMSPROP, RPROP = "optimizer = 'rmsprop'\n", "optimizer = 'rprop'\nschedule = 'constant'\n"
 GIVEN, SWEPT = "[variants.a.optimizer_arguments]\n", "[sweeps.s]\nbase = 'a'\n"
+CLAIMED = "claims = ['best = a']\n"
 TABLE, FIGURE = "[[tables]]\nname = 't'\n", "[[figures]]\nname = 'f'\n"
 
 
@@ -209,6 +210,13 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
             "one of small_cnn, advanced_cnn",
         ),
         (ONE + "lr = 0.1\n", "[variants.a] lr: no such field", "learning_rate"),
+        (ONE + "learnin_rate = 0.1\n", "[variants.a] learnin_rate: no such field", "did you mean learning_rate?"),
+        (HEAD + "sede = [1]\n[variants.a]\n", "[suite] sede: no such field", "did you mean seeds?"),
+        (HEAD + "[variant.a]\n", "[variant]: no such field", "did you mean variants?"),
+        (HEAD + CLAIMED + "[variants.a]\n", "[suite] claims: no such field", "at the file's top, above [suite]"),
+        (ONE + "[defaults]\n" + CLAIMED, "[defaults] claims: no such field", "at the file's top, above [suite]"),
+        (ONE + CLAIMED, "[variants.a] claims: no such field", "at the file's top, above [suite]"),
+        (ONE + SWEPT + CLAIMED, "[sweeps.s] claims: no such field", "at the file's top, above [suite]"),
         (ONE + "title = 3\n", "[variants.a] title: not text (it is 3)", "title takes text"),
         (ONE + "[defaults]\nlr = 0.1\n", "[defaults] lr: no such field", "learning_rate"),
         (ONE + "[defaults]\nepochs = '5'\n", "[defaults] epochs: ", "epochs takes a whole number, at least 1"),
@@ -236,7 +244,7 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (ONE + GIVEN + "weight_decay = 1\n", "is the config's own weight_decay", "take weight_decay out"),
         (ONE + GIVEN + "fused = true\n", "fused is for bench to choose", "take fused out"),
         (ONE + GIVEN + "maximize = true\n", "maximize would make the loss grow", "take maximize out"),
-        (ONE + GIVEN + "beta = 1\n", "[variants.a] optimizer_arguments.beta: no such field", "choose among betas, eps"),
+        (ONE + GIVEN + "beta = 1\n", "[variants.a] optimizer_arguments.beta: no such field", "did you mean betas?"),
         (ONE + GIVEN + "betas = [0.9]\n", "optimizer_arguments.betas.2: is missing", "below 1"),
         (ONE + GIVEN + "betas = [0.9, 1]\n", "optimizer_arguments.betas.2: should be less than 1 (it is 1)", "below 1"),
         (ONE + GIVEN + "betas = 0.9\n", "optimizer_arguments.betas", "betas takes a list of 2: a number, at least 0"),
@@ -263,7 +271,7 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (
             ONE + "arguments = { depth = 3 }\n",
             "arguments.depth: no such field",
-            "choose among conv_depths, hidden_units",
+            "did you mean conv_depths?",
         ),
         (ONE + "arguments = { dropout = 1.5 }\n", "below 1, not 1.5", "small_cnn takes the arguments"),
         (ONE + "arguments = { hidden_units = 'x' }\n", "arguments.hidden_units: ", "hidden_units takes a whole number"),

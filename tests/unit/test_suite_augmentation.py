@@ -62,6 +62,8 @@ def test_the_order_of_the_list_is_part_of_the_key(tmp_path):
         ("[{ name = 'trivial_augment', bins = 3 }]", "trivial_augment.bins: no such field", "choose among name"),
         ("[{ name = 'mixup', alpha = 0 }]", "mixup.alpha: ", "above 0 and at most 100"),
         ("[{ name = 'cutmix', alpha = 101 }]", "cutmix.alpha: ", "above 0 and at most 100"),
+        ("[{ probability = 1 }]", "augmentation.1: has no name", "each of augmentation takes one of affine, "),
+        ("['flp']", "augmentation.1: no such augmentation (it is 'flp')", "each of augmentation takes one of affine, "),
         ("['mixup', 'flip']", "augmentation: mixup stands before flip", "at the list's end"),
         ("['cutmix', 'mixup', 'crop']", "augmentation: mixup stands before crop", "at the list's end"),
         ("['mixup', 'cutmix', 'mixup']", "augmentation: mixup stands twice", "name it once"),

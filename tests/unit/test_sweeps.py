@@ -275,7 +275,7 @@ RATE = RANDOM + "points = 2\n[sweeps.s.random.fields]\nlearning_rate = "
         (
             RANDOM + "point = 3\nfields = { epochs = [1] }\n",
             "[sweeps.s.random] point: no such field",
-            "choose among points, seed, fields",
+            "did you mean points?",
         ),
         (RATE + "3\n", "random learning_rate: neither values nor a range (it is 3)", "{ low = A, high = B }"),
         (RATE + "[]\n", "random learning_rate: no values", "write [VALUE, ...]"),
