@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -37,7 +38,8 @@ class Facts(NamedTuple):
 def build(model: str, own: OwnCode, arguments: Mapping[str, Any], data: Facts) -> nn.Module:
     """Layers that wait for the first images to know their size get two black ones, in evaluation mode."""
     make = loaded(model, own)
-    given = _with_classes(make, arguments, data.classes)
+    # a copy: lists that the network changes are the config's, from which it may be built again
+    given = _with_classes(make, deepcopy(dict(arguments)), data.classes)
     _check_arguments(model, make, given)
     try:
         network = make(**given)

@@ -169,3 +169,10 @@ def test_captured_steps_of_an_own_network_give_the_numbers_of_plain_ones(monkeyp
     monkeypatch.setattr(steps, "_capture", capture)
     assert numbers(trained(DROPPED)[0]) == numbers(plain)
     assert len(replays) == 6
+
+
+def test_a_network_that_changes_its_arguments_changes_not_those_of_its_config():
+    wanted, own = of(HEAD + "def MyNet(num_classes, widths):\n    widths.append(9)\n    return nn.Linear(2, 2)\n")
+    given = {"widths": [8]}
+    engine.new_network(wanted.model_copy(update={"arguments": given}), 7, 3, own)
+    assert given == {"widths": [8]}
