@@ -142,6 +142,16 @@ def test_code_that_was_changed_in_the_store_is_not_run(store, here, put, tmp_pat
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("spoilt", [delete(sources), update(sources).values(content="{}")])
+def test_a_submission_of_the_same_files_and_a_retry_mend_what_the_store_has_of_them(store, here, put, spoilt):
+    put()
+    with store._writing() as connection:
+        connection.execute(spoilt)
+    assert "submit the suite again from where its files are, then retry the job" in ended(store, here)
+    store.retry([put()])
+    assert attempt_here(store, here) is JobState.DONE
+
+
 def test_code_that_the_store_lacks_ends_the_job_with_its_mend(store, here, put):
     put()
     with store._writing() as connection:
