@@ -182,6 +182,14 @@ class Late(nn.Module):
     assert '/nets.py", line 16, in forward' in attempt.traceback
 
 
+def test_a_network_that_exits_while_it_trains_ends_its_job_and_not_the_process(store, here, put):
+    late = "class Late(nn.Sequential):\n    def forward(self, images):\n"
+    late += "        return super().forward(images) if len(images) == 2 else exit('it had enough')\n"
+    made = "def late(num_classes):\n    return Late(make(num_classes))\n"
+    put(f"{NETS}\nfrom sys import exit\n{late}\n{made}", model="nets.py:late")
+    assert ended(store, here) == "SystemExit: it had enough"
+
+
 def test_the_order_and_the_memory_of_waiting_jobs_go_by_the_size_of_an_own_network(store, here, put):
     put(NETS.replace("hidden=HIDDEN", "hidden=60000"))
     put()
