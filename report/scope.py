@@ -217,9 +217,9 @@ def _dataset(
     split = splits.most_common(1)[0][0]
     data = store.dataset(chosen.dataset, fingerprint, split=split)
     if len(used) > 1:
-        parts = "training, validation and test" if data and "test" in data.made else "training and validation"
+        made = "training, validation and test" if data and "test" in data.made else "training and validation"
         warnings.append(
-            f"The variants use {len(used)} splits into {parts} ({', '.join(sorted(used))}; fraction "
+            f"The variants use {len(used)} splits into {made} ({', '.join(sorted(used))}; fraction "
             f"and seed). The counts shown are those of {split}"
         )
         if data and "test" in data.made:
