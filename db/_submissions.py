@@ -32,7 +32,7 @@ class Submissions(Moves):
 
         `new_jobs` has one entry for each (label, seed); entries with one key are one job, named after the first. A
         job that is there and not done takes over the `timeout_s`, the one thing that its key leaves open.
-        `sources`: the code of the jobs' own networks by its sha256; what is there already stays.
+        `sources`: the code of the jobs' own networks by its sha256.
         Gives the submission's id and, in the same order, what became of each entry.
         """
         first_of: dict[str, NewJob] = {}
@@ -68,7 +68,10 @@ class Submissions(Moves):
     def _add_sources(self, connection: Connection, sources: Mapping[str, str]) -> None:
         for name, content in sorted(sources.items()):
             row = {"sha256": name, "content": content, "created_at": self.clock}
-            connection.execute(self._insert(tables.sources).values(row).on_conflict_do_nothing())
+            added = self._insert(tables.sources).values(row)
+            # what was changed there is mended: nothing else has this sum
+            mended = added.on_conflict_do_update(index_elements=["sha256"], set_={"content": content})
+            connection.execute(mended)
 
     def source(self, sha256: str) -> str | None:
         """The code of a user's own networks, as it was submitted; None where the store has none of that sum."""

@@ -21,6 +21,7 @@ from typing import Any
 from models._code import OwnCode, OwnNetworkError
 
 _PREFIX = "_bench_own_"
+_SEED = 0  # of what modules draw when they are loaded
 _IN_NAME = 16  # hex digits of the sum: enough for all bundles of one process
 _bundles: dict[str, "_Bundle"] = {}  # by the name of its package
 
@@ -29,9 +30,12 @@ def loaded(model: str, own: OwnCode) -> Callable[..., Any]:
     """What FILE.py:NAME or MODULE:NAME stands for. Raises OwnNetworkError, with the user's own error as its cause."""
     place, _, name = model.partition(":")
     full = f"{_bundle(own).package}.{dotted(place)}" if own.content else place
+    from models._switches import put_back
+
     try:
-        module = importlib.import_module(full)
-        found = getattr(module, name)
+        with put_back():
+            module = importlib.import_module(full)
+            found = getattr(module, name)
     except (Exception, SystemExit) as error:
         raise told(model, "cannot be loaded", error, own) from error
     if not callable(found):
@@ -142,6 +146,11 @@ class _Loader(importlib.abc.InspectLoader):
         return self._bundle.texts.get(self._path, "")
 
     def exec_module(self, module: ModuleType) -> None:
+        """What it draws from torch's generator while it is loaded is the same in every process."""
+        import torch
+
         code = compile(self.get_source(module.__name__), self._bundle.file(self._path), "exec", dont_inherit=True)
         vars(module)["__builtins__"] = self._bundle.builtins
-        exec(code, vars(module))  # noqa: S102 - what the user submitted to be run
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_SEED)
+            exec(code, vars(module))  # noqa: S102 - what the user submitted to be run

@@ -3,9 +3,11 @@
 import inspect
 import json
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,10 +18,12 @@ from torch.nn.parameter import is_lazy
 from models._code import OwnCode, OwnNetworkError
 from models._describe import counted
 from models._own import loaded, told
+from models._switches import put_back
 
 _CLASSES = ("num_classes", "classes", "n_classes")
 _IMAGES = 2  # batch norm takes no single value per channel
 _LISTED = 6  # arguments that a message names
+_ONE_AT_A_TIME = threading.Lock()  # what is redirected and put back belongs to all threads
 
 
 class Facts(NamedTuple):
@@ -37,15 +41,17 @@ class Facts(NamedTuple):
 def build(model: str, own: OwnCode, arguments: Mapping[str, Any], data: Facts) -> nn.Module:
     """Layers that wait for the first images to know their size get two black ones, in evaluation mode."""
     make = loaded(model, own)
-    given = _with_classes(make, arguments, data.classes)
+    # a copy: lists that the network changes are the config's, from which it may be built again
+    given = _with_classes(make, deepcopy(dict(arguments)), data.classes)
     _check_arguments(model, make, given)
     try:
-        network = make(**given)
-        if isinstance(network, nn.Module) and _is_lazy(network):
-            with torch.no_grad():
-                network.eval()
-                network(data.images())
-            network.train()
+        with put_back():
+            network = make(**given)
+            if isinstance(network, nn.Module) and _is_lazy(network):
+                with torch.no_grad():
+                    network.eval()
+                    network(data.images())
+                network.train()
     except (Exception, SystemExit) as error:
         raise told(model, "cannot be built", error, own) from error
     if not isinstance(network, nn.Module):
@@ -103,7 +109,8 @@ def checked(
 
 @lru_cache(maxsize=1024)
 def _checked(model: str, own: OwnCode, arguments: str, data: Facts, exact: bool) -> tuple[int, int, int]:
-    with redirect_stdout(sys.stderr):  # what a user's code prints is no result of the command that asks
+    # what a user's code prints is no result of the command that asks
+    with _ONE_AT_A_TIME, redirect_stdout(sys.stderr), put_back():
         loaded(model, own)  # not below: what a module makes for itself when it is imported belongs on no meta device
         try:
             return _checked_on("meta", model, own, arguments, data, exact)
@@ -117,7 +124,7 @@ def _checked_on(
     device: str, model: str, own: OwnCode, arguments: str, data: Facts, exact: bool
 ) -> tuple[int, int, int]:
     columns = data.classes if exact else None
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.device(device):
+    with warnings.catch_warnings(), put_back(), torch.device(device):
         warnings.simplefilter("ignore")  # of weights that are copied to the meta device, and of the network's own
         network = build(model, own, json.loads(arguments), data)
         _check_state(model, network)
@@ -176,7 +183,7 @@ def tried(model: str, own: OwnCode, arguments: Mapping[str, Any], data: Facts) -
 
 @lru_cache(maxsize=1024)
 def _tried(model: str, own: OwnCode, arguments: str, data: Facts) -> bool:
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+    with _ONE_AT_A_TIME, warnings.catch_warnings(), put_back():
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
         network = build(model, own, json.loads(arguments), data)

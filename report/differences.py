@@ -156,7 +156,7 @@ def _tested(store: Store, jobs: tuple[Job, Job], results: Mapping[int, Result]) 
     missing = [f"job {job.id}" for job in jobs if job.id not in results]
     if missing:
         return None, f"no result of {' and '.join(missing)}"
-    measured, labels = measured_of(store, results)
+    measured, labels = measured_of(store, jobs, results)
     if any(job.id not in measured for job in jobs):
         return None, "no predictions of one of them"
     ours, theirs = (measured[job.id] for job in jobs)

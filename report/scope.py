@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -101,9 +101,10 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
     own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
     same = [one for one in store.submissions() if one.scope == chosen.scope]
     ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one.id)} for one in same))
-    by_config = _by_config(store.jobs(ids), own)
+    asked = store.jobs(ids)
+    by_config = _by_config(asked, own)
     results, histories = store.results(ids), store.histories(ids)
-    measured, test_labels = measured_of(store, results)
+    measured, test_labels = measured_of(store, asked, results)
     variants = {}
     for label, described in chosen.variants.items():
         jobs = by_config.get(_text(described["config"]), ())
@@ -143,17 +144,23 @@ def _claimed_at(store: Store, chosen: Submission) -> dict[str, datetime]:
 
 
 def measured_of(
-    store: Store, results: Mapping[int, Result]
+    store: Store, jobs: Iterable[Job], results: Mapping[int, Result]
 ) -> tuple[dict[int, Measured], dict[str, NDArray[np.int64]]]:
     """By job, of those of which the store holds predictions; and the labels of each set of test images, kept once."""
     found: dict[int, Measured] = {}
     labels: dict[str, NDArray[np.int64]] = {}
+    configs = {job.id: job.config for job in jobs}
+    made = cache(lambda name, content: _makes_test_part(store, name, content))
     for job_id, result in results.items():
+        config = configs[job_id]
         try:
             predicted = store.predictions(job_id, Weights.BEST)
         except NotFoundError:
             continue
         images = f"{result.fingerprint[:16]} {_digest(predicted.labels)}"
+        if made(config["dataset"], result.fingerprint):
+            # labels that are in the order of the classes are the same whichever images were drawn
+            images += f" {config['split_seed']}"
         labels.setdefault(images, predicted.labels)
         found[job_id] = Measured(
             right=predicted.probabilities.argmax(1) == predicted.labels,
@@ -162,6 +169,12 @@ def measured_of(
             calibration=calibration(predicted),
         )
     return found, labels
+
+
+def _makes_test_part(store: Store, name: str, content: str) -> bool:
+    """Whether no test part was given with the data, so that `split_seed` decides which images it has."""
+    data = store.dataset(name, content)
+    return data is not None and "test" in data.made
 
 
 def _digest(values: NDArray[Any]) -> str:
@@ -210,12 +223,16 @@ def _dataset(
         )
     used = {split for split, jobs in splits.items() if jobs} or {*splits}
     split = splits.most_common(1)[0][0]
+    data = store.dataset(chosen.dataset, fingerprint, split=split)
     if len(used) > 1:
+        made = "training, validation and test" if data and "test" in data.made else "training and validation"
         warnings.append(
-            f"The variants use {len(used)} splits into training and validation ({', '.join(sorted(used))}; fraction "
+            f"The variants use {len(used)} splits into {made} ({', '.join(sorted(used))}; fraction "
             f"and seed). The counts shown are those of {split}"
         )
-    return store.dataset(chosen.dataset, fingerprint, split=split), tuple(warnings)
+        if data and "test" in data.made:
+            warnings[-1] += ". Accuracies on different test images are not compared"
+    return data, tuple(warnings)
 
 
 def _budgets(chosen: Submission, variants: Mapping[str, VariantData]) -> tuple[str, ...]:

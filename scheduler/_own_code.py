@@ -116,7 +116,8 @@ def _tree(path: Path, text: str) -> ast.Module:
             warnings.simplefilter("ignore")  # of odd escapes say: whoever runs it hears of them
             return ast.parse(text, filename=str(path))
     except SyntaxError as error:
-        raise ConfigError(f"{path}: line {error.lineno}: {error.msg}", fix="mend that line") from error
+        line = f"line {error.lineno}: " if error.lineno else ""  # none of null bytes
+        raise ConfigError(f"{path}: {line}{error.msg}", fix="mend that line") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{path}: not valid Python: {error}", fix="mend the file") from error
 

@@ -102,7 +102,7 @@ def run_attempt(store: Store, claim: Claim, slot: Slot) -> JobState | None:
             run.clear_after_others()
         except StoreError as error:
             log.warning("stopped while the store is away; the lease will bring the job back: %s", error)
-        except Exception as error:  # whatever a network or a data set may raise ends its job, never its worker
+        except (Exception, SystemExit) as error:  # whatever a network or a data set may raise ends its job, no worker
             return run.end_badly(error)
     return None
 
@@ -262,7 +262,7 @@ class _Run:
         except Exception as error:  # as in `save`
             log.warning("the job's checkpoints were not removed: %s: %s", type(error).__name__, error)
 
-    def end_badly(self, error: Exception) -> JobState | None:
+    def end_badly(self, error: Exception | SystemExit) -> JobState | None:
         """Tell the store why there is no result."""
         try:
             cause, message = classify(error, self.interruptions)
@@ -308,7 +308,7 @@ def _result(outcome: "Outcome", config: Config, device: str, fingerprint: str, m
     )
 
 
-def classify(error: Exception, interruptions: Interruptions) -> tuple[Cause, str]:
+def classify(error: Exception | SystemExit, interruptions: Interruptions) -> tuple[Cause, str]:
     """Why the attempt ended, and in one line what to tell. Raises LostError when the job is no longer ours."""
     from worker.engine import Stopped
 

@@ -46,7 +46,7 @@ def _from_store(store: Store, network: str, name: str) -> OwnCode:
     if content is not None and (found := OwnCode(name, content)).is_whole():
         return found
     what = f"the store has {'no code' if content is None else 'other code'} for {network} than was submitted"
-    raise TrainingError(what, fix="submit the suite again from where its files are")
+    raise TrainingError(what, fix="submit the suite again from where its files are, then retry the job")
 
 
 def describe_queued(store: Store, config: Mapping[str, Any], *, allowed: bool) -> Description | None:

@@ -142,6 +142,16 @@ def test_code_that_was_changed_in_the_store_is_not_run(store, here, put, tmp_pat
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("spoilt", [delete(sources), update(sources).values(content="{}")])
+def test_a_submission_of_the_same_files_and_a_retry_mend_what_the_store_has_of_them(store, here, put, spoilt):
+    put()
+    with store._writing() as connection:
+        connection.execute(spoilt)
+    assert "submit the suite again from where its files are, then retry the job" in ended(store, here)
+    store.retry([put()])
+    assert attempt_here(store, here) is JobState.DONE
+
+
 def test_code_that_the_store_lacks_ends_the_job_with_its_mend(store, here, put):
     put()
     with store._writing() as connection:
@@ -170,6 +180,14 @@ class Late(nn.Module):
     (attempt,) = store.attempts([1])[1]
     assert 'raise ArithmeticError("it had enough")  # on purpose' in attempt.traceback
     assert '/nets.py", line 16, in forward' in attempt.traceback
+
+
+def test_a_network_that_exits_while_it_trains_ends_its_job_and_not_the_process(store, here, put):
+    late = "class Late(nn.Sequential):\n    def forward(self, images):\n"
+    late += "        return super().forward(images) if len(images) == 2 else exit('it had enough')\n"
+    made = "def late(num_classes):\n    return Late(make(num_classes))\n"
+    put(f"{NETS}\nfrom sys import exit\n{late}\n{made}", model="nets.py:late")
+    assert ended(store, here) == "SystemExit: it had enough"
 
 
 def test_the_order_and_the_memory_of_waiting_jobs_go_by_the_size_of_an_own_network(store, here, put):

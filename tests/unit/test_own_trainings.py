@@ -1,16 +1,23 @@
 """The engine with networks of a user's own: their draws, layouts, frozen and tied weights, and going on bit for bit."""
 
+import sys
+import threading
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 import torch
 from small_trainings import CPU, SPLITS, assert_same, assert_same_tensors, config, numbers
 
 from db.records import Cause
-from models import OwnNetworkError, build_own, bundled
+from models import OwnNetworkError, build_own, bundled, describe, takes_channels_last
 from models._own import loaded
 from worker import engine, steps
 from worker.attempt import classify
 from worker.checkpoints import Checkpoints
 from worker.engine import Hooks, Stopped, fits, train
+from worker.precision import compute_in
 
 HEAD = "import torch\nfrom torch import nn\n\n"
 DROPPED = (
@@ -169,3 +176,85 @@ def test_captured_steps_of_an_own_network_give_the_numbers_of_plain_ones(monkeyp
     monkeypatch.setattr(steps, "_capture", capture)
     assert numbers(trained(DROPPED)[0]) == numbers(plain)
     assert len(replays) == 6
+
+
+def test_a_network_that_changes_its_arguments_changes_not_those_of_its_config():
+    wanted, own = of(HEAD + "def MyNet(num_classes, widths):\n    widths.append(9)\n    return nn.Linear(2, 2)\n")
+    given = {"widths": [8]}
+    engine.new_network(wanted.model_copy(update={"arguments": given}), 7, 3, own)
+    assert given == {"widths": [8]}
+
+
+def test_what_a_module_draws_when_it_is_loaded_is_the_same_in_every_process():
+    text = HEAD + "DRAWN = torch.rand(3)\ndef MyNet():\n    return DRAWN\n"
+    torch.manual_seed(1)
+    first = loaded("nets.py:MyNet", bundled({"nets.py": text}))()
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    assert torch.equal(first, loaded("nets.py:MyNet", bundled({"nets.py": text + "\n"}))())
+    assert torch.equal(before, torch.get_rng_state())
+
+
+CHANGES = "torch.set_default_dtype(torch.float64); torch.set_num_threads(3); torch.backends.cudnn.benchmark = True; "
+CHANGES += "torch.use_deterministic_algorithms(True); torch.set_float32_matmul_precision('medium'); os.chdir('/')"
+
+
+def settings():
+    return [
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.backends.cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.get_float32_matmul_precision(),
+        Path.cwd(),
+    ]
+
+
+@pytest.mark.parametrize("where", ["when it is loaded", "when it is built", "when it is tried"])
+def test_what_a_network_changes_for_the_whole_process_is_put_back(where, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    at = {name: CHANGES if name == where else "pass" for name in ("when it is loaded", "when it is built")}
+    text = "import os\n" + HEAD + at["when it is loaded"] + "\n" + TIED
+    text = text.replace("super().__init__()", f"super().__init__(); {at['when it is built']}")
+    if where == "when it is tried":
+        text = text.replace("        self.steps +=", f"        {CHANGES}\n        self.steps +=")
+    own, before = bundled({"nets.py": text}), settings()
+    with suppress(OwnNetworkError):
+        describe("nets.py:MyNet", classes=3, arguments={}, own=own)
+    assert settings() == before
+    if where != "when it is tried":
+        build_own("nets.py:MyNet", own, classes=3, arguments={})
+    assert settings() == before
+
+
+def test_a_training_has_none_of_the_settings_that_an_earlier_one_left():
+    before = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    try:
+        torch.set_default_dtype(torch.float64)
+        torch.use_deterministic_algorithms(True)
+        torch.set_float32_matmul_precision("medium")
+        compute_in("float32", CPU)
+        assert not torch.are_deterministic_algorithms_enabled()
+        assert (torch.get_default_dtype(), torch.get_float32_matmul_precision()) == (torch.float32, "highest")
+    finally:
+        torch.set_default_dtype(before[0])
+        torch.set_float32_matmul_precision(before[1])
+        torch.use_deterministic_algorithms(False)
+
+
+def test_networks_that_two_threads_try_leave_stdout_and_warnings_as_they_were():
+    text = HEAD + "import time\ndef MyNet(num_classes):\n    time.sleep({})\n"
+    text += "    return nn.Sequential(nn.Flatten(), nn.Linear(3072, num_classes))\n"
+    before = sys.stdout, list(warnings.filters)
+
+    def tried(seconds):
+        own = bundled({"nets.py": text.format(seconds)})
+        describe("nets.py:MyNet", classes=3, arguments={}, own=own)
+        takes_channels_last("nets.py:MyNet", own, classes=3, arguments={})
+
+    threads = [threading.Thread(target=tried, args=(seconds,)) for seconds in (0.1, 0.15, 0.22)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sys.stdout, list(warnings.filters)) == before

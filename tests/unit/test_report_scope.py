@@ -11,7 +11,7 @@ from db.records import JobState, NewJob, NewSubmission
 from report.figure_data import figure_rows
 from report.html import html_page
 from report.page import markdown_page
-from report.scope import read_scope
+from report.scope import measured_of, read_scope
 from report.tables import build_tables
 from report.variant import ranked
 from scheduler.suite import load_suite
@@ -136,6 +136,22 @@ def test_several_splits_are_told_on_the_page(store):
     (warning,) = read_scope(store, None).warnings
     assert "2 splits" in warning
     assert f"those of {SPLIT}" in warning
+
+
+def test_test_parts_that_are_drawn_by_different_seeds_are_different_images_though_their_labels_are_alike(store):
+    fill(store, seeds=(42,), only=("baseline", "dropout"))
+    jobs = store.jobs()
+    results = store.results([job.id for job in jobs])
+
+    def images(split_seed):
+        others = [replace(jobs[0], config={**jobs[0].config, "split_seed": split_seed}), *jobs[1:]]
+        return [one.images for one in measured_of(store, others, results)[0].values()]
+
+    assert len(set(images(42))) == len(set(images(7))) == 1
+    store.record_dataset(replace(dataset(), made=("test", "val")), split="0.2/7")
+    assert (len(set(images(42))), len(set(images(7)))) == (1, 2)
+    (other,) = [one for one in read_scope(store, None).test_labels if one.endswith(" 42")]
+    assert other == images(42)[0]
 
 
 def replace_variants(submission, variants):
