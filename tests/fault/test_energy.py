@@ -20,10 +20,10 @@ def nvml(monkeypatch):
     fake.used_mj[CARD], fake.steps = 7_000_000, 0
     real = steps.train_step
 
-    def costly(*words):
+    def costly(*words, **named):
         fake.used_mj[CARD] += round(STEP_J * 1000)
         fake.steps += 1
-        return real(*words)
+        return real(*words, **named)
 
     monkeypatch.setattr(steps, "train_step", costly)
     monkeypatch.setitem(sys.modules, "pynvml", fake)
