@@ -141,8 +141,7 @@ def _checked_on(
         except OwnNetworkError:
             raise
         except (Exception, SystemExit) as error:
-            what = f"fails on images of shape {tuple(images.shape)}"
-            raise told(model, what, error, own) from error
+            raise told(model, f"fails on images of shape {tuple(images.shape)}", error, own) from error
         _check_logits(model, "in evaluation", out, columns)
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return parameters, flops // _IMAGES, activations // _IMAGES
@@ -162,8 +161,9 @@ def _check_logits(model: str, when: str, logits: Any, classes: int | None) -> No
     if not isinstance(logits, Tensor):
         raise OwnNetworkError(f"{model} returned {_kind(logits)} {when}, not a tensor", fix=fix)
     if logits.dim() != 2 or tuple(logits.shape) != (_IMAGES, classes or logits.shape[1]):
-        what = f"{model} returned {tuple(logits.shape)}, not {(_IMAGES, classes)}"
-        raise OwnNetworkError(f"{what}, for {_IMAGES} images of {classes} classes {when}", fix=fix)
+        shape, wanted = tuple(logits.shape), (_IMAGES, classes)
+        what = f"{model} returned {shape}, not {wanted}, for {_IMAGES} images of {classes} classes {when}"
+        raise OwnNetworkError(what, fix=fix)
     if not logits.is_floating_point():
         raise OwnNetworkError(f"{model} returned {logits.dtype} {when}, not floats", fix=fix)
 

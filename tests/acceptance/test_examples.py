@@ -14,6 +14,7 @@ from servers import postgres_database, postgres_server, valkey_server
 
 from db import open_store
 from db.records import JobState
+from scheduler.suite import load_suite
 
 EXAMPLES = documented.ROOT / "examples"
 
@@ -90,6 +91,11 @@ def test_the_gate_of_a_pipeline_opens_and_closes(shell):
     suite.write_text(suite.read_text().replace('"candidate = main within 0.3",', '"candidate > main by 0.5",'))
     _, done = shell("ci_gate", "./gate.sh", code=1)
     assert "contradicted" in done.stdout + done.stderr
+
+
+def test_the_sweep_of_the_course_does_not_train_its_base_twice():
+    suite = load_suite(str(EXAMPLES / "course/suite.toml"))
+    assert suite.variants["lenet"].config == suite.variants["width=6"].config
 
 
 def test_somebody_gets_from_nothing_to_a_report_by_the_lines_of_the_page(shell, tmp_path):

@@ -27,3 +27,21 @@ def test_every_link_of_a_page_leads_to_a_file(page):
 @pytest.mark.parametrize("name", ["reading_the_report.md", "report_json.md", "statistics.md"])
 def test_the_pages_about_the_report_are_linked_from_the_first_one(name):
     assert f"(docs/{name})" in (ROOT / "README.md").read_text()
+
+
+def test_the_first_screen_leads_to_ones_own_networks_and_data():
+    screen = (ROOT / "README.md").read_text().splitlines()[:15]
+    for words in ("docs/getting_started.md", "nets.py:MyNet", "folder:PATH"):
+        assert any(words in line for line in screen), words
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_page_is_linked_from_the_first_one(page):
+    assert f"(docs/{page.name}" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_waits_for_its_numbers_or_has_an_empty_table(page):
+    text = page.read_text()
+    assert not re.search(r"(?:^|\. )[A-Z]{4,}$", text, re.MULTILINE)
+    assert not re.search(r"^\|(---\|)+\n(?!\|)", text, re.MULTILINE)

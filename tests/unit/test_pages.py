@@ -29,3 +29,5 @@ def test_values_that_are_only_known_later_stand_in_braces():
     known = {one.message for one in pages.errors()}
     assert "there is no suite file {source}" in known
     assert "--watch and --json exclude each other" in known
+    assert "{model} returned {shape}, not {wanted}, for {images} images of {classes} classes {when}" in known
+    assert "{model} gives logits that do not depend on what can be trained" in known
