@@ -7,9 +7,12 @@ and one that an export left half written, is deleted as MLflow deletes, which ca
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
+
+from filelock import FileLock
 
 from db.errors import ConfigError, StoreError
 from db.records import JobState
@@ -43,13 +46,20 @@ def write_mlflow(runs: Iterable[Run], place: str, *, clean: Callable[[str], str]
     uri, artifacts = _addresses(place)
     told = Told(where=uri)
     try:
-        target = _Target(client_class(tracking_uri=uri), artifacts)
-        for run in runs:
-            target.write(run, told)
+        with _one_at_a_time(uri):
+            target = _Target(client_class(tracking_uri=uri), artifacts)
+            for run in runs:
+                target.write(run, told)
     except _refusals() as error:
         said = clean(" ".join(str(error).split()))[:500]
         raise StoreError(f"MLflow refused: {said}", fix="mend that; the same command goes on") from error
     return told
+
+
+def _one_at_a_time(uri: str) -> AbstractContextManager[Any]:
+    """Of a file: two exports at once would make its tables twice, which fails, or each run."""
+    file = uri.removeprefix("sqlite:///")
+    return nullcontext() if file == uri else FileLock(f"{file}.lock")
 
 
 class _Target:

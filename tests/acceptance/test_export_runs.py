@@ -106,6 +106,13 @@ def test_a_second_export_to_mlflow_adds_what_is_new_and_doubles_nothing(typed, h
     assert len(there(tmp_path / "ml")[1]["report"]) == 5
 
 
+def test_two_exports_to_mlflow_at_once_double_nothing_and_both_succeed(home, tmp_path):
+    words = [sys.executable, "-m", "cli", "export", "--to", "mlflow", str(tmp_path / "runs")]
+    both = [subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = sorted(one.communicate(timeout=120)[0].partition(":")[0] for one in both)
+    assert said == ["0 runs added, 0 replaced, 4 there already", "4 runs added, 0 replaced, 0 there already"]
+
+
 def test_a_job_that_was_tried_again_and_a_run_that_was_cut_off_are_written_anew(typed, home, store, tmp_path):
     place = tmp_path / "ml"
     typed("export", "--to", "mlflow", place)
