@@ -1,6 +1,6 @@
 """Writing what somebody asks for: submissions, cancellations, retries, doorbells sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from db import tables
 from db._database import SUBMIT_LOCK
 from db._moves import Move, Moves
 from db.errors import NotFoundError
-from db.records import Cause, JobState, NewJob, NewSubmission, SubmittedJob
+from db.records import Cause, JobState, NetworkSize, NewJob, NewSubmission, SubmittedJob
 from db.tables import NOT_COUNTED, jobs, submission_jobs, submissions
 
 _Item = TypeVar("_Item")
@@ -27,12 +27,13 @@ class Submissions(Moves):
         priority: int = 0,
         actor: str = "submit",
         sources: Mapping[str, str] | None = None,
+        sizes: Mapping[str, NetworkSize] | None = None,
     ) -> tuple[int, list[SubmittedJob]]:
         """Write the submission and those of its jobs that the store lacks, all or nothing.
 
         `new_jobs` has one entry for each (label, seed); entries with one key are one job, named after the first. A
         job that is there and not done takes over the `timeout_s`, the one thing that its key leaves open.
-        `sources`: the code of the jobs' own networks by its sha256.
+        `sources`: the code of the jobs' own networks by its sha256, `sizes` how large they are by `network_key`.
         Gives the submission's id and, in the same order, what became of each entry.
         """
         first_of: dict[str, NewJob] = {}
@@ -44,6 +45,9 @@ class Submissions(Moves):
             inserted = connection.execute(submissions.insert().values(values).returning(submissions.c.id))
             submission_id = inserted.scalar_one()
             self._add_sources(connection, sources or {})
+            for key, size in sorted((sizes or {}).items()):
+                row = {"key": key, **asdict(size)}
+                connection.execute(self._insert(tables.networks).values(row).on_conflict_do_nothing())
             before = _by_key(connection, list(first_of))
             added = [job for key, job in first_of.items() if key not in before]
             self._add_jobs(connection, added, priority)
@@ -78,6 +82,17 @@ class Submissions(Moves):
         with self._reading() as connection:
             wanted = select(tables.sources.c.content).where(tables.sources.c.sha256 == sha256)
             return connection.execute(wanted).scalar()
+
+    def network_sizes(self, keys: Collection[str]) -> dict[str, NetworkSize]:
+        """Of networks that are not bench's, by `network_key`, as far as they were submitted with it."""
+        found = tables.networks.c
+        with self._reading() as connection:
+            wanted = select(found.key, found.parameters, found.flops, found.activations)
+            rows = [row for part in _chunks([*keys]) for row in connection.execute(wanted.where(found.key.in_(part)))]
+        return {
+            row.key: NetworkSize(parameters=int(row.parameters), flops=int(row.flops), activations=int(row.activations))
+            for row in rows
+        }
 
     def _add_jobs(self, connection: Connection, new_jobs: Sequence[NewJob], priority: int) -> None:
         """One statement for all: with the rows in its text it would take ten times as long to write as to execute."""

@@ -72,6 +72,15 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSize:
+    """Of a network that is not bench's, as whoever submitted it has measured it: no worker runs it to know."""
+
+    parameters: int
+    flops: int  # of one image's forward pass
+    activations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewSubmission:
     """The suite as it was when somebody submitted it, enough for a report without the file.
 

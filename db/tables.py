@@ -251,6 +251,15 @@ sources = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+networks = Table(
+    "networks",
+    metadata,
+    Column("key", String(64), primary_key=True),  # of what decides a network's size: `scheduler.config.network_key`
+    Column("parameters", Double, nullable=False),
+    Column("flops", Double, nullable=False),
+    Column("activations", Double, nullable=False),
+)
+
 events = Table(
     "events",
     metadata,

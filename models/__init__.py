@@ -82,18 +82,16 @@ def describe(
     side: int = 32,
     channels: int = 3,
     own: OwnCode | None = None,
-    exact: bool = True,
 ) -> Description:
     """Parameters, FLOPs and activations for such pictures, counted on the meta device: no memory, no arithmetic.
 
-    With `own` code all that a training asks of a network is checked as well, on the CPU where it cannot run on meta;
-    unless `exact`, it may give any number of classes.
+    With `own` code all that a training asks of a network is checked as well, on the CPU where it cannot run on meta.
     Raises ValueError for an unknown name or argument, OwnNetworkError for a network that cannot be trained.
     """
     if own is not None:
         from models._own_network import Facts, checked
 
-        counted = checked(name, own, arguments, Facts(classes, side, channels), exact=exact)
+        counted = checked(name, own, arguments, Facts(classes, side, channels))
     else:
         from models._describe import count
 

@@ -18,7 +18,10 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from models._code import OwnCode, OwnNetworkError
+from models._switches import put_back
 
 _PREFIX = "_bench_own_"
 _SEED = 0  # of what modules draw when they are loaded
@@ -30,8 +33,6 @@ def loaded(model: str, own: OwnCode) -> Callable[..., Any]:
     """What FILE.py:NAME or MODULE:NAME stands for. Raises OwnNetworkError, with the user's own error as its cause."""
     place, _, name = model.partition(":")
     full = f"{_bundle(own).package}.{dotted(place)}" if own.content else place
-    from models._switches import put_back
-
     try:
         with put_back():
             module = importlib.import_module(full)
@@ -147,8 +148,6 @@ class _Loader(importlib.abc.InspectLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """What it draws from torch's generator while it is loaded is the same in every process."""
-        import torch
-
         code = compile(self.get_source(module.__name__), self._bundle.file(self._path), "exec", dont_inherit=True)
         vars(module)["__builtins__"] = self._bundle.builtins
         with torch.random.fork_rng(devices=[]):

@@ -96,34 +96,29 @@ def _is_lazy(network: nn.Module) -> bool:
     return any(is_lazy(one) for one in (*network.parameters(), *network.buffers()))
 
 
-def checked(
-    model: str, own: OwnCode, arguments: Mapping[str, Any], data: Facts, *, exact: bool
-) -> tuple[int, int, int]:
+def checked(model: str, own: OwnCode, arguments: Mapping[str, Any], data: Facts) -> tuple[int, int, int]:
     """Parameters, FLOPs and activations as `models._describe.count` gives them. Raises OwnNetworkError.
 
-    Built and run forwards and backwards, as a training would, on two images; unless `exact` it may give any number of
-    classes.
+    Built and run forwards and backwards, as a training would, on two images.
     """
-    return _checked(model, own, json.dumps(arguments, sort_keys=True), data, exact)
+    return _checked(model, own, json.dumps(arguments, sort_keys=True), data)
 
 
 @lru_cache(maxsize=1024)
-def _checked(model: str, own: OwnCode, arguments: str, data: Facts, exact: bool) -> tuple[int, int, int]:
+def _checked(model: str, own: OwnCode, arguments: str, data: Facts) -> tuple[int, int, int]:
     # what a user's code prints is no result of the command that asks
     with _ONE_AT_A_TIME, redirect_stdout(sys.stderr), put_back():
         loaded(model, own)  # not below: what a module makes for itself when it is imported belongs on no meta device
         try:
-            return _checked_on("meta", model, own, arguments, data, exact)
+            return _checked_on("meta", model, own, arguments, data)
         except OwnNetworkError as error:
             if error.__cause__ is None:  # it ran, but is of no use
                 raise
-        return _checked_on("cpu", model, own, arguments, data, exact)
+        return _checked_on("cpu", model, own, arguments, data)
 
 
-def _checked_on(
-    device: str, model: str, own: OwnCode, arguments: str, data: Facts, exact: bool
-) -> tuple[int, int, int]:
-    columns = data.classes if exact else None
+def _checked_on(device: str, model: str, own: OwnCode, arguments: str, data: Facts) -> tuple[int, int, int]:
+    columns = data.classes
     with warnings.catch_warnings(), put_back(), torch.device(device):
         warnings.simplefilter("ignore")  # of weights that are copied to the meta device, and of the network's own
         network = build(model, own, json.loads(arguments), data)
@@ -156,11 +151,11 @@ def _check_state(model: str, network: nn.Module) -> None:
             raise OwnNetworkError(what, fix="keep a tensor there, or leave get_extra_state out")
 
 
-def _check_logits(model: str, when: str, logits: Any, classes: int | None) -> None:
+def _check_logits(model: str, when: str, logits: Any, classes: int) -> None:
     fix = "give one tensor of logits, a row for each image and a column for each class"
     if not isinstance(logits, Tensor):
         raise OwnNetworkError(f"{model} returned {_kind(logits)} {when}, not a tensor", fix=fix)
-    if logits.dim() != 2 or tuple(logits.shape) != (_IMAGES, classes or logits.shape[1]):
+    if logits.dim() != 2 or tuple(logits.shape) != (_IMAGES, classes):
         shape, wanted = tuple(logits.shape), (_IMAGES, classes)
         what = f"{model} returned {shape}, not {wanted}, for {_IMAGES} images of {classes} classes {when}"
         raise OwnNetworkError(what, fix=fix)

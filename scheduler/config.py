@@ -228,6 +228,12 @@ def picture_of(config: Mapping[str, Any]) -> Picture:
     return {"side": config.get("image_size", SIDE), "channels": config.get("channels", CHANNELS)}
 
 
+def network_key(config: Mapping[str, Any]) -> str:
+    """Of all in a stored config that decides how large a network is, but for the number of classes."""
+    network = [config["model"], config.get("code"), config["arguments"], picture_of(config)]
+    return hashlib.sha256(json.dumps(network, sort_keys=True).encode()).hexdigest()
+
+
 def job_key(config: Config, seed: int, *, fingerprint: str | None = None) -> str:
     """Identity of the job: config, seed, data and engine; `fingerprint` only for a user's own files.
 

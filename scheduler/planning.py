@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from db.errors import ConfigError
-from db.records import NewJob, NewSubmission
+from db.records import NetworkSize, NewJob, NewSubmission
 from models import OwnNetworkError, describe
 from scheduler._suite_file import FIRST_SEED, MAX_SEEDS, OF_THE_DATA
 from scheduler._wording import explained
-from scheduler.config import Config, job_key, picture_of
+from scheduler.config import Config, job_key, network_key, picture_of
 from scheduler.datasets import DatasetIdentity, identify, is_own, normalise
 from scheduler.suite import Suite
 
@@ -40,6 +40,7 @@ class Plan:
     scope: str
     dataset: str
     configs: dict[str, Config]  # of every label of the suite, overrides applied
+    sizes: dict[str, NetworkSize]  # of networks that are not bench's, by `network_key`
 
     @property
     def as_printed(self) -> bool:
@@ -153,7 +154,6 @@ def make_plan(
         if (label, seed) in asked
         for config in (configs[label],)
     )
-    _check_networks(suite, entries)
     data = sorted((name, identity.fingerprint or "") for name, identity in identities.items())
     return Plan(
         suite=suite,
@@ -162,6 +162,7 @@ def make_plan(
         scope=_digest([suite.name, data, overrides, *_pictures(of_labels)]),
         dataset=overrides.get("dataset", normalise(suite.dataset)),
         configs=configs,
+        sizes=_sizes(suite, entries),
     )
 
 
@@ -182,23 +183,22 @@ def _over_budget(plan: Plan) -> list[str]:
     return said
 
 
-def _check_networks(suite: Suite, entries: Iterable[PlannedJob]) -> None:
+def _sizes(suite: Suite, entries: Iterable[PlannedJob]) -> dict[str, NetworkSize]:
     """Each network that is not bench's is built and run once, on two images. Raises ConfigError."""
-    seen: set[str] = set()
+    found: dict[str, NetworkSize] = {}
     for entry in entries:
-        config = entry.config
-        if config.code is None:
+        config, classes = entry.config, entry.dataset.classes
+        key = network_key(config.canonical())
+        if config.code is None or key in found:
             continue
-        classes, picture = entry.dataset.classes, picture_of(config.canonical())
-        network = json.dumps([config.model, config.code, config.arguments, classes], sort_keys=True)
-        if network not in seen:
-            seen.add(network)
-            try:
-                own = suite.own[config.code]
-                describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
-            except OwnNetworkError as error:
-                what = f"suite {suite.name!r}: variant {entry.label}: {error}"
-                raise ConfigError(what, fix=error.fix) from error
+        own, picture = suite.own[config.code], picture_of(config.canonical())
+        try:
+            size = describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
+        except OwnNetworkError as error:
+            what = f"suite {suite.name!r}: variant {entry.label}: {error}"
+            raise ConfigError(what, fix=error.fix) from error
+        found[key] = NetworkSize(parameters=size.parameters, flops=size.flops, activations=size.activations)
+    return found
 
 
 def _pictures(configs: Sequence[Config]) -> list[dict[str, Any]]:

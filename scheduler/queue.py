@@ -46,7 +46,11 @@ class Doorbells:
 def submit(store: "Store", plan: "Plan", *, priority: int = 0, command: str = "") -> Submitted:
     """Write what is new, all or nothing. Ring afterwards with `ring`: the store never waits for the broker."""
     submission_id, answer = store.submit(
-        plan.submission(command=command), plan.new_jobs(), priority=priority, sources=plan.sources()
+        plan.submission(command=command),
+        plan.new_jobs(),
+        priority=priority,
+        sources=plan.sources(),
+        sizes=plan.sizes,
     )
     return Submitted(id=submission_id, jobs=tuple(answer))
 

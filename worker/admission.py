@@ -1,15 +1,14 @@
 """How much of a card's memory a job is expected to need: by what jobs like it took, else by the size of its network."""
 
 import json
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
+from db.records import NetworkSize
 from db.store import Store
-from models import Description
-from scheduler.config import picture_of
+from scheduler.config import network_key, picture_of
 from scheduler.datasets import published_images
-from worker.own_code import describe_queued
+from worker.own_code import sizes_of
 
 CONTEXT_MIB = 1024.0
 """Of a CUDA context and the libraries' own memory, which no measured peak holds."""
@@ -22,23 +21,18 @@ _COPIES, _MOMENTS = 4, 8  # of all activations, forwards and backwards; of all p
 _EVALUATED = 256  # images at once, however small the batches of the training are
 
 
-def expect_memory(store: Store, *, own_code: bool = True) -> None:
-    """Note it for all queued jobs of which more is known than was noted: the store admits by it.
-
-    Networks that are not bench's have to be built to know their size, which is done only where `own_code` may run.
-    """
+def expect_memory(store: Store) -> None:
+    """Note it for all queued jobs of which more is known than was noted: the store admits by it."""
     waiting = store.queued_memory()
     if not waiting:
         return
     peaks = store.peak_memory("cuda")
-    size_of = partial(describe_queued, store, allowed=own_code)
-    known = expectations({text for _, text, _ in waiting}, peaks, size_of)
+    texts = {text for _, text, _ in waiting}
+    known = expectations(texts, peaks, sizes_of(store, map(json.loads, texts)))
     store.set_memory({job: known[text] for job, text, noted in waiting if text in known and known[text] != noted})
 
 
-def expectations(
-    configs: set[str], peaks: Mapping[str, float], size_of: Callable[[Mapping[str, Any]], Description | None]
-) -> dict[str, float]:
+def expectations(configs: set[str], peaks: Mapping[str, float], sizes: Mapping[str, NetworkSize]) -> dict[str, float]:
     """MiB by config, as text like those of the measured `peaks`; without configs of which nothing is known."""
     alike: dict[tuple[Any, ...], float] = {}
     for text, peak in peaks.items():
@@ -50,24 +44,20 @@ def expectations(
             known[text] = _SAME_CONFIG * peaks[text] + CONTEXT_MIB
         elif (network := _network(text)) in alike:
             known[text] = _SAME_NETWORK * alike[network] + CONTEXT_MIB
-        elif (estimate := _estimate(network, json.loads(text), size_of)) is not None:
+        elif (estimate := _estimate(network, json.loads(text), sizes)) is not None:
             known[text] = estimate + CONTEXT_MIB
     return known
-
-
-_sizes: dict[tuple[Any, ...], Description] = {}
 
 
 def _estimate(
     network: tuple[Any, ...],
     config: Mapping[str, Any],
-    size_of: Callable[[Mapping[str, Any]], Description | None],
+    sizes: Mapping[str, NetworkSize],
 ) -> float | None:
     """MiB, by what a network and its data are made of; None for one that this worker does not know."""
-    size = _sizes.get(network) or size_of(config)
+    size = sizes.get(network_key(config))
     if size is None:
         return None
-    _sizes[network] = size
     side, channels, images = (int(number) for number in network[-3:])
     values: float = _COPIES * size.activations * max(config["batch_size"], _EVALUATED) + _MOMENTS * size.parameters
     larger = max(0, side * side * channels - _USUAL_PICTURE) * images

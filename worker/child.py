@@ -20,7 +20,7 @@ from billiard.util import set_pdeathsig
 from db.errors import StoreError
 from db.records import Cause, JobState
 from db.store import Store
-from scheduler.config import picture_of
+from scheduler.config import network_key
 from scheduler.duration import Durations, work_of
 from scheduler.settings import Settings
 from worker.admission import CONTEXT_MIB, expect_memory
@@ -28,7 +28,7 @@ from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, run_attempt
 from worker.devices import card_memory
 from worker.keeper import outage_is_over
-from worker.own_code import describe_queued
+from worker.own_code import sizes_of
 from worker.stopping import StopPipe
 
 log = logging.getLogger(__name__)
@@ -113,9 +113,9 @@ class Child:
             store = self._opened()
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             self._tidy(store)
-            count_flops(store, self.device, own_code=self.settings.own_code)
+            count_flops(store, self.device)
             if self.card:
-                expect_memory(store, own_code=self.settings.own_code)
+                expect_memory(store)
             if not self._after_outages(store) or self.pipe.stopping.is_set():
                 return  # what is loaded above takes seconds, in which the worker may have been stopped
             owner = f"{self.worker_id}/{os.getpid()}"
@@ -230,7 +230,7 @@ def _has_context() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call] # torch has no types here
 
 
-def count_flops(store: Store, device: str, *, own_code: bool = True) -> None:
+def count_flops(store: Store, device: str) -> None:
     """Training FLOPs of queued jobs that nobody has counted yet: the longest job goes first.
 
     Where this machine has trained the same work, its measured seconds count instead, as FLOPs of the usual rate.
@@ -239,15 +239,10 @@ def count_flops(store: Store, device: str, *, own_code: bool = True) -> None:
     if not waiting:
         return
     durations, host = Durations(store.measured()), socket.gethostname()
-    known: dict[str, float] = {}
-    counted = {}
+    sizes, counted = sizes_of(store, (config for _, config in waiting)), {}
     for job_id, config in waiting:
-        network = config["model"], config.get("code"), sorted(config["arguments"].items())
-        name = f"{network} {picture_of(config)}"
-        if name not in known:
-            # how many classes it has does not change the order of jobs; of a network that this worker does not know
-            # its job will say so, the others must not wait
-            found = describe_queued(store, config, allowed=own_code)
-            known[name] = float(found.flops) if found else 0.0
-        counted[job_id] = durations.equal_flops(config, known[name], device=device, host=host)
+        # of a network that this worker does not know its job will say so, the others must not wait
+        size = sizes.get(network_key(config))
+        flops = float(size.flops) if size else 0.0
+        counted[job_id] = durations.equal_flops(config, flops, device=device, host=host)
     store.set_train_flops(counted)

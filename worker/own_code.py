@@ -1,12 +1,14 @@
 """The code of a job's own network: from the store, checked against its sum, or of an installed package."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from db.errors import TrainingError
+from db.records import NetworkSize
 from db.store import Store
-from models import Description, OwnCode, describe, installed_version, is_installed
-from scheduler.config import picture_of
+from models import OwnCode, describe, installed_version, is_installed
+from scheduler.config import network_key, picture_of
 
 _read: dict[str, OwnCode] = {}  # by their sums, which are checked
 
@@ -49,15 +51,18 @@ def _from_store(store: Store, network: str, name: str) -> OwnCode:
     raise TrainingError(what, fix="submit the suite again from where its files are, then retry the job")
 
 
-def describe_queued(store: Store, config: Mapping[str, Any], *, allowed: bool) -> Description | None:
-    """The network of a job that waits; its number of classes is left open, it hardly changes what is asked for.
+def sizes_of(store: Store, configs: Iterable[Mapping[str, Any]]) -> dict[str, NetworkSize]:
+    """How large the networks of waiting jobs are, by `network_key`; without those that this version does not know.
 
-    None for one that this worker does not know, may not run, or whose code fails: the job will say so.
+    Networks that are not bench's were measured by whoever submitted them. Nothing of them is run here: one that takes
+    its process along would do so before its job is claimed, again and again, and no other job would ever be.
     """
-    try:
-        own = find_code(store, config, allowed=allowed)
-        return describe(
-            config["model"], classes=20, arguments=config["arguments"], own=own, exact=False, **picture_of(config)
-        )
-    except (TrainingError, ValueError):
-        return None
+    by_key = {network_key(config): config for config in configs}
+    found = store.network_sizes([key for key, config in by_key.items() if config.get("code")])
+    for key, config in by_key.items():
+        if not config.get("code"):
+            with suppress(ValueError):
+                # how many classes it has hardly changes what is asked for
+                size = describe(config["model"], classes=20, arguments=config["arguments"], **picture_of(config))
+                found[key] = NetworkSize(parameters=size.parameters, flops=size.flops, activations=size.activations)
+    return found

@@ -1,14 +1,18 @@
 """Jobs whose networks are a user's own, on a worker that has the store alone: what it runs, and what it refuses."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from command import ROOT
 from real_worker import attempt_here, job, numbers, outcomes
 from sqlalchemy import delete, update
 
 from db.errors import ConfigError
 from db.records import Cause, JobState
-from db.tables import jobs, sources
+from db.tables import jobs, networks, sources
 from models import bundled
 from scheduler.planning import make_plan
 from scheduler.queue import submit
@@ -104,9 +108,6 @@ def test_a_worker_that_may_run_no_own_code_ends_the_job_and_says_so(store, put, 
     put()
     monkeypatch.setenv("BENCH_OWN_CODE", "false")
     here = load_settings()
-    count_flops(store, "cpu", own_code=here.own_code)
-    expect_memory(store, own_code=here.own_code)
-    assert store.queued_memory()[0][2] is None
     message = ended(store, here)
     assert "runs no networks but bench's own, and not nets.py:make" in message
     assert "BENCH_OWN_CODE=true" in message
@@ -200,16 +201,30 @@ def test_the_order_and_the_memory_of_waiting_jobs_go_by_the_size_of_an_own_netwo
     assert store.claim_next("w", lease_s=60).job_id == 1
 
 
-def test_a_network_that_fails_where_it_is_measured_holds_up_no_other_job(store, here, put):
+def test_a_network_that_takes_its_process_along_is_not_run_before_its_job_is_claimed(store, here, put, tmp_path):
+    """Else every child would end before a claim, no attempt would count, and no other job would ever be trained."""
+    mark = tmp_path / "mark"
+    put(f"{NETS}\nimport os, pathlib\nif pathlib.Path({str(mark)!r}).exists():\n    os._exit(3)\n")
+    mark.touch()
+    measured = (
+        "import sys; from db import open_store; from worker.admission import expect_memory; "
+        "from worker.child import count_flops; store = open_store(sys.argv[1]); "
+        "count_flops(store, 'cpu'); expect_memory(store)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", measured, here.database], check=True, env=environment)
+    ((_, _, mib),) = store.queued_memory()
+    assert mib > 0
+
+
+def test_a_network_whose_size_nobody_has_told_holds_up_no_other_job(store, here, put):
     put()
-    broken = bundled({"nets.py": "raise SystemExit('gone')\n"})
     with store._writing() as connection:
-        connection.execute(sources.insert().values(sha256=broken.name, content=broken.content, created_at=0))
-        config = job(store).config | {"code": broken.name}
-        connection.execute(update(jobs).values(config=config))
+        connection.execute(delete(networks))
     count_flops(store, "cpu")
     expect_memory(store)
     assert [(mib, bool(text)) for _, text, mib in store.queued_memory()] == [(None, True)]
+    assert attempt_here(store, here) is JobState.DONE
 
 
 def test_nothing_is_written_where_a_network_is_refused(store, put):

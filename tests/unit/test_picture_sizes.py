@@ -17,7 +17,7 @@ from db.splits import split_name
 from models import MODEL_NAMES, build_model, describe
 from models._narrow import NarrowConvolution
 from scheduler.augmentations import Crop, Cutout, Flip
-from scheduler.config import Config, job_key, picture_of
+from scheduler.config import Config, job_key, network_key, picture_of
 from scheduler.planning import make_plan
 from scheduler.suite import load_suite
 from worker.admission import expectations
@@ -179,8 +179,11 @@ def test_a_stopped_training_of_other_pictures_goes_on_bit_for_bit(side, channels
     assert_same_tensors(ends[0].tensors, ends[1].tensors)
 
 
-def of_config(config):
-    return describe(config["model"], classes=20, arguments=config["arguments"], **picture_of(config))
+def sizes(configs):
+    return {
+        network_key(one): describe(one["model"], classes=20, arguments=one["arguments"], **picture_of(one))
+        for one in configs
+    }
 
 
 def test_the_smallest_picture_of_which_pooling_leaves_something_is_taken():
@@ -190,9 +193,9 @@ def test_the_smallest_picture_of_which_pooling_leaves_something_is_taken():
 def test_memory_expected_of_larger_pictures_is_larger_and_not_taken_from_small_ones():
     configs = [Config(dataset="digits", image_size=side).canonical() for side in (32, 64, 256)]
     texts = [json.dumps(one) for one in configs]
-    guessed = expectations(set(texts), {}, of_config)
+    guessed = expectations(set(texts), {}, sizes(configs))
     assert guessed[texts[0]] < guessed[texts[1]] < guessed[texts[2]]
-    measured = expectations(set(texts), {texts[0]: 100.0}, of_config)
+    measured = expectations(set(texts), {texts[0]: 100.0}, sizes(configs))
     assert measured[texts[0]] < guessed[texts[0]]
     assert measured[texts[2]] == guessed[texts[2]]
 
@@ -245,7 +248,7 @@ def test_counts_of_another_test_part_are_kept_apart():
 def test_memory_that_one_network_took_is_not_expected_of_another_with_other_code():
     configs = [Config(dataset="digits", model="nets.py:N", code=digit * 64).canonical() for digit in "01"]
     texts = [json.dumps(one) for one in configs]
-    found = expectations(set(texts), {texts[0]: 100.0}, lambda config: None)
+    found = expectations(set(texts), {texts[0]: 100.0}, {})
     assert [*found] == [texts[0]]
 
 
