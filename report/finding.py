@@ -17,22 +17,29 @@ def finding(pairs: Sequence[Pair]) -> str:
         return ""
     variants = {one.label: one for pair in pairs for one in (pair.ours, pair.theirs)}
     best = ranked(variants.values())[0]
+    first = [one for one in variants.values() if hits_of(one).mean() == hits_of(best).mean()]
     own = sorted((pair for pair in pairs if _is_of(best, pair)), key=lambda pair: abs(pair.found.value))
+    below = [pair for pair in own if _other(best, pair) not in first]
     others = [pair for pair in pairs if not _is_of(best, pair)]
-    parts = [_leader(best, len(variants)), *_beside(best, own), *_among(others)]
+    it = "it" if len(first) == 1 else best.title
+    parts = [_leader(best, first, len(variants)), *_beside(best, it, below), *_among(others)]
     if any(not pair.found.seed_noise for pair in own):
         parts.append("where a variant has one seed this holds for that run alone: the noise of seeds is unknown")
     return sentence("; ".join(parts))
 
 
-def _leader(best: VariantData, number: int) -> str:
+def _leader(best: VariantData, first: Sequence[VariantData], number: int) -> str:
+    """Of one that is best; of several with the same accuracy all, without an interval, which each has of its own."""
+    accuracy = f"{percent(float(hits_of(best).mean()))} %"
+    if len(first) > 1:
+        names = _listed([one.title for one in first])
+        return f"{names} share the highest test accuracy of the {number} variants compared, {accuracy}"
     interval = best.accuracy_interval
     within = f" {interval_text(*interval)}" if interval else ""
-    accuracy = f"{percent(float(hits_of(best).mean()))} %{within}"
-    return f"{best.title} has the highest test accuracy of the {number} variants compared, {accuracy}"
+    return f"{best.title} has the highest test accuracy of the {number} variants compared, {accuracy}{within}"
 
 
-def _beside(best: VariantData, own: Sequence[Pair]) -> list[str]:
+def _beside(best: VariantData, it: str, own: Sequence[Pair]) -> list[str]:
     """What it is ahead of, the nearest with its difference; what it equals; what it cannot be told apart from."""
     ahead = [pair for pair in own if pair.ahead is best]
     equal = [pair for pair in own if pair.alike]
@@ -40,11 +47,11 @@ def _beside(best: VariantData, own: Sequence[Pair]) -> list[str]:
     parts = []
     if ahead:
         more = f", and of {_listed(_others(best, ahead[1:]))} by more" if ahead[1:] else ""
-        parts.append(f"it is ahead of {_other(best, ahead[0]).title} by {_difference(best, ahead[0])}{more}")
+        parts.append(f"{it} is ahead of {_other(best, ahead[0]).title} by {_difference(best, ahead[0])}{more}")
     if equal:
-        parts.append(f"it equals {_listed(_others(best, equal))} within {MARGIN_NAME}")
+        parts.append(f"{it} equals {_listed(_others(best, equal))} within {MARGIN_NAME}")
     if unsure:
-        parts.append(f"it cannot be told apart from {_listed(_others(best, unsure))}")
+        parts.append(f"{it} cannot be told apart from {_listed(_others(best, unsure))}")
     return parts
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
+from report.asides import uneven
 from report.characters import visible
 from report.checklist import DATA, MADE, WORDS, checklist
 from report.figure_data import Rows
@@ -87,6 +88,7 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], f
         **facts(scope, tables, figures),
         scope=scope,
         finding=finding,
+        uneven=uneven(scope),
         sections=sections(scope, tables, figures),
         checklist=checklist(scope, tables),
         places=_places(tables),

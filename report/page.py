@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import JobState
+from report.asides import uneven
 from report.figure_data import Rows
 from report.pace import PACE, STABILITY
 from report.pairs import NAME as PAIRS
@@ -155,7 +156,7 @@ def images(scope: Scope) -> str:
 def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], finding: str = "") -> str:
     """`finding`: what the tests say, in a sentence."""
     parts = [f"# {plain(scope.submission.title)}", "", plain(subtitle(scope)), "", plain(headline(scope)), ""]
-    parts += [plain(finding), ""] if finding else []
+    parts += [line for said in (finding, uneven(scope)) if said for line in (plain(said), "")]
     parts += [tally(tables), ""] if tally(tables) else []
     for warning in scope.warnings:
         parts += [f"**{plain(sentence(warning))}**", ""]

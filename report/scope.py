@@ -134,8 +134,18 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
 
 def _sources(store: Store, variants: Mapping[str, VariantData]) -> dict[str, dict[str, str]]:
     names = {job.config["code"] for variant in variants.values() for job in variant.jobs if "code" in job.config}
-    found = {name: store.source(name) for name in sorted(names)}
-    return {name: json.loads(content) for name, content in found.items() if content}
+    found = {name: _texts(store.source(name) or "") for name in sorted(names)}
+    return {name: texts for name, texts in found.items() if texts}
+
+
+def _texts(content: str) -> dict[str, str]:
+    """Of what the store has of a user's code, each file by its path; nothing of what somebody has spoilt there."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    whole = isinstance(found, dict) and all(isinstance(text, str) for text in found.values())
+    return found if whole else {}
 
 
 def _claimed_at(store: Store, chosen: Submission) -> dict[str, datetime]:

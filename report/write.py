@@ -12,6 +12,7 @@ from db.errors import ConfigError
 from db.records import JobState, Result, Scores
 from db.store import Store
 from report import pareto
+from report.asides import chosen, uneven
 from report.characters import visible
 from report.checklist import checklist
 from report.cost import cost_table
@@ -77,7 +78,8 @@ def write_report(
     files.text("report.html", html_page(scope, tables, figures, said))
     files.text("report.json", json_text(numbers))
     _put(files, out, _earlier(out) - _files(numbers))
-    text = visible(_for_terminal(comparison(tables), tables, said))
+    beside = "\n".join(filter(None, (uneven(scope), *chosen(scope))))
+    text = visible(_for_terminal(comparison(tables), tables, said, beside))
     tex = out / _PAPER if latex else None
     return Report(html=out / "report.html", tex=tex, text=text, json=numbers, counts=numbers["counts"])
 
@@ -122,10 +124,10 @@ def _files(numbers: Mapping[str, Any]) -> set[str]:
     return files
 
 
-def _for_terminal(main: Table, tables: Sequence[Table], finding: str) -> str:
-    """The comparison, what its tests say, and below it every attempt that failed, with what it said."""
+def _for_terminal(main: Table, tables: Sequence[Table], finding: str, beside: str) -> str:
+    """The comparison, what its tests say, what belongs beside that, and every attempt that failed, with its words."""
     failures = next(table for table in tables if table.name == FAILURES)
-    parts = [as_text(main), finding, tally(tables)]
+    parts = [as_text(main), finding, beside, tally(tables)]
     text = "\n\n".join(filter(None, parts))
     return f"{text}\n\n{failures.title}:\n{as_text(failures)}" if failures.cells else text
 

@@ -131,7 +131,8 @@ def test_a_table_as_markdown_latex_and_text_has_every_cell(tables):
 
 def test_the_terminal_shows_the_table_of_all_networks(written, tables):
     comparison, failures = written[0].text.split("\n\nAttempts without a result:\n")
-    table, found, claims = comparison.split("\n\n")
+    table, found, *beside, claims = comparison.split("\n\n")
+    assert all("validation chose" in line for part in beside for line in part.splitlines())
     assert table == as_text(tables["table_4_comparison"])
     assert found.startswith(
         "Both + augmentation has the highest test accuracy of the 5 variants compared, 58.12 % [54.73, 61.50]; "

@@ -2,12 +2,13 @@
 
 import itertools
 import shlex
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from filled_store import fill, filled, layout_with_figures
 
-from db import open_store
+from db import open_store, tables
 from report import repeat as repeating
 from report.repeat import BUILT_IN, code_of, repeat, suite_file
 from report.scope import read_scope
@@ -149,3 +150,11 @@ def test_code_too_long_for_a_page_stays_in_the_store_and_that_is_said(of_own_net
     found = repeat(of_own_network)
     assert not found.files
     assert f"# their code, {len(NET) + 10} letters, is in the store alone" in found.lines
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"nets.py": 1}'])
+def test_code_that_somebody_has_spoilt_in_the_store_costs_no_report(content, tmp_path, of_own_network):
+    with closing(open_store(f"sqlite:///{tmp_path / 'bench.db'}")) as store:
+        with store._writing() as connection:
+            connection.execute(tables.sources.update().values(content=content))
+        assert repeat(read_scope(store, None)).files == ()
