@@ -45,11 +45,13 @@ def loaded(model: str, own: OwnCode) -> Callable[..., Any]:
     return made
 
 
-def told(model: str, what: str, error: BaseException, own: OwnCode) -> OwnNetworkError:
+def told(
+    model: str, what: str, error: BaseException, own: OwnCode, *, fix: str = "mend the network"
+) -> OwnNetworkError:
     """The error of a user's code in one line, with the last line of theirs that it went through."""
     said = " ".join(str(error).split())
     line = f"{model} {what}: {type(error).__name__}{': ' if said else ''}{said}{_where(error, own)}"
-    return OwnNetworkError(line, fix="mend the network")
+    return OwnNetworkError(line, fix=fix)
 
 
 def _where(error: BaseException, own: OwnCode) -> str:

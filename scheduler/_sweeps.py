@@ -89,7 +89,8 @@ class _Sweep:
         check_names(self.where, self.place, self._conditions, self._fields)
         for number, times in enumerate(self._matched, start=1):
             if not times:
-                self.notices.append(f"{self.where}: {self.place} leave_out {number} leaves nothing out")
+                what = "matches none of the draws" if self.sweep.random else "leaves nothing out"
+                self.notices.append(f"{self.where}: {self.place} leave_out {number} {what}")
         if not found:
             raise self._error("leave_out: nothing is left of it", "leave out less")
         return found

@@ -69,7 +69,8 @@ def files_of(path: Path) -> tuple[StoredFile, ...]:
             statuses = [(one.name, one.stat()) for one in found]
         elif path.suffix.lower() not in (NPZ, PARQUET):
             raise DataError(
-                f"{path} is neither .npz nor .parquet by its ending", fix="docs/own_data.md says what is read"
+                f"{path} is neither .npz nor .parquet by its ending",
+                fix="save it as one of these, or name a folder with a folder of images for each class: folder:PATH",
             )
         elif path.exists() and not path.is_file():  # a pipe could keep its reader waiting for ever
             raise DataError(f"{path} is no regular file", fix="name an .npz or Parquet file")

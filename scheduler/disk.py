@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 _FLOAT = 4  # bytes of a weight or probability, float32 in the file whatever a training computes in
 _WEIGHTS = 2  # kinds of weights whose predictions are kept: the best and the last
 _PICTURE = 32 * 32 * 3
+_LARGEST = 96**2 * 3  # of a larger picture as it is shown
 _SHOWN = (5, 6 * 8)  # sample images of each class, and examples of augmentations, that the store keeps of a data set
 _MEASURED = (0.5, 1.5)  # around what jobs on the same data took: other networks are more or less sure
 
@@ -78,12 +79,15 @@ def disk(
     store = Bytes(text, text)
     store = Bytes(store.low * _TEXT.low, store.high * _TEXT.high) + (_SCHEMA if new_store else NOTHING)
     datasets: dict[str, int] = {}
+    sides: dict[str, int] = {}
     for one in trainings:
         store += _of_job(one, known)
         datasets[str(one.config["dataset"])] = one.classes
+        sides[str(one.config["dataset"])] = one.config.get("image_size", 32)
     for name, classes in datasets.items():
         if name not in known:
-            store += Bytes(0, (_SHOWN[0] * classes + _SHOWN[1]) * _PICTURE)
+            picture = _PICTURE if sides[name] <= 32 else _LARGEST
+            store += Bytes(0, (_SHOWN[0] * classes + _SHOWN[1]) * picture)
     measured = sum(known[name][0] for name in datasets if name in known)
     return Disk(store=store, checkpoints=_checkpoints(trainings, at_once, kept=kept), measured=measured)
 

@@ -31,6 +31,7 @@ from scheduler._suite_layout import OWN_TABLES as OWN_TABLES
 from scheduler._suite_layout import check_layout, check_mentions, default_figures, default_tables
 from scheduler._sweeps import add_sweeps
 from scheduler._wording import explained, shown
+from scheduler.config import Config
 from scheduler.datasets import normalise
 
 BUILT_IN = ("report",)
@@ -219,6 +220,8 @@ def _checked(where: Origin, tables: Mapping[str, Any], kind: type[SuiteFile] = S
         # a table with a wrong name is missed under its right one too, and the wrong one is what there is to see
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden" or len(one["loc"]) > 1)
         message, fix = explained(first, kind.model_json_schema(), path=first["loc"])
+        if first["loc"][:1] == ("suite",) and first["loc"][-1] in Config.model_fields and message == "no such field":
+            fix = "write it into [defaults], or into a variant"
         raise ConfigError(f"{where}: {_place(first['loc'])}: {message}", fix=fix) from error
     once(where, "[suite]", file.suite.seeds)
     file = file.model_copy(update={"suite": _with_dataset(where, file.suite)})

@@ -56,6 +56,6 @@ def test_a_command_that_goes_beyond_a_budget_or_leaves_nothing_out_says_so(bench
     more = 'base = "a"\nbudget = { epochs = 350 }\nleave_out = [{ batch_size = 64 }]'
     (tmp_path / "mine.toml").write_text(SUITE.replace('base = "a"', more))
     said = bench("plan", "--all", "--suite", "mine.toml", "--seeds", "2", cwd=tmp_path).stderr
-    assert "mine.toml: [sweeps.s] leave_out 1 leaves nothing out\n" in said
+    assert "mine.toml: [sweeps.s] leave_out 1 matches none of the draws\n" in said
     assert "[sweeps.s]: 700 epochs, more than its budget of 350.\n" in said
     assert "budget" not in bench("plan", "--all", "--suite", "mine.toml", cwd=tmp_path).stderr
