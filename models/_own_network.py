@@ -136,9 +136,8 @@ def _checked_on(device: str, model: str, own: OwnCode, arguments: str, data: Fac
         except OwnNetworkError:
             raise
         except (Exception, SystemExit) as error:
-            what = f"fails on images of shape {tuple(images.shape)}"
             fix = "mend the network, or set image_size and channels in [suite] to what it takes"
-            raise told(model, what, error, own, fix=fix) from error
+            raise told(model, f"fails on images of shape {tuple(images.shape)}", error, own, fix=fix) from error
         _check_logits(model, "in evaluation", out, columns)
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return parameters, flops // _IMAGES, activations // _IMAGES

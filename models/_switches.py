@@ -25,10 +25,7 @@ def put_back() -> Iterator[None]:
     """torch's settings, its generator on the CPU, and the folder that relative paths count from."""
     flags = [getattr(of, name) for of, name in _OF_BACKENDS]
     dtype, threads, precision = torch.get_default_dtype(), torch.get_num_threads(), torch.get_float32_matmul_precision()
-    strict, only_warns = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    strict = _strictness()
     gradients, folder = torch.is_grad_enabled(), _folder()
     try:
         with torch.random.fork_rng(devices=[]):
@@ -41,11 +38,16 @@ def put_back() -> Iterator[None]:
             torch.set_float32_matmul_precision(precision)
         for (of, name), value in zip(_OF_BACKENDS, flags, strict=True):
             _set(of, name, value)
-        torch.use_deterministic_algorithms(strict, warn_only=only_warns)
+        if _strictness() != strict:  # asked first: the call imports the compiler, which takes seconds
+            torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
         torch.set_grad_enabled(gradients)
         if folder is not None and _folder() != folder:
             with suppress(OSError):
                 os.chdir(folder)
+
+
+def _strictness() -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 def _set(of: Any, name: str, value: Any) -> None:

@@ -22,7 +22,8 @@ def compute_in(precision: Precision, device: torch.device) -> None:
         raise TrainingError(f"precision {precision} needs CUDA, and this worker trains on {device.type}", fix=fix)
     # a user's network may have changed these for the whole process
     torch.set_default_dtype(torch.float32)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     # products of bfloat16 are summed in float32
