@@ -150,7 +150,7 @@ REFUSED = {
     "a name within": ("nets.py:Inner", {"nets.py": "class A:\n    class Inner: pass\n"}, "has no Inner", "among A"),
     "a syntax error": ("nets.py:MyNet", {"nets.py": "x = 1\nclass MyNet(:\n"}, "nets.py: line 2:", "mend that line"),
     "one in an import": ("nets.py:MyNet", {"nets.py": "import b\n", "b.py": "\n\n1 +\n"}, "b.py: line 3:", "mend"),
-    "a null byte": ("nets.py:MyNet", {"nets.py": "x = '\0'\n"}, "nets.py: source code string cannot", "mend"),
+    "a null byte": ("nets.py:MyNet", {"nets.py": "x = '\0'\n"}, "source code string cannot", "mend"),
     "no module": ("nets.deep:MyNet", {"nets/__init__.py": ""}, "no module nets.deep", "that is there"),
     "no package": ("nowhere.nets:MyNet", {}, "no installed package has the module nowhere.nets", "beside the suite"),
     "a room of bench": ("models:describe", {}, "models is a module of bench itself", "beside the suite"),
