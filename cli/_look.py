@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from db.glance import Glance
     from db.records import Job, Submission, Worker
     from scheduler.duration import Durations
+    from scheduler.selection import Selection
     from scheduler.settings import Settings
 
 
@@ -54,10 +55,10 @@ def asked(words: Sequence[str]) -> dict[str, Any] | None:
     return found
 
 
-def look_once(*, submission: int | None, as_json: bool) -> None:
-    """Look after the queue, and show what waits, runs and is done."""
+def look_once(*, submission: int | None, as_json: bool, chosen: "Selection | None" = None) -> None:
+    """Look after the queue, and show what waits, runs and is done; of the `chosen` jobs where some are."""
     here = talk.settings()
-    seen = _first_look(here, submission)
+    seen = _first_look(here, submission, chosen)
     if seen.silent:
         talk.say(seen.silent)
     if as_json:
@@ -68,7 +69,7 @@ def look_once(*, submission: int | None, as_json: bool) -> None:
     talk.show([*render(seen.jobs, seen.workers, seen.durations), *_submission_lines(seen)])
 
 
-def look_on(*, submission: int | None) -> int:
+def look_on(*, submission: int | None, chosen: "Selection | None" = None) -> int:
     """Look until nothing waits or runs, drawn on a terminal, else as lines; gives the exit code.
 
     The first look has to succeed; later ones wait for a store that is away.
@@ -82,7 +83,7 @@ def look_on(*, submission: int | None) -> int:
     here, every_s = talk.settings(), 2.0 if sys.stdout.isatty() else 30.0
     told = False
     try:
-        seen = _first_look(here, submission)
+        seen = _first_look(here, submission, chosen)
         with Screen(sys.stdout) as screen:
             while True:
                 if seen.silent and not told:
@@ -92,14 +93,16 @@ def look_on(*, submission: int | None) -> int:
                 if not any(job.state in WAITING for job in seen.jobs):
                     return 0
                 time.sleep(every_s)
-                seen = through_outages(partial(_look, here, submission), tell=screen.tell, every_s=every_s)
+                seen = through_outages(partial(_look, here, submission, chosen), tell=screen.tell, every_s=every_s)
     except KeyboardInterrupt:
         talk.say("The jobs go on. `bench watch` follows them again, `bench cancel` stops them.")
         return 130
 
 
-def _first_look(here: "Settings", submission: int | None) -> Seen:
-    """Nothing where there is no store. Raises NoStoreError where a submission of it is asked for."""
+def _first_look(here: "Settings", submission: int | None, chosen: "Selection | None") -> Seen:
+    """Nothing where there is no store. Raises NoStoreError where something of it is asked for."""
+    if chosen is not None:
+        return in_full(here, submission, chosen)
     try:
         return _at_a_glance(here, submission) or in_full(here, submission)
     except NoStoreError:
@@ -108,8 +111,10 @@ def _first_look(here: "Settings", submission: int | None) -> Seen:
     return in_full(here, submission)  # whose words say how to go on
 
 
-def _look(here: "Settings", submission: int | None) -> Seen:
+def _look(here: "Settings", submission: int | None, chosen: "Selection | None") -> Seen:
     """Raises NoStoreError where there is none any more."""
+    if chosen is not None:
+        return in_full(here, submission, chosen)
     try:
         found = _at_a_glance(here, submission)
     except NoStoreError:
@@ -149,13 +154,13 @@ def _is_settled(here: "Settings", store: "Glance") -> bool:
     return waiting is not None and is_heard(store, waiting)
 
 
-def in_full(here: "Settings", submission: int | None) -> Seen:
+def in_full(here: "Settings", submission: int | None, chosen: "Selection | None" = None) -> Seen:
     """Through the store, which is opened only for this look: an open file would outlive its deletion."""
     from scheduler.queue import look_after
 
     with closing(talk.opened(here, create=False)) as store:
         silent = look_after(here, store, actor="status")
-        return read(here, store, submission)._replace(silent=silent)
+        return read(here, store, submission, None if chosen is None else chosen.jobs(store))._replace(silent=silent)
 
 
 def _nothing() -> Seen:
@@ -165,15 +170,19 @@ def _nothing() -> Seen:
     return Seen([], [], Durations(Measured()))
 
 
-def read(here: "Settings", store: "Looks", submission: int | None) -> Seen:
-    """Durations only of jobs that have any left: what was measured need not be read for the others."""
+def read(here: "Settings", store: "Looks", submission: int | None, chosen: "list[Job] | None" = None) -> Seen:
+    """Of the `chosen` jobs, those of the submission, or all.
+
+    Durations only of jobs that have any left: what was measured need not be read for the others.
+    """
     from db.records import WAITING, Measured
     from scheduler.duration import Durations
 
-    jobs, workers = _jobs(store, submission), store.workers(seen_within_s=here.lease_s)
+    jobs = _jobs(store, submission) if chosen is None else chosen
+    workers = store.workers(seen_within_s=here.lease_s)
     waits = any(job.state in WAITING for job in jobs)
     seen = Seen(jobs, workers, Durations(store.measured() if waits else Measured(), workers))
-    if submission is not None:
+    if submission is not None or chosen is not None:
         return seen
     newest = store.submissions(newest=_SHOWN)
     return seen._replace(submissions=newest, earlier=store.submission_count() - len(newest))

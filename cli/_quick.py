@@ -11,8 +11,8 @@ from cli import _choices
 from cli._choices import Choices, beginning
 
 PLANS = ("plan", "submit", "run")
-SELECTS = ("show", "logs", "diff", "cancel", "retry")
-LOOKS = ("status", "watch", "report", "export")
+SELECTS = ("show", "logs", "diff", "cancel", "retry", "status", "watch", "export")
+LOOKS = ("report",)
 VALUES = {
     "--variant": (*PLANS, *SELECTS),
     "--submission": (*SELECTS, *LOOKS),
@@ -36,7 +36,7 @@ VALUES = {
 """Options that take a value, and the commands that have them."""
 FLAGS = {
     "--all": (*PLANS, "cancel", "diff"),
-    "--json": ("plan", "show", "diff", "status", "report"),
+    "--json": ("plan", "show", "diff", "status", "report", "logs"),
     "--no-graph": ("run",),
     "--follow": ("logs",),
     "--failed": ("retry",),

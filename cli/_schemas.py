@@ -66,6 +66,18 @@ SCHEMAS: dict[str, Schema] = {
             "artifacts": ("kind", "url", "sha256", "bytes"),
         },
     ),
+    "logs": Schema(
+        number=1,
+        keys=(
+            *("schema", "job", "attempt", "owner", "started_at", "ended_at", "outcome", "message", "traceback"),
+            "log",
+        ),
+    ),
+    "gc": Schema(
+        number=1,
+        keys=("schema", "leftovers", "left_alone"),
+        within={"leftovers": ("what", "bytes", "path"), "left_alone": ("what", "bytes", "path")},
+    ),
     "diff": Schema(
         number=1,
         keys=("schema", "jobs", "differences", "equal", "missing", "tested", "not_tested"),

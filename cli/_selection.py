@@ -3,6 +3,7 @@
 Ids as arguments, `--submission`, `--variant`, `--state`, `--where 'FIELD OPERATOR VALUE'`; see `scheduler.selection`.
 """
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -39,3 +40,16 @@ Wheres = Annotated[
         "have to be true.",
     ),
 ]
+
+
+def narrowed(
+    ids: Iterable[int] | None,
+    *,
+    submission: int | None,
+    variant: Iterable[str] | None,
+    state: Iterable[str] | None,
+    where: Iterable[str] | None,
+) -> Selection | None:
+    """Of a command that has a way of its own to show all jobs, or those of a submission: None where it will do."""
+    found = selection(ids, submission=submission, variant=variant, state=state, where=where)
+    return None if found == Selection(submission=submission) else found

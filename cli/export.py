@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import _options as options
+from cli import _selection as select
 from cli._streams import abandon
 from cli._umask import as_the_user_writes
 from db.errors import ConfigError
@@ -38,26 +39,36 @@ To = Annotated[
 
 
 def export(
-    what: What = None, form: Format = None, out: File = None, to: To = None, submission: options.Submission = None
+    job: options.Jobs = None,
+    what: What = None,
+    form: Format = None,
+    out: File = None,
+    to: To = None,
+    submission: options.Submission = None,
+    variant: select.Variants = None,
+    state: select.States = None,
+    where: select.Wheres = None,
 ) -> None:
     """Give all that the store holds to other programs.
 
     Every job, every epoch or every prediction, unsampled, or the tables of the report; docs/export.md has the columns.
+    Of all jobs, or of those that the selectors mean; JOB is an id from `bench status`.
     """
+    chosen = select.selection(job, submission=submission, variant=variant, state=state, where=where)
     try:
         if to is None:
-            _export_rows(what or "jobs", form or "csv", out, submission)
+            _export_rows(what or "jobs", form or "csv", out, chosen)
             return
         if what or form or out:
             raise ConfigError("--to writes runs, not rows", fix="leave --what, --format and --out out")
-        _export_runs(*to, submission)
+        _export_runs(*to, chosen)
     except KeyboardInterrupt:
         kept = "The runs that were written stay" if to else "No file was written" if out else "Not all was written"
         options.say(f"{kept}. To go on: {options.command_line()}")
         raise typer.Exit(130) from None
 
 
-def _export_runs(name: str, place: str, submission: int | None) -> None:
+def _export_runs(name: str, place: str, chosen: select.Selection) -> None:
     """Raises ConfigError for another program, and for one whose library is not installed."""
     from report.runs import runs
     from report.to_mlflow import check_mlflow, write_mlflow
@@ -72,7 +83,7 @@ def _export_runs(name: str, place: str, submission: int | None) -> None:
     check()
     store = options.opened(options.settings(), create=False)
     with closing(store), store.one_moment(), as_the_user_writes():
-        told = write(runs(store, submission_id=submission), place, clean=partial(scrubbed, url=place))
+        told = write(runs(store, jobs=chosen.jobs(store)), place, clean=partial(scrubbed, url=place))
     numbers = f"{options.number(told.added, 'run')} added, {told.replaced} replaced, {told.there} there already"
     where = shown(told.where) if "://" in told.where else told.where
     options.put(f"{numbers}: {where}")
@@ -81,7 +92,7 @@ def _export_runs(name: str, place: str, submission: int | None) -> None:
         options.say(f"Look: `{line[name]}`")
 
 
-def _export_rows(what: str, form: str, out: Path | None, submission: int | None) -> None:
+def _export_rows(what: str, form: str, out: Path | None, chosen: select.Selection) -> None:
     from report.export import WHAT, exported
     from report.export_files import FORMATS, TEXT_FORMATS, check_parquet
 
@@ -91,9 +102,12 @@ def _export_rows(what: str, form: str, out: Path | None, submission: int | None)
         check_parquet()
         if out is None:
             raise ConfigError("a Parquet file is nothing for a terminal or a pipe", fix="give --out FILE")
+    if what == "report" and chosen != select.Selection(submission=chosen.submission):
+        raise ConfigError("a report is of a whole submission", fix="give --submission alone")
     store = options.opened(options.settings(), create=False)
     with closing(store), store.one_moment():
-        found = exported(store, what, submission_id=submission)
+        jobs = None if what == "report" else chosen.jobs(store)
+        found = exported(store, what, submission_id=chosen.submission, jobs=jobs)
         if out is not None:
             _into(out, found, form)
             options.say(f"Written: {out}")

@@ -1,17 +1,19 @@
 """`bench gc`: what may go from the disks."""
 
+import json
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import _options as options
+from cli._schemas import numbered
 from db.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.leftovers import Leftover
+    from worker.leftovers import Found, Leftover
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Remove it without a question.")]
 Days = Annotated[
@@ -19,22 +21,25 @@ Days = Annotated[
 ]
 
 
-def gc(yes: Yes = False, days: Days = 30.0) -> None:
+def gc(yes: Yes = False, days: Days = 30.0, as_json: options.Json = False) -> None:
     """List what is of no more use, and remove it.
 
     Checkpoints of jobs that are done or were cut off, old logs and splits; never anything of a job that waits or runs.
-    Asks first; where nobody can be asked it only lists, without --yes.
+    Asks first; where nobody can be asked, and with --json, it only lists, without --yes.
     """
     from worker.leftovers import find_leftovers, remove
 
     here = options.settings()
     with closing(options.opened(here, create=False)) as store:
         found = find_leftovers(store, here, days=days)
-        _show(found.leftovers)
-        if found.unknown:
+        if as_json:
+            options.put(json.dumps(_as_dict(found), indent=2))
+        else:
+            _show(found.leftovers)
+        if found.unknown and not as_json:
             what = options.number(len(found.unknown), "folder")
             options.say(f"Left alone: {what}, {_size(found.unknown)}, of jobs that this store does not have.")
-        if not found.leftovers or not _agreed(yes):
+        if not found.leftovers or not (yes or (not as_json and _agreed())):
             return
         # what another one took up while the question stood stays
         still = set(find_leftovers(store, here, days=days).leftovers)
@@ -60,9 +65,15 @@ def _size(leftovers: "Sequence[Leftover]") -> str:
     return f"{sum(one.bytes for one in leftovers) / 2**20:,.1f} MiB"
 
 
-def _agreed(yes: bool) -> bool:
-    if yes:
-        return True
+def _as_dict(found: "Found") -> dict[str, Any]:
+    leftovers, unknown = (
+        [{"what": one.what, "bytes": one.bytes, "path": one.path} for one in part]
+        for part in (found.leftovers, found.unknown)
+    )
+    return numbered("gc", leftovers=leftovers, left_alone=unknown)
+
+
+def _agreed() -> bool:
     if not options.somebody_is_there():
         options.say("Nothing was removed: `bench gc --yes` removes it.")
         return False

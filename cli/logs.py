@@ -1,14 +1,16 @@
 """`bench logs`: what an attempt wrote into its log."""
 
+import json
 from collections.abc import Callable, Iterable
-from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import _options as options
 from cli import _selection as select
-from db.errors import NotFoundError
+from cli._schemas import numbered
+from db.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     from cli._log_file import Tail
@@ -30,6 +32,7 @@ def logs(
     variant: select.Variants = None,
     state: select.States = None,
     where: select.Wheres = None,
+    as_json: options.Json = False,
 ) -> None:
     """Print the log of a job's attempt.
 
@@ -37,6 +40,8 @@ def logs(
     """
     from scheduler.outage import through_outages
 
+    if follow and as_json:
+        raise ConfigError("--follow and --json exclude each other", fix="give one of them")
     chosen = select.selection(job, submission=submission, variant=variant, state=state, where=where)
     here = options.settings()
     with closing(options.opened(here, create=False)) as store:
@@ -46,6 +51,9 @@ def logs(
         with closing(options.opened(here, create=False)) as store:
             return store.jobs([job_id])[0], store.attempts([job_id])[job_id]
 
+    if as_json:
+        options.put(json.dumps(_as_dict(job_id, _attempt(*ask(), attempt)), indent=2))
+        return
     try:
         _print(lambda: through_outages(ask, tell=options.say, every_s=_EVERY_S), attempt, follow=follow)
     except KeyboardInterrupt:
@@ -74,6 +82,21 @@ def _print(look: Look, number: int | None, *, follow: bool) -> None:
         heard = True
     if heard:
         _put_end(_attempt(*look(), nth), tail)
+
+
+def _as_dict(job_id: int, attempt: "Attempt") -> dict[str, Any]:
+    """With the whole log as text; None where it is gone and what the store kept has to do."""
+    from cli._log_file import LogFile
+
+    text: str | None = None
+    with suppress(NotFoundError):
+        text = LogFile(attempt).more(rest=True)
+    moments = {
+        name: moment.isoformat() if moment else None
+        for name, moment in (("started_at", attempt.started_at), ("ended_at", attempt.ended_at))
+    }
+    told = {"outcome": attempt.outcome, "message": attempt.message, "traceback": attempt.traceback, "log": text}
+    return numbered("logs", job=job_id, attempt=attempt.number, owner=attempt.owner, **moments, **told)
 
 
 def _attempt(job: "Job", attempts: "list[Attempt]", number: int | None) -> "Attempt":

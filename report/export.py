@@ -44,14 +44,16 @@ class Exported:
     rows: Iterator[Row]
 
 
-def exported(store: Store, what: str, *, submission_id: int | None = None) -> Exported:
-    """The rows of one of `WHAT`: of all jobs, or of those that a submission asked for.
+def exported(
+    store: Store, what: str, *, submission_id: int | None = None, jobs: Sequence[Job] | None = None
+) -> Exported:
+    """The rows of one of `WHAT`: of these jobs, or of those that a submission asked for, or of all.
 
     A report is of one submission's suite, data and protocol anyway: without one, of the newest. Raises NotFoundError.
     """
     if what == "report":
         return Exported(what=what, columns=_REPORT, rows=_report_rows(store, submission_id))
-    jobs = jobs_of(store, submission_id)
+    jobs = jobs_of(store, submission_id) if jobs is None else jobs
     if what == "predictions":
         classes = store.most_classes(job.id for job in jobs)
         columns = (*_PREDICTIONS, *(Column(f"{_PROBABILITY}{number}", Kind.NUMBER) for number in range(classes)))

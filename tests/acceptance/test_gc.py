@@ -1,5 +1,6 @@
 """`bench gc`: what it lists, what it removes, and above all what it leaves."""
 
+import json
 import os
 import pty
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from command import ROOT, bench
 from records import new_job, predictions, result, submission
 
+from cli._schemas import SCHEMAS
 from db import open_store
 from db.records import Artifact, Cause
 
@@ -145,3 +147,18 @@ def test_artifacts_that_are_away_are_told_without_a_password(bench_home, tmp_pat
     done = bench("gc", "--yes", cwd=tmp_path, code=2, BENCH_ARTIFACTS_URL="ftp://me:marker0zq@127.0.0.1:1/x")
     assert "the artifacts at ftp://127.0.0.1:1/x/checkpoints cannot be opened" in done.stderr
     assert "marker0zq" not in done.stderr
+
+
+def test_machines_get_the_list_in_its_schema_and_nothing_goes_without_a_yes(bench_home, tmp_path, job):
+    folder = job(1, "done")
+    other = aged(bench_home / "artifacts" / "checkpoints" / "0123456789abcdef" / "000001-00000001.safetensors", 400)
+    found = json.loads(bench("gc", "--json", cwd=tmp_path).stdout)
+    schema = SCHEMAS["gc"]
+    assert (tuple(found), found["schema"]) == (schema.keys, schema.number)
+    assert {tuple(one) for part in ("leftovers", "left_alone") for one in found[part]} == {schema.within["leftovers"]}
+    assert any(folder.name in one["path"] for one in found["leftovers"])
+    assert [other.parent.name in one["path"] for one in found["left_alone"]] == [True]
+    assert folder.exists()
+    bench("gc", "--json", "--yes", cwd=tmp_path)
+    assert not list(folder.parent.glob(f"{folder.name}/*.safetensors"))
+    assert other.exists()

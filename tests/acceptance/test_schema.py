@@ -18,6 +18,8 @@ PUBLISHED = {
     "plan 1": "0cd9fc8118b5",
     "status 1": "1eb9b8213d16",
     "show 1": "6500734a3eb5",
+    "logs 1": "70330e2bc5b7",
+    "gc 1": "019e5ed6e0ae",
     "diff 1": "17d8c75a19b0",
     "report 1": "dfd92cdd2d4d",
     "compare 1": "7b4fc7c69b4b",
@@ -65,7 +67,7 @@ def described(found):
 
 @pytest.mark.parametrize(
     "words",
-    [["status"], ["show", "1"], ["diff", "1", "2"], ["doctor"], ["config", "show"]],
+    [["status"], ["show", "1"], ["diff", "1", "2"], ["doctor"], ["config", "show"], ["logs", "1"]],
     ids=lambda words: words[0],
 )
 def test_what_a_command_prints_is_what_its_schema_says(said, words):
@@ -98,4 +100,4 @@ def test_all_formats_are_told_or_one_by_name(said):
     assert [*every] == [*SCHEMAS]
     assert json.loads(said("schema", "compare").out) == every["compare"]
     assert every["compare"]["schema"] == 1
-    assert "choose one of plan, status, show, diff, report" in said("schema", "submit", code=2).err
+    assert "choose one of plan, status, show, logs, gc, diff, report" in said("schema", "submit", code=2).err

@@ -1,5 +1,6 @@
-"""`bench cancel` and `bench retry` with selectors, and what they ask before many jobs change."""
+"""Commands with selectors, and what `bench cancel` and `bench retry` ask before many jobs change."""
 
+import json
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -130,3 +131,34 @@ def test_on_a_terminal_bench_asks_before_more_than_a_hundred_jobs_change(url, tm
     assert "101 jobs will be cancelled. Go on? [y/N]" in said
     assert ("Nothing was changed." in said) is (code == 1)
     assert set(states(url)) == {left}
+
+
+MEANT = [
+    ([], [1, 2, 3, 4]),
+    (["2", "3"], [2, 3]),
+    (["--variant", "slow"], [2, 4]),
+    (["--variant", "slow", "--where", "seed>1"], [4]),
+    (["--submission", "1", "--where", "lr<=0.01"], [1, 3]),
+    (["--state", "failed"], [1]),
+    (["--state", "done"], []),
+]
+
+
+@pytest.mark.parametrize(("words", "meant"), MEANT, ids=str)
+def test_status_and_export_take_what_all_selectors_mean(url, typed, words, meant):
+    fill(url, causes=[Cause.CODE])
+    assert [job["id"] for job in json.loads(typed("status", "--json", *words).out)["jobs"]] == meant
+    rows = typed("export", "--what", "jobs", *words).out.splitlines()[1:]
+    assert [int(row.partition(",")[0]) for row in rows] == meant
+
+
+def test_a_watch_follows_the_jobs_that_are_meant_and_no_others(url, typed):
+    fill(url, causes=[Cause.CODE])
+    said = typed("watch", "--state", "failed")  # three others wait: it would not end
+    assert "1 job: 0 queued, 0 running, 0 done, 1 failed" in said.out
+
+
+def test_a_report_is_no_part_of_a_submission(url, typed):
+    fill(url)
+    said = typed("export", "--what", "report", "--state", "done", code=2).err
+    assert said == "error: a report is of a whole submission\nfix: give --submission alone\n"
