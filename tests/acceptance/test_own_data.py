@@ -97,7 +97,7 @@ def test_a_second_submission_of_the_same_file_adds_nothing_and_of_a_changed_one_
         (["file:"], "file: needs a path", "file:./pets.npz"),
         (["file:~nosuch/x.npz"], "no home of ~nosuch", "in full"),
         (["file:absent.npz"], "cannot read .*absent.npz: No such file", "may read"),
-        (["file:own.toml"], "neither .npz nor .parquet", "own_data"),
+        (["file:own.toml"], "neither .npz nor .parquet", "for each class"),
         (["file:floats.npz"], "x_train holds float64, not uint8", r"\(x_train \* 255\)"),
         (["imagenet"], "unknown data set 'imagenet'", "file:PATH"),
     ],
