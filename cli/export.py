@@ -83,7 +83,7 @@ def _export_runs(name: str, place: str, chosen: select.Selection) -> None:
     check()
     store = options.opened(options.settings(), create=False)
     with closing(store), store.one_moment(), as_the_user_writes():
-        told = write(runs(store, jobs=chosen.jobs(store)), place, clean=partial(scrubbed, url=place))
+        told = write(runs(store, chosen.jobs(store)), place, clean=partial(scrubbed, url=place))
     numbers = f"{options.number(told.added, 'run')} added, {told.replaced} replaced, {told.there} there already"
     where = shown(told.where) if "://" in told.where else told.where
     options.put(f"{numbers}: {where}")

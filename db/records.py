@@ -84,9 +84,9 @@ class NetworkSize:
 class NewSubmission:
     """The suite as it was when somebody submitted it, enough for a report without the file.
 
-    `variants` maps each label to `{"title": str, "config": {...}}`; `layout` holds the tables and figures
-    that the suite asks for; `reference` the printed values to stand beside ours (empty when data or protocol
-    differ from the suite's). Submissions with one `scope` (suite, data and overrides) are reported together.
+    `variants` maps each label to `{"title": str, "config": {...}}`; `layout` holds the tables and figures that the
+    suite asks for; `reference` the printed values to stand beside ours (empty when data or protocol differ from the
+    suite's). Submissions with one `scope` (suite, data and overrides) are reported together.
     """
 
     suite: str
@@ -265,8 +265,7 @@ class Scores:
 class Result:
     """What a finished job is worth. `flops` is one image's forward pass; `train_s` and `eval_s` cover all epochs.
 
-    So does `energy_j`: the share of its card's energy that it is taken to have used, in joules; None where some of it
-    was not counted.
+    So does `energy_j`: the joules of its card that it is taken to have used; None where some of it was not counted.
     """
 
     best: Scores

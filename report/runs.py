@@ -52,15 +52,9 @@ class Told:
     there: int = 0
 
 
-def runs(store: Store, *, submission_id: int | None = None, jobs: Sequence[Job] | None = None) -> Iterator[Run]:
-    """Of the jobs that have ended and begun before that: of these, of those that a submission asked for, or of all.
-
-    Raises NotFoundError for a submission that there is not.
-    """
-    from report.export import jobs_of
-
-    meant = jobs_of(store, submission_id) if jobs is None else jobs
-    found = [job for job in meant if job.state not in WAITING and job.started_at]
+def runs(store: Store, jobs: Sequence[Job]) -> Iterator[Run]:
+    """Of those that have ended and begun before that."""
+    found = [job for job in jobs if job.state not in WAITING and job.started_at]
     submissions = {one.id: one for one in store.submissions()}
     for start in range(0, len(found), _PART):
         part = found[start : start + _PART]

@@ -76,8 +76,10 @@ def normalise(dataset: str, *, folder: Path | None = None) -> str:
         except RuntimeError as error:  # ~ somebody whom the system does not know
             raise ConfigError(f"there is no home of {Path(path).parts[0]}", fix="write the path in full") from error
     if name not in DATASET_NAMES:
-        place = os.path.join(folder or "", name) if name else ""  # noqa: PTH118 - a Path refuses some texts
-        if kind := FOLDER if os.path.isdir(place) else FILE if os.path.isfile(place) else "":  # noqa: PTH112, PTH113
+        # a Path refuses some texts
+        place = os.path.join(folder or "", name) if name else ""  # noqa: PTH118
+        kind = FOLDER if os.path.isdir(place) else FILE if os.path.isfile(place) else ""  # noqa: PTH112, PTH113
+        if kind:
             raise ConfigError(f"unknown data set {dataset!r}", fix=f"write {kind}{name} for data of your own")
         own = f"{FOLDER}PATH for an image folder or {FILE}PATH for an .npz or Parquet file of your own"
         raise ConfigError(f"unknown data set {dataset!r}", fix=f"choose one of {', '.join(DATASET_NAMES)}, or {own}")

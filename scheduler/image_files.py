@@ -68,7 +68,7 @@ def class_counts(files: Iterable[ImageFile], classes: int) -> list[int]:
 def check_split(folder: ImageFolder, validation_fraction: float, test_fraction: float) -> tuple[int, int]:
     """How many images train or validate, and how many test. Raises DataError when they are too few for that."""
     counts = class_counts(folder.train, len(folder.classes))
-    place = Path(folder.root / os.path.dirname(folder.train[0].path)).parent  # noqa: PTH120
+    place = (folder.root / folder.train[0].path).parent.parent
     taken = check_parts(
         str(place),
         lambda label: str(place / folder.classes[label]),

@@ -186,10 +186,9 @@ def _over_budget(plan: Plan) -> list[str]:
 def _sizes(suite: Suite, entries: Iterable[PlannedJob]) -> dict[str, NetworkSize]:
     """Each network that is not bench's is built and run once, on two images. Raises ConfigError."""
     found: dict[str, NetworkSize] = {}
-    for entry in entries:
+    for entry in {entry.label: entry for entry in entries}.values():  # whatever the seed
         config, classes = entry.config, entry.dataset.classes
-        key = network_key(config.canonical())
-        if config.code is None or key in found:
+        if config.code is None or (key := network_key(config.canonical())) in found:
             continue
         own, picture = suite.own[config.code], picture_of(config.canonical())
         try:

@@ -11,6 +11,7 @@ import pytest
 
 from db.errors import ConfigError
 from models import bundled
+from scheduler import planning
 from scheduler.suite import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -231,3 +232,18 @@ def test_reading_a_suite_runs_none_of_its_code_and_loads_no_torch(tmp_path):
         [sys.executable, "-c", probe], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "False\n", done.stderr
+
+
+def test_a_plan_measures_each_own_network_once_and_asks_nothing_of_benchs_own(tmp_path, monkeypatch):
+    """Ten thousand jobs are planned at once: what their networks need may not be paid for each seed."""
+    asked = []
+    real = planning.network_key
+    monkeypatch.setattr(planning, "network_key", lambda config: asked.append(config["model"]) or real(config))
+    made = "nn.Sequential(nn.Flatten(), nn.Linear(3072, classes))"
+    (tmp_path / "nets.py").write_text(f"from torch import nn\n\ndef net(classes):\n    return {made}\n")
+    text = '[suite]\nname = "mine"\ndataset = "digits"\n[variants.a]\nmodel = "nets.py:net"\n[variants.b]\n'
+    (tmp_path / "mine.toml").write_text(text)
+    plan = planning.make_plan(load_suite(str(tmp_path / "mine.toml")), ["a", "b"], [1, 2, 3], data_dir=tmp_path)
+    assert len(plan.entries) == 6
+    assert asked == ["nets.py:net"]
+    assert [size.parameters for size in plan.sizes.values()] == [3072 * 10 + 10]
