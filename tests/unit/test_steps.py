@@ -1,13 +1,16 @@
 """Captured steps, as far as a CPU can show them: the code that a graph is made of, called instead of replayed."""
 
 import logging
+import sys
 
 import pytest
 import torch
 from small_trainings import EVERY_AUGMENTATION, SMALL, assert_same, assert_same_tensors, numbers, run
 
-from worker import engine, steps
-from worker.engine import Stopped
+from scheduler.suite import load_suite
+from worker import augmentation, engine, steps
+from worker.engine import Stopped, new_network
+from worker.optimizers import make_optimizer
 
 ADAM = {"arguments": {**SMALL, "batch_norm": True, "dropout": 0.5}, "augmentation": ["flip", "crop"]}
 SGD = {
@@ -105,6 +108,37 @@ def test_where_nothing_can_be_captured_training_goes_on_step_by_step(fields, cal
     plain, other = run(fields)
     assert numbers(records) == numbers(plain)
     assert_same(outcome, other)
+
+
+class AnyGenerator(torch.Generator):
+    """For tensors without values too, which have none of their own."""
+
+    def __new__(cls, device=None):
+        return super().__new__(cls)
+
+
+@pytest.mark.parametrize("variant", ["baseline", "both", "both_augmented", "advanced", "resnet"])
+def test_no_step_of_the_suite_asks_the_device_or_takes_numbers_from_the_host(variant, monkeypatch):
+    """Tensors without values stand for a card's: a graph that is captured may neither wait nor read the host's."""
+    given, images = load_suite().variants[variant].config, 300
+    # autocast knows no such device
+    monkeypatch.setattr(steps, "logits_of", lambda model, given, precision: model(given))
+    model = new_network(given, 1, 20, None).to("meta").to(memory_format=torch.channels_last).train()
+    draws = augmentation.draw(given.augmentation, images, torch.Generator().manual_seed(1))
+    with torch.device("meta"):
+        pictures, labels = torch.empty(images, 32, 32, 3, dtype=torch.uint8), torch.empty(images).long()
+    with monkeypatch.context() as pretended:
+        pretended.setattr(torch, "Generator", AnyGenerator)
+        fused = sys.modules["torch.optim.optimizer"]
+        pretended.setattr(fused, "_get_fused_kernels_supported_devices", lambda: ["meta"])
+        pretended.setattr(torch, "_fused_sgd_", lambda *_, **__: None)  # PyTorch has it for values only
+        made = steps.Steps(model, make_optimizer(given, model), pictures, labels, given, graph=False)
+        made._draws = draws.to(torch.device("meta"))
+        for _ in range(2):
+            made._train_at_first()
+    assert {value.device.type for value in made._state()} == {"meta"}
+    with pytest.raises(RuntimeError, match="meta"):
+        made.sums.tolist()  # what a card would have to wait for is noticed here
 
 
 @pytest.mark.parametrize(
