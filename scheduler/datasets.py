@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from db.errors import ConfigError
 from scheduler.image_files import ImageFolder, check_split, class_counts, fingerprint_of, is_text, scan
+from scheduler.parts import training_share
 
 if TYPE_CHECKING:
     from scheduler.data_file import DataFile, StoredFile
@@ -42,13 +43,21 @@ DATASET_NAMES = (*CIFAR, DIGITS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetIdentity:
-    """`fingerprint` is None for a published set; `images`: how many train or validate, and how many test."""
+    """`fingerprint` is None for a published set; `images`: how many train or validate, and how many test.
+
+    `val`: how many of the former are a validation part that is given, 0 where it is to be made.
+    """
 
     name: str
     classes: int
     fingerprint: str | None
     images: tuple[int, int]
+    val: int = 0
     notices: tuple[str, ...] = ()
+
+    def training_images(self, validation_fraction: float) -> int:
+        images = self.images[0]
+        return images - self.val if self.val else training_share(images, validation_fraction)
 
 
 def is_own(name: str) -> bool:
@@ -115,6 +124,7 @@ def identify(
             classes=len(data.classes),
             fingerprint=fingerprint,
             images=images,
+            val=len(data.labels.get("val", ())),
             notices=_made("test" not in data.labels, images[1], test_fraction),
         )
     root = folder_of(name, data_dir)
@@ -129,6 +139,7 @@ def identify(
         classes=len(folder.classes),
         fingerprint=None if published and is_whole(folder, published) else fingerprint_of(folder),
         images=images,
+        val=len(folder.val or ()),
         notices=_made(folder.test is None, images[1], test_fraction),
     )
 

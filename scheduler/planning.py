@@ -17,6 +17,7 @@ from scheduler._suite_file import FIRST_SEED, MAX_SEEDS, OF_THE_DATA
 from scheduler._wording import explained
 from scheduler.config import Config, job_key, network_key, picture_of
 from scheduler.datasets import DatasetIdentity, identify, is_own, normalise
+from scheduler.lengths import check_steps
 from scheduler.suite import Suite
 
 
@@ -154,6 +155,7 @@ def make_plan(
         if (label, seed) in asked
         for config in (configs[label],)
     )
+    _check_lengths(suite, entries)
     data = sorted((name, identity.fingerprint or "") for name, identity in identities.items())
     return Plan(
         suite=suite,
@@ -181,6 +183,13 @@ def _over_budget(plan: Plan) -> list[str]:
         if epochs > budget:
             said.append(f"[sweeps.{name}]: {epochs:,} epochs, more than its budget of {budget:,}.")
     return said
+
+
+def _check_lengths(suite: Suite, entries: Iterable[PlannedJob]) -> None:
+    """Raises ConfigError for a training too short for its own learning rates."""
+    for entry in {entry.label: entry for entry in entries}.values():  # whatever the seed
+        images = entry.dataset.training_images(entry.config.validation_fraction)
+        check_steps(entry.config, images, f"suite {suite.name!r}: variant {entry.label}")
 
 
 def _sizes(suite: Suite, entries: Iterable[PlannedJob]) -> dict[str, NetworkSize]:
