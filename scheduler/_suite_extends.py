@@ -60,6 +60,10 @@ def _check_without(where: Origin, without: Iterable[str], own: Tables, base: Tab
             fix = f"did you mean {' or '.join(close)}?" if close else f"choose among {', '.join(known)}"
             raise ConfigError(f"{where}: [suite] without: no variant or sweep {name!r} to leave out", fix=fix)
     gone = {name for name in without if name in base["variants"] and name not in own.get("variants", {})}
+    if len(gone) == len(base["variants"]) and not own.get("variants"):
+        what = f"it leaves out every variant there is, {', '.join(base['variants'])}"
+        fix = "keep one of them, or write a [variants.NAME] of its own"
+        raise ConfigError(f"{where}: [suite] without: {what}", fix=fix)
     kept = {name: one for name, one in base.get("sweeps", {}).items() if name not in (*without, *own.get("sweeps", {}))}
     left = [name for name, sweep in kept.items() if sweep["base"] in gone]
     if left:

@@ -222,6 +222,8 @@ def _checked(where: Origin, tables: Mapping[str, Any], kind: type[SuiteFile] = S
         message, fix = explained(first, kind.model_json_schema(), path=first["loc"])
         if first["loc"][:1] == ("suite",) and first["loc"][-1] in Config.model_fields and message == "no such field":
             fix = "write it into [defaults], or into a variant"
+        elif first["loc"] == ("variants",) and first["type"] in ("missing", "too_short"):
+            fix = "write [variants.NAME] and, below it, what it changes of [defaults]"
         raise ConfigError(f"{where}: {_place(first['loc'])}: {message}", fix=fix) from error
     once(where, "[suite]", file.suite.seeds)
     file = file.model_copy(update={"suite": _with_dataset(where, file.suite)})

@@ -186,7 +186,9 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
     [
         ("[suite\n", "not valid TOML", "mend that line"),
         ("", "[suite]: is missing", "suite takes a table with name, title, dataset, image_size"),
-        (HEAD, "[variants]: is missing", "variants takes a table"),
+        (HEAD, "[variants]: is missing", "write [variants.NAME]"),
+        (HEAD + "[variants]\n", "[variants]: is empty", "write [variants.NAME]"),
+        (HEAD + "seeds = []\n[variants.a]\n", "[suite] seeds: is empty", "seeds takes a list"),
         (
             HEAD + "lr = 0.1\n[variants.a]\n",
             "[suite] lr: no such field",

@@ -295,7 +295,17 @@ RATE = RANDOM + "points = 2\n[sweeps.s.random.fields]\nlearning_rate = "
         (RATE + "[1, 2]\n[sweeps.s.grid]\nepochs = [1]\n", "it has grid and random", "one of them"),
         (RATE.replace("= 2", "= 3") + "[1, 2]\n", "after 2 points 1,000 draws were left out or equal", "points = 2"),
         (drawn(3, more="leave_out = [{ epochs = 10 }]\n"), "random: the first 1,000 draws were", "less"),
-        (ONE + SWEEP + "leave_out = [{ epochs = 10 }]\n" + GRID, "leave_out: nothing is left of it", "less"),
+        (ONE + SWEEP + "leave_out = [{ epochs = 10 }]\n" + GRID, "leave_out 1 matches all of its 6 points", "less"),
+        (
+            ONE + SWEEP + "leave_out = [{ batch_size = [16, 32] }, { batch_size = 64 }]\n" + GRID,
+            "leave_out: its conditions together match all of its 6 points, nothing is left",
+            "leave out less",
+        ),
+        (
+            ONE + SWEEP + "leave_out = [{ epochs = 99 }, { epochs = 2 }]\nset = { epochs = 2 }\nlist = [{}]\n",
+            "[sweeps.s] leave_out 2 matches its only point",
+            "leave out less",
+        ),
         (ONE + SWEEP + "leave_out = [{}]\n" + GRID, "leave_out 1: names no field", "{ FIELD = VALUE }"),
         (
             ONE + SWEEP + "leave_out = [{ epochs = 3 }, { batchsize = 3 }]\n" + GRID,
