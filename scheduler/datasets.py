@@ -16,7 +16,7 @@ from scheduler.image_files import ImageFolder, check_split, class_counts, finger
 from scheduler.parts import training_share
 
 if TYPE_CHECKING:
-    from scheduler.data_file import DataFile, StoredFile
+    from scheduler.data_file import Columns, DataFile, StoredFile
 
 FOLDER, FILE = "folder:", "file:"
 _OWN = {FOLDER: ("./pets", "folder"), FILE: ("./pets.npz", "file")}
@@ -65,6 +65,11 @@ def is_own(name: str) -> bool:
     return name.startswith((FOLDER, FILE))
 
 
+def has_columns(name: str) -> bool:
+    """Whether it names Parquet files, by its ending: a folder of them may have any."""
+    return name.startswith(FILE) and not name.lower().endswith(".npz")
+
+
 def normalise(dataset: str, *, folder: Path | None = None) -> str:
     """The name as a config holds it: of a user's own the absolute path, from `folder` or else from where we are.
 
@@ -104,7 +109,12 @@ def published_images(dataset: str) -> int | None:
 
 
 def identify(
-    dataset: str, data_dir: Path, *, validation_fraction: float = 0.2, test_fraction: float = 0.2
+    dataset: str,
+    data_dir: Path,
+    *,
+    validation_fraction: float = 0.2,
+    test_fraction: float = 0.2,
+    columns: "Columns | None" = None,
 ) -> DatasetIdentity:
     """Name, number of classes and fingerprint; reads files only of a user's own, writes nothing.
 
@@ -114,10 +124,10 @@ def identify(
     if name == DIGITS:
         return DatasetIdentity(name=name, classes=DIGITS_CLASSES, fingerprint=None, images=DIGITS_IMAGES)
     if name.startswith(FILE):
-        from scheduler.data_file import files_of
+        from scheduler.data_file import Columns, files_of
 
         path = Path(name.removeprefix(FILE))
-        data, fingerprint = _labelled(path, files_of(path))
+        data, fingerprint = _labelled(path, files_of(path), columns or Columns())
         images = data.check_split(validation_fraction, test_fraction)
         return DatasetIdentity(
             name=name,
@@ -145,11 +155,11 @@ def identify(
 
 
 @lru_cache(maxsize=1)
-def _labelled(path: Path, files: "tuple[StoredFile, ...]") -> "tuple[DataFile, str]":
+def _labelled(path: Path, files: "tuple[StoredFile, ...]", columns: "Columns") -> "tuple[DataFile, str]":
     """Read once for all the fractions that a suite may have; `files` are what lies there."""
     from scheduler.data_file import fingerprint_of_files, read_labels
 
-    return read_labels(path), fingerprint_of_files(path, files)
+    return read_labels(path, columns), fingerprint_of_files(path, files)
 
 
 def _made(test: bool, images: int, fraction: float) -> tuple[str, ...]:

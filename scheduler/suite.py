@@ -26,13 +26,13 @@ from scheduler._suite_extends import (
     text_of,
     with_absolute_paths,
 )
-from scheduler._suite_file import ExtendingFile, Origin, Strict, SuiteFile, SuiteHead, once, seeds_at, title_of
+from scheduler._suite_file import COLUMNS, ExtendingFile, Origin, Strict, SuiteFile, SuiteHead, once, seeds_at, title_of
 from scheduler._suite_layout import OWN_TABLES as OWN_TABLES
 from scheduler._suite_layout import check_layout, check_mentions, default_figures, default_tables
 from scheduler._sweeps import add_sweeps
 from scheduler._wording import explained, shown
 from scheduler.config import Config
-from scheduler.datasets import normalise
+from scheduler.datasets import has_columns, normalise
 
 BUILT_IN = ("report",)
 _DEEPEST = 20  # tables and lists within each other
@@ -260,9 +260,13 @@ def _place(path: Sequence[str | int]) -> str:
 def _with_dataset(where: Origin, head: SuiteHead) -> SuiteHead:
     """A path in it counts from the file's folder, so that a suite means the same wherever it is called from."""
     try:
-        return head.model_copy(update={"dataset": normalise(head.dataset, folder=where.folder)})
+        name = normalise(head.dataset, folder=where.folder)
     except ConfigError as error:
         raise ConfigError(f"{where}: [suite] dataset: {error}", fix=error.fix) from error
+    given = [field for field in COLUMNS if getattr(head, field) is not None]
+    if given and not has_columns(name) and not head.extends:  # whose data may be those of the other suite
+        raise ConfigError(f"{where}: [suite] {given[0]}: only Parquet files have columns", fix=f"take {given[0]} out")
+    return head.model_copy(update={"dataset": name})
 
 
 def _variants(where: Origin, file: SuiteFile) -> dict[str, Variant]:

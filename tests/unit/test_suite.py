@@ -192,7 +192,7 @@ PRINTED = "[reference]\nsource = 'x'\n[reference.variants.a]\n"
         (
             HEAD + "lr = 0.1\n[variants.a]\n",
             "[suite] lr: no such field",
-            "choose among name, title, dataset, image_size, channels, test_fraction, seeds",
+            "choose among name, title, dataset, image_size, channels, test_fraction, label_column, image_column, seeds",
         ),
         (ONE.replace("digits", "mnist"), "[suite] dataset: unknown data set 'mnist'", "choose one of cifar100-20"),
         (ONE + "dataset = 'cifar10'\n", "[variants.a] dataset: a suite has one data set", "in [suite]"),
