@@ -1,15 +1,13 @@
 """Sweeps: random points, conditions that leave points out, seeds and budgets of their own."""
 
 import pytest
+from suite_files import HEAD, SWEEP, suite
 
 from db.errors import ConfigError
 from scheduler.config import job_key
 from scheduler.planning import _over_budget, make_plan
-from scheduler.suite import load_suite
 
-HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
 ONE = HEAD + '[variants.a]\nepochs = 10\nmodel = "small_cnn"\n'
-SWEEP = "[sweeps.s]\nbase = 'a'\n"
 GRID = "grid = { batch_size = [16, 32, 64], learning_rate = [0.1, 0.01] }\n"
 FIELDS = """[sweeps.s.random.fields]
 learning_rate = { low = 1e-4, high = 1e-1, log = true }
@@ -19,12 +17,6 @@ label_smoothing = { low = 0, high = 0.5 }
 weight_decay = { low = 0.0, high = 0.3, step = 0.1 }
 optimizer = ["adam", "sgd"]
 """
-
-
-def suite(tmp_path, text):
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    return load_suite(str(path))
 
 
 def drawn(points, *, seed=7, fields=FIELDS, more=""):
