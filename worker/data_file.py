@@ -112,5 +112,5 @@ def _of_parquet(data: ParquetFiles, side: int, channels: int) -> Iterator[tuple[
 def _encoded(shard: Shard, column: str) -> Iterator[Any]:
     with parquet_files.opened(shard.path) as file:
         for batch in file.iter_batches(batch_size=_ROWS, columns=[column]):
-            for value in batch.column(column).to_pylist():  # `a` gives columns called `a.b` too
+            for value in batch.column(0).to_pylist():
                 yield value.get("bytes") if isinstance(value, dict) else value

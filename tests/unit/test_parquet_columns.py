@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pyarrow
 import pytest
 from own_files import NAMES, load, pictures, png, write_parquet
@@ -113,14 +112,6 @@ def test_a_column_of_parts_may_be_the_label_and_divides_nothing_then(path):
     assert identify(f"file:{path}", path, validation_fraction=0.5, columns=Columns(label="split")).images == (24, 6)
     with pytest.raises(DataError, match="split 0 in row 0"):
         identify(f"file:{path}", path, columns=Columns(label="kind"))
-
-
-def test_a_column_whose_name_begins_like_anothers_is_read_alone(path, tmp_path):
-    rewritten(path, ["image.small", "label.y", "image", "label"])
-    splits = load(path, tmp_path, image_size=12, channels=1, validation_fraction=0.5)
-    stored = {picture.tobytes() for picture in pictures(30, 12, 12, start=9)}
-    assert all(image.tobytes() in stored for image in splits.train.images)
-    assert np.bincount(splits.test.labels).tolist() == [3, 3]
 
 
 def test_all_files_of_a_folder_have_the_columns_of_the_first(path, tmp_path):
