@@ -1,23 +1,26 @@
 """What belongs beside the finding: what the sizes of classes are worth by themselves, and what sweeps have chosen."""
 
+from db.class_sizes import unevenness
 from report.numbers import percent
 from report.scope import Scope
 from report.tables import choice
-
-_UNEVEN = 1.5  # times as many training images in the largest class as in the smallest
+from report.text import sentence
 
 
 def uneven(scope: Scope) -> str:
     """What always giving the most frequent answer would reach; empty where the classes are of one size."""
+    told = _uneven(scope)
+    return f"{sentence(told)} Balanced accuracy counts each class the same." if told else ""
+
+
+def other_notices(scope: Scope) -> tuple[str, ...]:
+    """What the store was told of the data, but for the sizes of classes: `uneven` has said that already."""
+    return tuple(one for one in scope.dataset.notices if one != _uneven(scope)) if scope.dataset else ()
+
+
+def _uneven(scope: Scope) -> str:
     data = scope.dataset
-    if data is None or max(data.train_counts) < _UNEVEN * min(data.train_counts):
-        return ""
-    most = data.train_counts.index(max(data.train_counts))
-    share = percent(data.test_counts[most] / sum(data.test_counts))
-    return (
-        f"The classes are not of one size: always answering {data.classes[most]} would be right for {share} % of the "
-        "test images. Balanced accuracy counts each class the same."
-    )
+    return unevenness(data.classes, data.train_counts, data.test_counts) if data else ""
 
 
 def chosen(scope: Scope) -> list[str]:

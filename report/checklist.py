@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import JobState, Result
+from report.asides import other_notices
 from report.numbers import tenth, whole
 from report.repeat import code_of, own_networks
 from report.scope import Scope
@@ -285,8 +286,7 @@ def _data(scope: Scope) -> list[Item]:
 
 
 def _changed(scope: Scope) -> str:
-    notices = scope.dataset.notices if scope.dataset else ()
-    told = "; ".join(notices) or "nothing that the store was told of"
+    told = "; ".join(other_notices(scope)) or "nothing that the store was told of"
     return f"{told}; augmentation is part of each config"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from report.asides import uneven
+from report.asides import other_notices, uneven
 from report.characters import visible
 from report.checklist import DATA, MADE, WORDS, checklist
 from report.figure_data import Rows
@@ -89,6 +89,7 @@ def html_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn], f
         scope=scope,
         finding=finding,
         uneven=uneven(scope),
+        notices=other_notices(scope),
         sections=sections(scope, tables, figures),
         checklist=checklist(scope, tables),
         places=_places(tables),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import JobState
-from report.asides import uneven
+from report.asides import other_notices, uneven
 from report.figure_data import Rows
 from report.pace import PACE, STABILITY
 from report.pairs import NAME as PAIRS
@@ -166,7 +166,7 @@ def markdown_page(scope: Scope, tables: Sequence[Table], figures: Sequence[Drawn
     if scope.dataset:
         parts += ["Classes: " + ", ".join(plain(name) for name in scope.dataset.classes) + ".", ""]
         parts += [f"Images: {images(scope)}.", ""]
-        parts += [line for notice in scope.dataset.notices for line in (plain(sentence(notice)), "")]
+        parts += [line for notice in other_notices(scope) for line in (plain(sentence(notice)), "")]
     absent = not_shown(tables, figures)
     parts += [plain(absent), ""] if absent else []
     for table in in_order(tables):

@@ -10,9 +10,10 @@ from db.errors import ConfigError
 from db.statements import parse_statement
 from scheduler._own_code import from_folder
 from scheduler._suite_configs import TABLES, Variant, merged
-from scheduler._suite_file import OF_VARIANTS, Origin, SuiteFile
+from scheduler._suite_file import COLUMNS, OF_VARIANTS, Origin, SuiteFile
 from scheduler._suite_layout import default_figures, default_tables
 from scheduler._toml import as_toml
+from scheduler.datasets import has_columns
 
 MOST_BASES = 5  # suites that one stands on
 Tables = Mapping[str, Any]  # a suite file as it was read
@@ -26,7 +27,8 @@ def laid_over(where: Origin, own: Tables, under: Origin, base: Tables) -> tuple[
     without = own["suite"].get("without", [])
     _check_without(where, without, own, base)
     head = {key: value for key, value in own["suite"].items() if key not in ("extends", "without")}
-    head |= {key: value for key, value in base["suite"].items() if key not in ("title", *head)}
+    stays = ("title", *(COLUMNS if "dataset" in head and not has_columns(str(head["dataset"])) else ()))
+    head |= {key: value for key, value in base["suite"].items() if key not in (*stays, *head)}
     whole: dict[str, Any] = {"suite": head, "defaults": _laid(base.get("defaults", {}), own.get("defaults", {}))}
     owners = {owner: whole["defaults"][owner] for owner in TABLES.values() if owner in whole["defaults"]}
     inherited: dict[str, str] = {}
@@ -60,6 +62,12 @@ def _check_without(where: Origin, without: Iterable[str], own: Tables, base: Tab
             fix = f"did you mean {' or '.join(close)}?" if close else f"choose among {', '.join(known)}"
             raise ConfigError(f"{where}: [suite] without: no variant or sweep {name!r} to leave out", fix=fix)
     gone = {name for name in without if name in base["variants"] and name not in own.get("variants", {})}
+    if len(gone) == len(base["variants"]) and not own.get("variants"):
+        every = ", ".join(base["variants"])
+        raise ConfigError(
+            f"{where}: [suite] without: it leaves out every variant there is, {every}",
+            fix="keep one of them, or write a [variants.NAME] of its own",
+        )
     kept = {name: one for name, one in base.get("sweeps", {}).items() if name not in (*without, *own.get("sweeps", {}))}
     left = [name for name, sweep in kept.items() if sweep["base"] in gone]
     if left:

@@ -83,6 +83,8 @@ class SuiteHead(Strict):
     image_size: int = Field(32, ge=8, le=512)
     channels: Literal[3, 1] = 3
     test_fraction: float = Field(0.2, gt=0, lt=1)
+    label_column: str | None = Field(None, min_length=1)
+    image_column: str | None = Field(None, min_length=1)
     seeds: Seeds = [FIRST_SEED]
     extends: str | None = Field(None, min_length=1)
     without: list[str] = Field(default_factory=list)
@@ -111,7 +113,8 @@ class Budget(Strict):
     epochs: int = Field(ge=1)
 
 
-OF_THE_DATA = ("dataset", "image_size", "channels", "test_fraction")
+COLUMNS = ("label_column", "image_column")
+OF_THE_DATA = ("dataset", "image_size", "channels", "test_fraction", *COLUMNS)
 """Fields of a config that a suite has once, in its head: one report compares results on the same data."""
 
 

@@ -82,6 +82,7 @@ class _Sweep:
         self._conditions = conditions(where, self.place, sweep.leave_out)
         self._matched = [0 for _ in self._conditions]
         self._fields: dict[str, None] = {}
+        self._asked = 0  # points that the conditions were asked about
 
     def points(self) -> list[Variant]:
         """The points that are taken, in order."""
@@ -92,8 +93,17 @@ class _Sweep:
                 what = "matches none of the draws" if self.sweep.random else "leaves nothing out"
                 self.notices.append(f"{self.where}: {self.place} leave_out {number} {what}")
         if not found:
-            raise self._error("leave_out: nothing is left of it", "leave out less")
+            raise self._error(self._what_left_nothing(), "leave out less")
         return found
+
+    def _what_left_nothing(self) -> str:
+        """Conditions are all that takes points away: the one that took them all, where there is one."""
+        points = self._asked
+        alone = next((number for number, times in enumerate(self._matched, start=1) if times == points), None)
+        if alone is None:
+            return f"leave_out: its conditions together match all of its {points:,} points, nothing is left"
+        matched = "its only point" if points == 1 else f"all of its {points:,} points"
+        return f"leave_out {alone} matches {matched}, nothing is left"
 
     def _written(self) -> list[Variant]:
         """Of a grid or a list: all but those that are left out, and the budget has room for all of them."""
@@ -184,6 +194,7 @@ class _Sweep:
             return False
         values = values_of(merged(self.file.defaults, self._merged(changes)))
         self._fields |= dict.fromkeys(values)
+        self._asked += 1
         found = [matches(one, values) for one in self._conditions]
         self._matched = [times + one for times, one in zip(self._matched, found, strict=True)]
         return any(found)

@@ -45,6 +45,8 @@ def explained(error: ErrorDetails, schema: Schema, *, path: Path) -> tuple[str, 
     fix = own or (f"{name} takes {words}" if words else f"correct {name}")
     if error["type"] == "missing":
         return "is missing", fix
+    if error["type"] == "too_short" and not error.get("input"):
+        return "is empty", fix
     return f"{message}{shown(error.get('input'))}", fix
 
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError, to_jsonable_python
 from models import ARGUMENTS, MODEL_NAMES, is_own, smallest_side
 from scheduler import optimizers
 from scheduler.augmentations import Augmentations, Cutout
+from scheduler.data_file import Columns
 
 ENGINE_REVISION = 3
 """Part of every job's key; raised whenever the engine gives other numbers for the same config and seed."""
@@ -70,6 +71,8 @@ class Config(_Frozen):
     test_fraction: float = _later(0.2, gt=0, lt=1, description="of the images, where the data have no test part")
     image_size: int = _later(SIDE, ge=8, le=512, description="pixels of each side, as the network sees them")
     channels: Literal[3, 1] = _later(CHANNELS, description="3: RGB; 1: grey")
+    label_column: str | None = _later(None, min_length=1, description="of Parquet files, where several may be meant")
+    image_column: str | None = _later(None, min_length=1, description="of Parquet files, likewise")
     model: str = Field("small_cnn", json_schema_extra={"enum": [*MODEL_NAMES]})
     arguments: Mapping[str, Any] = Field(default_factory=dict, validate_default=True)
     augmentation: Augmentations = ()
@@ -192,6 +195,10 @@ class Config(_Frozen):
             fix = {"fix": "set one_cycle_warmup, its share of all steps, instead"}
             raise PydanticCustomError("one_cycle", "one_cycle has a warm-up of its own", fix)
         return epochs
+
+    @property
+    def columns(self) -> Columns:
+        return Columns(image=self.image_column, label=self.label_column)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:

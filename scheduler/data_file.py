@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from db.errors import DataError
 from scheduler.image_files import combined
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NPZ, PARQUET = ".npz", ".parquet"
+
+
+class Columns(NamedTuple):
+    """Of Parquet files the columns of pictures and labels, where somebody has named them."""
+
+    image: str | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,8 @@ def files_of(path: Path) -> tuple[StoredFile, ...]:
     return tuple(StoredFile(name, status.st_size, status.st_mtime_ns) for name, status in statuses)
 
 
-def read_labels(path: Path) -> DataFile:
-    """Classes, labels and parts. Raises DataError naming the file and what is wrong with it."""
+def read_labels(path: Path, columns: Columns) -> DataFile:
+    """Classes, labels and parts; an `.npz` has no columns. Raises DataError naming the file and what is wrong there."""
     files = files_of(path)
     if path.suffix.lower() == NPZ and not path.is_dir():
         from scheduler.npz_file import read_npz
@@ -90,7 +97,7 @@ def read_labels(path: Path) -> DataFile:
         return read_npz(path)
     from scheduler.parquet_files import read_parquet
 
-    return read_parquet(path, [one.name for one in files])
+    return read_parquet(path, [one.name for one in files], columns)
 
 
 def fingerprint_of_files(path: Path, files: Sequence[StoredFile]) -> str:

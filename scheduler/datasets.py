@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from db.errors import ConfigError
 from scheduler.image_files import ImageFolder, check_split, class_counts, fingerprint_of, is_text, scan
+from scheduler.parts import training_share
 
 if TYPE_CHECKING:
-    from scheduler.data_file import DataFile, StoredFile
+    from scheduler.data_file import Columns, DataFile, StoredFile
 
 FOLDER, FILE = "folder:", "file:"
 _OWN = {FOLDER: ("./pets", "folder"), FILE: ("./pets.npz", "file")}
@@ -42,18 +43,31 @@ DATASET_NAMES = (*CIFAR, DIGITS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetIdentity:
-    """`fingerprint` is None for a published set; `images`: how many train or validate, and how many test."""
+    """`fingerprint` is None for a published set; `images`: how many train or validate, and how many test.
+
+    `val`: how many of the former are a validation part that is given, 0 where it is to be made.
+    """
 
     name: str
     classes: int
     fingerprint: str | None
     images: tuple[int, int]
+    val: int = 0
     notices: tuple[str, ...] = ()
+
+    def training_images(self, validation_fraction: float) -> int:
+        images = self.images[0]
+        return images - self.val if self.val else training_share(images, validation_fraction)
 
 
 def is_own(name: str) -> bool:
     """Whether it names a user's own files, and no published set."""
     return name.startswith((FOLDER, FILE))
+
+
+def has_columns(name: str) -> bool:
+    """Whether it names Parquet files, by its ending: a folder of them may have any."""
+    return name.startswith(FILE) and not name.lower().endswith(".npz")
 
 
 def normalise(dataset: str, *, folder: Path | None = None) -> str:
@@ -95,7 +109,12 @@ def published_images(dataset: str) -> int | None:
 
 
 def identify(
-    dataset: str, data_dir: Path, *, validation_fraction: float = 0.2, test_fraction: float = 0.2
+    dataset: str,
+    data_dir: Path,
+    *,
+    validation_fraction: float = 0.2,
+    test_fraction: float = 0.2,
+    columns: "Columns | None" = None,
 ) -> DatasetIdentity:
     """Name, number of classes and fingerprint; reads files only of a user's own, writes nothing.
 
@@ -105,16 +124,17 @@ def identify(
     if name == DIGITS:
         return DatasetIdentity(name=name, classes=DIGITS_CLASSES, fingerprint=None, images=DIGITS_IMAGES)
     if name.startswith(FILE):
-        from scheduler.data_file import files_of
+        from scheduler.data_file import Columns, files_of
 
         path = Path(name.removeprefix(FILE))
-        data, fingerprint = _labelled(path, files_of(path))
+        data, fingerprint = _labelled(path, files_of(path), columns or Columns())
         images = data.check_split(validation_fraction, test_fraction)
         return DatasetIdentity(
             name=name,
             classes=len(data.classes),
             fingerprint=fingerprint,
             images=images,
+            val=len(data.labels.get("val", ())),
             notices=_made("test" not in data.labels, images[1], test_fraction),
         )
     root = folder_of(name, data_dir)
@@ -129,16 +149,17 @@ def identify(
         classes=len(folder.classes),
         fingerprint=None if published and is_whole(folder, published) else fingerprint_of(folder),
         images=images,
+        val=len(folder.val or ()),
         notices=_made(folder.test is None, images[1], test_fraction),
     )
 
 
 @lru_cache(maxsize=1)
-def _labelled(path: Path, files: "tuple[StoredFile, ...]") -> "tuple[DataFile, str]":
+def _labelled(path: Path, files: "tuple[StoredFile, ...]", columns: "Columns") -> "tuple[DataFile, str]":
     """Read once for all the fractions that a suite may have; `files` are what lies there."""
     from scheduler.data_file import fingerprint_of_files, read_labels
 
-    return read_labels(path), fingerprint_of_files(path, files)
+    return read_labels(path, columns), fingerprint_of_files(path, files)
 
 
 def _made(test: bool, images: int, fraction: float) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Pictures and labels in Parquet: one file, or the shards of a folder as Hugging Face names them."""
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from db.errors import ConfigError, DataError
-from scheduler.data_file import DataFile
+from scheduler.data_file import Columns, DataFile
 from scheduler.labels import Raw, coded
 from scheduler.parts import MOST_IMAGES, PARTS
 
@@ -20,7 +21,21 @@ if TYPE_CHECKING:
 _PART_OF = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
 _SHARD = re.compile(rf"({'|'.join(_PART_OF)})([-_.].*)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(.*)-(\d+)-of-(\d+)")
-_IMAGE, _LABEL, _SPLIT = ("image", "img"), ("label", "labels"), "split"
+_SPLIT = "split"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Of columns: what they hold, their usual names, Hugging Face's word for such, and the suite's field for one."""
+
+    what: str
+    usual: tuple[str, ...]
+    noted: str
+    field: str
+
+
+_PICTURES = _Kind("pictures", ("image", "img"), "Image", "image_column")
+_LABELS = _Kind("labels", ("label", "labels"), "ClassLabel", "label_column")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +62,18 @@ class _Read:
     shards: list[Shard] = field(default_factory=list)
 
 
-def read_parquet(path: Path, names: Sequence[str]) -> ParquetFiles:
+def read_parquet(path: Path, names: Sequence[str], columns: Columns) -> ParquetFiles:
     """Labels of `path` itself (name "") or of the files in it. Raises DataError naming file, column or row."""
     parts, ignored = _parts_of_files(path, names)
-    read, image, class_names = _Read(), "", None
+    read, class_names = _Read(), None
+    image, label = columns
     for name, part in parts.items():
         with opened(path / name) as file:
             schema = file.schema_arrow
             features = _features(schema)
-            image = _column(path / name, schema, _IMAGE, "Image", features)
-            label = _column(path / name, schema, _LABEL, "ClassLabel", features)
+            # the first file says for all which columns are meant
+            image = _column(path / name, schema, _PICTURES, image, features)
+            label = _column(path / name, schema, _LABELS, label, features)
             _check_image(path / name, schema.field(image).type)
             class_names = class_names or _class_names(features, label)
             _read_file(path / name, file, label, part, read)
@@ -64,6 +81,7 @@ def read_parquet(path: Path, names: Sequence[str]) -> ParquetFiles:
     if "train" not in raw:
         raise DataError(f"{path} has no training rows", fix="name a file train-0.parquet, or a row's split train")
     classes, labels = coded(raw, class_names, str(path))
+    assert image is not None  # noqa: S101 - there was a file
     return ParquetFiles(
         path=path, classes=classes, labels=labels, image=image, shards=tuple(read.shards), ignored=ignored
     )
@@ -127,16 +145,27 @@ def _features(schema: Any) -> Mapping[str, Any]:
     return {name: of for name, of in found.items() if isinstance(of, dict)} if isinstance(found, dict) else {}
 
 
-def _column(path: Path, schema: Any, usual: Sequence[str], kind: str, features: Mapping[str, Any]) -> str:
-    noted = [name for name, of in features.items() if of.get("_type") == kind and name in schema.names]
-    named = [name for name in usual if name in schema.names]
-    chosen = (named or (noted if len(noted) == 1 else []))[:1]
-    if chosen and schema.names.count(chosen[0]) == 1:
-        return chosen[0]
-    message = f"two columns are called {chosen[0]}" if chosen else f"no column is called {' or '.join(usual)}"
-    what = "pictures" if usual is _IMAGE else "classes"
+def _column(path: Path, schema: Any, kind: _Kind, named: str | None, features: Mapping[str, Any]) -> str:
+    """The one that is named, else the only one that by its own name or by Hugging Face's note can be meant."""
+    found = [one for one in schema.names if one in kind.usual or features.get(one, {}).get("_type") == kind.noted]
     there = ", ".join(map(str, schema.names[:12]))
-    raise DataError(f"{path}: {message} (there are {there})", fix=f"call that of the {what} {usual[0]}")
+    if named is not None and named not in schema.names:
+        close = difflib.get_close_matches(named, schema.names)
+        fix = f"did you mean {' or '.join(close)}?" if close else f"give {kind.field} one of its columns"
+        raise DataError(f"{path}: no column is called {named} (there are {there})", fix=fix)
+    if named is None and not found:
+        usual = " or ".join(kind.usual)
+        raise DataError(
+            f"{path}: no column is called {usual} (there are {there})",
+            fix=f'name that of the {kind.what} in [suite]: {kind.field} = "NAME"',
+        )
+    if named is None and len({*found}) > 1:
+        message = f"{path}: several columns may be that of the {kind.what}: {', '.join(found)}"
+        raise DataError(message, fix=f'name one in [suite]: {kind.field} = "{found[0]}"')
+    chosen = found[0] if named is None else named
+    if schema.names.count(chosen) > 1:
+        raise DataError(f"{path}: two columns are called {chosen}", fix="rename one of them")
+    return str(chosen)
 
 
 def _class_names(features: Mapping[str, Any], label: str) -> list[str] | None:
@@ -160,7 +189,7 @@ def _read_file(path: Path, file: Any, label: str, part: str | None, read: _Read)
 
     if file.metadata.num_rows > MOST_IMAGES:
         raise DataError(f"{path} has {file.metadata.num_rows:,} rows", fix=f"take at most {MOST_IMAGES:,} pictures")
-    by_row = part is None and _SPLIT in file.schema_arrow.names
+    by_row = part is None and _SPLIT in file.schema_arrow.names and label != _SPLIT
     table = file.read(columns=[label, _SPLIT] if by_row else [label])
     labels = _values(path, table.column(label))
     if by_row:

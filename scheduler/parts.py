@@ -16,6 +16,11 @@ def test_share(counts: Sequence[int], fraction: float) -> list[int]:
     return [max(0, min(max(1, round(fraction * count)), count - 1)) for count in counts]
 
 
+def training_share(images: int, fraction: float) -> int:
+    """How many train where this share of them validates, as scikit-learn rounds it."""
+    return images - math.ceil(fraction * images)
+
+
 def check_parts(
     place: str,
     named: Callable[[int], str],
@@ -43,8 +48,8 @@ def check_parts(
 
 
 def _check_stratified(place: str, images: int, classes: int, fraction: float) -> None:
-    validation = math.ceil(fraction * images)
-    if min(validation, images - validation) < classes:
+    training = training_share(images, fraction)
+    if min(training, images - training) < classes:
         raise DataError(
             f"{place} has {images} images of {classes} classes: too few to split with validation_fraction {fraction:g}",
             fix="add images, so that each class can have one in the training and one in the validation part",

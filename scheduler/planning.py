@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from db.errors import ConfigError
 from db.records import NetworkSize, NewJob, NewSubmission
 from models import OwnNetworkError, describe
-from scheduler._suite_file import FIRST_SEED, MAX_SEEDS, OF_THE_DATA
+from scheduler._suite_file import COLUMNS, FIRST_SEED, MAX_SEEDS, OF_THE_DATA
 from scheduler._wording import explained
 from scheduler.config import Config, job_key, network_key, picture_of
-from scheduler.datasets import DatasetIdentity, identify, is_own, normalise
+from scheduler.datasets import DatasetIdentity, has_columns, identify, is_own, normalise
+from scheduler.lengths import check_steps
 from scheduler.suite import Suite
 
 
@@ -132,10 +133,16 @@ def make_plan(
         overrides["precision"] = precision
     configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
     of_labels = [configs[label] for label in labels]
-    wanted = {(one.dataset, one.validation_fraction, one.test_fraction) for one in of_labels}
+    wanted = {one.validation_fraction: one for one in of_labels}  # the other fields of the data are all of theirs
     identities = {
-        name: identify(name, data_dir, validation_fraction=validation, test_fraction=test)
-        for name, validation, test in sorted(wanted)
+        one.dataset: identify(
+            one.dataset,
+            data_dir,
+            validation_fraction=validation,
+            test_fraction=one.test_fraction,
+            columns=one.columns,
+        )
+        for validation, one in sorted(wanted.items())
     }
     own = {label: suite.seeds_of(label) if seeds is None else seeds for label in labels}
     in_order = dict.fromkeys(itertools.chain(suite.seeds if seeds is None else (), *own.values()))
@@ -154,6 +161,7 @@ def make_plan(
         if (label, seed) in asked
         for config in (configs[label],)
     )
+    _check_lengths(suite, entries)
     data = sorted((name, identity.fingerprint or "") for name, identity in identities.items())
     return Plan(
         suite=suite,
@@ -181,6 +189,13 @@ def _over_budget(plan: Plan) -> list[str]:
         if epochs > budget:
             said.append(f"[sweeps.{name}]: {epochs:,} epochs, more than its budget of {budget:,}.")
     return said
+
+
+def _check_lengths(suite: Suite, entries: Iterable[PlannedJob]) -> None:
+    """Raises ConfigError for a training too short for its own learning rates."""
+    for entry in {entry.label: entry for entry in entries}.values():  # whatever the seed
+        images = entry.dataset.training_images(entry.config.validation_fraction)
+        check_steps(entry.config, images, f"suite {suite.name!r}: variant {entry.label}")
 
 
 def _sizes(suite: Suite, entries: Iterable[PlannedJob]) -> dict[str, NetworkSize]:
@@ -211,6 +226,8 @@ def _pictures(configs: Sequence[Config]) -> list[dict[str, Any]]:
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
     values = config.canonical() | {"timeout_s": config.timeout_s} | overrides
     values["dataset"] = normalise(values["dataset"])
+    if not has_columns(values["dataset"]):
+        values = {name: value for name, value in values.items() if name not in COLUMNS}
     try:
         return Config.parse(values)
     except ValidationError as error:

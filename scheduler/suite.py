@@ -26,13 +26,13 @@ from scheduler._suite_extends import (
     text_of,
     with_absolute_paths,
 )
-from scheduler._suite_file import ExtendingFile, Origin, Strict, SuiteFile, SuiteHead, once, seeds_at, title_of
+from scheduler._suite_file import COLUMNS, ExtendingFile, Origin, Strict, SuiteFile, SuiteHead, once, seeds_at, title_of
 from scheduler._suite_layout import OWN_TABLES as OWN_TABLES
 from scheduler._suite_layout import check_layout, check_mentions, default_figures, default_tables
 from scheduler._sweeps import add_sweeps
 from scheduler._wording import explained, shown
 from scheduler.config import Config
-from scheduler.datasets import normalise
+from scheduler.datasets import has_columns, normalise
 
 BUILT_IN = ("report",)
 _DEEPEST = 20  # tables and lists within each other
@@ -222,6 +222,8 @@ def _checked(where: Origin, tables: Mapping[str, Any], kind: type[SuiteFile] = S
         message, fix = explained(first, kind.model_json_schema(), path=first["loc"])
         if first["loc"][:1] == ("suite",) and first["loc"][-1] in Config.model_fields and message == "no such field":
             fix = "write it into [defaults], or into a variant"
+        elif first["loc"] == ("variants",) and first["type"] in ("missing", "too_short"):
+            fix = "write [variants.NAME] and, below it, what it changes of [defaults]"
         raise ConfigError(f"{where}: {_place(first['loc'])}: {message}", fix=fix) from error
     once(where, "[suite]", file.suite.seeds)
     file = file.model_copy(update={"suite": _with_dataset(where, file.suite)})
@@ -258,9 +260,13 @@ def _place(path: Sequence[str | int]) -> str:
 def _with_dataset(where: Origin, head: SuiteHead) -> SuiteHead:
     """A path in it counts from the file's folder, so that a suite means the same wherever it is called from."""
     try:
-        return head.model_copy(update={"dataset": normalise(head.dataset, folder=where.folder)})
+        name = normalise(head.dataset, folder=where.folder)
     except ConfigError as error:
         raise ConfigError(f"{where}: [suite] dataset: {error}", fix=error.fix) from error
+    given = [field for field in COLUMNS if getattr(head, field) is not None]
+    if given and not has_columns(name) and not head.extends:  # whose data may be those of the other suite
+        raise ConfigError(f"{where}: [suite] {given[0]}: only Parquet files have columns", fix=f"take {given[0]} out")
+    return head.model_copy(update={"dataset": name})
 
 
 def _variants(where: Origin, file: SuiteFile) -> dict[str, Variant]:

@@ -1,5 +1,6 @@
 """`bench` as a user types it, in a process of its own."""
 
+import json
 import os
 import pty
 import struct
@@ -10,6 +11,7 @@ from fcntl import ioctl
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DIGITS = ["--dataset", "digits", "--epochs", "1"]
 
 
 def bench(*words, cwd, code=0, **environment):
@@ -25,6 +27,10 @@ def bench(*words, cwd, code=0, **environment):
     )
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done
+
+
+def status(cwd):
+    return json.loads(bench("status", "--json", cwd=cwd).stdout)
 
 
 def on_a_terminal(*words, cwd, columns=80, lines=24, code=0, answer="", **environment):

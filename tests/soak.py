@@ -3,7 +3,8 @@
     make soak SECONDS=600 SEED=7            python tests/soak.py --seconds 60 --seed 7 --store postgres
 
 Workers train as many short jobs on the digits as the time allows. What is injected is in `FAULTS`. Afterwards the queue
-is drained in peace and the store is compared with trainings that nobody disturbed. Exit code 1: a promise was broken.
+is drained in peace and the store is compared with trainings that nobody disturbed (`promises.py`). Exit code 1: a
+promise was broken.
 """
 
 import argparse
@@ -16,25 +17,23 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import redis
 from crashable import crashable_postgres
-from real_worker import attempt_here, children, numbers, submit_digits, worker
+from promises import broken_promises, recoveries_s
+from real_worker import children, submit_digits, worker
 
 from db import open_store
-from db._endings import LEASE_EXPIRED
 from db.errors import BenchError
-from db.records import WAITING, Cause, JobState
+from db.records import WAITING, JobState
 from scheduler.app import QUEUE, doorbells
 from scheduler.broker import ensure_broker, stop_broker
 from scheduler.queue import look_around
 from scheduler.settings import load_settings
 
 LABELS = ("baseline", "dropout", "batchnorm", "both")
-EPOCHS = 4
 WORKERS = 2
 AHEAD = 3  # jobs that wait
 TIMES = {"LEASE_S": "5", "HEARTBEAT_S": "0.5", "CHECKPOINT_S": "0.3"}
@@ -44,6 +43,8 @@ GONE = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 class Soak:
     """One run: its workers, its store, and what was done to them."""
+
+    epochs = 4  # of each job
 
     def __init__(self, folder: Path, seed: int, postgres) -> None:
         self.folder, self.random, self.postgres = folder, random.Random(seed), postgres  # noqa: S311
@@ -66,7 +67,7 @@ class Soak:
     def submit(self) -> None:
         wanted = (self.random.choice(LABELS), 42 + len(self.submitted) // len(LABELS))
         self.submitted.append(wanted)
-        submit_digits(self.store, self.settings, wanted[0], seeds=[wanted[1]], epochs=EPOCHS)
+        submit_digits(self.store, self.settings, wanted[0], seeds=[wanted[1]], epochs=self.epochs)
         with suppress(BenchError):
             look_around(self.store, self.bells, actor="soak")
 
@@ -186,7 +187,7 @@ class Soak:
     def submit_again(self) -> bool:
         label, seed = self.random.choice(self.submitted)
         before = len(self.store.jobs())
-        submit_digits(self.store, self.settings, label, seeds=[seed], epochs=EPOCHS)
+        submit_digits(self.store, self.settings, label, seeds=[seed], epochs=self.epochs)
         return len(self.store.jobs()) == before
 
     def crash_postgres(self) -> bool:
@@ -284,83 +285,6 @@ FAULTS = {
     "submitted again": Soak.submit_again,
     "postgres crashed": Soak.crash_postgres,
 }
-
-
-def broken_promises(soak: Soak) -> list[str]:
-    """Each in a line; none: all were kept."""
-    found = []
-    jobs = soak.store.jobs()
-    attempts = soak.store.attempts([job.id for job in jobs])
-    results = soak.store.results([job.id for job in jobs])
-    if len(jobs) != len(set(soak.submitted)):
-        found.append(f"{len(set(soak.submitted))} jobs were submitted, the store has {len(jobs)}")
-    for job in jobs:
-        name = f"job {job.id} ({job.label}, seed {job.seed})"
-        if (job.state is JobState.DONE) != (job.id in results):
-            found.append(f"{name} is {job.state} and has {'a' if job.id in results else 'no'} result")
-        if job.state is not JobState.DONE and (job.state is not JobState.FAILED or job.cause is None):
-            found.append(f"{name} is {job.state} without a recorded cause")
-        for before, after in pairwise(attempts[job.id]):
-            if before.ended_at is None or after.started_at < before.ended_at:
-                found.append(f"{name}: attempts {before.number} and {after.number} overlap")
-        if job.state is JobState.DONE and numbers(soak.store, job.id) != undisturbed(soak, job):
-            found.append(f"{name} has other numbers than an undisturbed training")
-    found += [
-        f"job {job_id}: a lease was taken back {early_s:.3f} s early" for job_id, early_s in taken_early(soak.store)
-    ]
-    found += [f"left behind: process {one.pid}, {' '.join(one.cmdline())}" for one in left_running(soak)]
-    found += [f"left behind: {path}" for path in left_files(soak, jobs)]
-    return found
-
-
-def left_files(soak: Soak, jobs) -> list[Path]:
-    """What was never written to its end, and checkpoints of jobs that are done; a failed job may be tried again."""
-    done = {job.key for job in jobs if job.state is JobState.DONE}
-    folders = (soak.settings.folder / "artifacts" / "checkpoints").glob("*")
-    return [*soak.settings.folder.rglob("*.partial"), *(folder for folder in folders if folder.name in done)]
-
-
-def taken_early(store) -> list[tuple[int, float]]:
-    """Leases that were still good when they were taken back, and for how long."""
-    told = [(job.id, event) for job in store.jobs() for event in store.events(job.id) if event.what == LEASE_EXPIRED]
-    early = [(job_id, event.details["lease_until"] - event.at.timestamp()) for job_id, event in told]
-    return [(job_id, seconds) for job_id, seconds in early if seconds > 0]
-
-
-def left_running(soak: Soak) -> list[psutil.Process]:
-    """Workers and their children that outlived the soak; the broker is stopped later."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            ours = process.environ().get("BENCH_HOME") == str(soak.settings.folder)
-            if ours and process.pid != os.getpid() and "worker" in process.cmdline():
-                found.append(process)
-    return psutil.wait_procs(found, timeout=10)[1]
-
-
-def undisturbed(soak: Soak, job):
-    """The numbers of the same job, trained here in one go."""
-    home = soak.folder / f"undisturbed-{job.id}"
-    settings = load_settings(home=home, database_url="")
-    store = open_store(f"sqlite:///{home / 'bench.db'}", create=True)
-    submit_digits(store, settings, job.label, seeds=[job.seed], epochs=EPOCHS)
-    attempt_here(store, settings)
-    found = numbers(store)
-    store.close()
-    return found
-
-
-def recoveries_s(soak: Soak) -> list[float]:
-    """From each fault that cost an attempt to the start of the job's next one."""
-    attempts = soak.store.attempts([job.id for job in soak.store.jobs()])
-    found = []
-    for job_id, tries in attempts.items():
-        for before, after in pairwise(tries):
-            started, ended = before.started_at.timestamp(), before.ended_at.timestamp() if before.ended_at else 0.0
-            causes = [at for at, running in soak.struck if job_id in running and started <= at <= ended]
-            if causes and before.outcome in (Cause.WORKER_LOST, Cause.PREEMPTED):
-                found.append(after.started_at.timestamp() - causes[-1])
-    return found
 
 
 def soak(seconds: float, seed: int, kind: str) -> dict:

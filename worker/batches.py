@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scheduler.lengths import batches
 from worker.splits import Part
 
 
@@ -14,8 +15,6 @@ def resident(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def batch_bounds(images: int, batch_size: int) -> list[tuple[int, int]]:
-    """Start and end of each batch; a tail of one image joins the batch before it, since batch norm needs two."""
-    starts = list(range(0, images, batch_size))
-    if len(starts) > 1 and images - starts[-1] == 1:
-        starts.pop()
+    """Start and end of each batch."""
+    starts = [number * batch_size for number in range(batches(images, batch_size))]
     return list(zip(starts, [*starts[1:], images], strict=True))

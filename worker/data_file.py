@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from db.errors import DataError
 from scheduler import npz_file, parquet_files
-from scheduler.data_file import DataFile, StoredFile, files_of, fingerprint_of_files, read_labels
+from scheduler.data_file import Columns, DataFile, StoredFile, files_of, fingerprint_of_files, read_labels
 from scheduler.npz_file import NpzFile, Pictures
 from scheduler.parquet_files import ParquetFiles, Shard
 from scheduler.parts import PARTS
@@ -22,13 +22,13 @@ _PIECE = 2**24  # bytes of raw pictures at once
 _ROWS = 64  # encoded pictures at once
 
 
-def read_data_file(path: Path, files: tuple[StoredFile, ...], side: int, channels: int) -> Arrays:
+def read_data_file(path: Path, files: tuple[StoredFile, ...], side: int, channels: int, columns: Columns) -> Arrays:
     """All of it. Raises DataError naming the file, and the row of a picture that cannot be read.
 
     `files` are those that are there; when they change meanwhile that is an error.
     """
     fingerprint = fingerprint_of_files(path, files)
-    data = read_labels(path)
+    data = read_labels(path, columns)
     images = {part: room_for(len(labels), side, channels, path) for part, labels in data.labels.items()}
     scaled = greyed = 0
     for part, row, picture in _pictures(data, side, channels):
@@ -45,8 +45,16 @@ def read_data_file(path: Path, files: tuple[StoredFile, ...], side: int, channel
         val=parts.get("val"),
         test=parts.get("test"),
         files_fingerprint=fingerprint,
-        notices=(*notices_of(count, scaled, greyed, side), *not_read(data.ignored, "being of no known name")),
+        notices=(
+            *(f"the {what} are those of the column {name}" for what, name in _named(columns)),
+            *notices_of(count, scaled, greyed, side),
+            *not_read(data.ignored, "being of no known name"),
+        ),
     )
+
+
+def _named(columns: Columns) -> list[tuple[str, str]]:
+    return [(what, name) for what, name in (("pictures", columns.image), ("labels", columns.label)) if name is not None]
 
 
 def _pictures(data: DataFile, side: int, channels: int) -> Iterator[tuple[str, int, Picture]]:

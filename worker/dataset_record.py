@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from db.records import Dataset, ImageGrid
 from scheduler.augmentations import Augmentation, Crop, Cutout, Flip
 from scheduler.config import SIDE
+from scheduler.data_file import class_sizes
 from worker.augmentation import augment_images
 from worker.pictures import resized
 from worker.splits import Part, Splits
@@ -35,18 +36,14 @@ def dataset_record(splits: Splits) -> Dataset:
         name=splits.name,
         fingerprint=splits.fingerprint,
         classes=splits.classes,
-        train_counts=_counts(splits.train, len(splits.classes)),
-        val_counts=_counts(splits.val, len(splits.classes)),
-        test_counts=_counts(splits.test, len(splits.classes)),
+        train_counts=tuple(class_sizes(splits.train.labels, len(splits.classes))),
+        val_counts=tuple(class_sizes(splits.val.labels, len(splits.classes))),
+        test_counts=tuple(class_sizes(splits.test.labels, len(splits.classes))),
         samples=_samples(splits),
         augmentation=_augmentation(splits),
         made=splits.made,
         notices=splits.notices,
     )
-
-
-def _counts(part: Part, classes: int) -> tuple[int, ...]:
-    return tuple(int(count) for count in np.bincount(part.labels, minlength=classes))
 
 
 def _first(part: Part, label: int, number: int) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """The data of one job, by name: loaded, checked against what was submitted, and split."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from db.errors import DataError
 from scheduler.config import CHANNELS, SIDE, Config
-from scheduler.data_file import files_of
+from scheduler.data_file import Columns, files_of
 from scheduler.datasets import CIFAR, DIGITS, FILE, folder_of, is_whole, normalise
 from scheduler.image_files import ImageFolder, scan
 from worker.array_cache import Arrays, Source, cached
@@ -35,7 +36,8 @@ def load_splits(
     Writes into `cache_dir`, and into `data_dir` only what it downloads. Raises DataError.
     """
     name = normalise(config.dataset)
-    arrays, content = _load(name, _Wanted(config.image_size, config.channels), data_dir, cache_dir, notify)
+    wanted = _Wanted(config.image_size, config.channels)
+    arrays, content = _load(name, wanted, config.columns, data_dir, cache_dir, notify)
     _check_submitted(name, arrays, fingerprint)
     splits = divided(name, arrays, content, config, cache_dir)
     for notice in splits.notices:
@@ -62,14 +64,16 @@ class _Wanted(NamedTuple):
         return replace(arrays, **parts, notices=(told, *arrays.notices))  # type: ignore[arg-type] # parts are Parts
 
 
-def _load(name: str, wanted: _Wanted, data_dir: Path, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
+def _load(
+    name: str, wanted: _Wanted, columns: Columns, data_dir: Path, cache_dir: Path, notify: Notify
+) -> tuple[Arrays, str]:
     if name == DIGITS:
         from worker.digits import read_digits
 
         source = Source(name=name, place=wanted.place("scikit-learn"), manifest=())
         return cached(source, cache_dir, lambda: read_digits(*wanted), notify)
     if name.startswith(FILE):
-        return _load_file(name, wanted, cache_dir, notify)
+        return _load_file(name, wanted, columns, cache_dir, notify)
     root = folder_of(name, data_dir)
     if root is not None:
         return _load_folder(name, root, wanted, cache_dir, notify)
@@ -80,16 +84,19 @@ def _load(name: str, wanted: _Wanted, data_dir: Path, cache_dir: Path, notify: N
     return cached(source, cache_dir, lambda: wanted.of(_in_content_order(read_published(name, data_dir))), notify)
 
 
-def _load_file(name: str, wanted: _Wanted, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
+def _load_file(name: str, wanted: _Wanted, columns: Columns, cache_dir: Path, notify: Notify) -> tuple[Arrays, str]:
     from worker.data_file import read_data_file
 
     path = Path(name.removeprefix(FILE))
     files = files_of(path)
-    source = Source(name=name, place=wanted.place(str(path)), manifest=[(f.name, f.size, f.mtime_ns) for f in files])
+    place = wanted.place(str(path))
+    if columns != Columns():
+        place += f" {json.dumps(columns)}"  # other labels of the same files are another copy
+    source = Source(name=name, place=place, manifest=[(f.name, f.size, f.mtime_ns) for f in files])
 
     def read() -> Arrays:
         notify(f"reading {path}")
-        return read_data_file(path, files, *wanted)
+        return read_data_file(path, files, *wanted, columns)
 
     return cached(source, cache_dir, read, notify)
 

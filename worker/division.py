@@ -1,4 +1,4 @@
-"""Which images train, validate and test, where the data do not say so; and how evenly the classes are filled."""
+"""Which images train, validate and test, where the data do not say so."""
 
 import hashlib
 from dataclasses import replace
@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from db.class_sizes import unevenness
 from db.errors import DataError
 from scheduler.config import Config
+from scheduler.data_file import class_sizes
 from scheduler.parts import test_share
 from worker.array_cache import Arrays, cached_rows
 from worker.splits import Part, Splits
-
-_UNEVEN = 1.5
-"""Times the images of the smallest class that the largest may have before a reader is told."""
 
 Labels = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -56,22 +55,9 @@ def divided(name: str, arrays: Arrays, content: str, config: Config, cache_dir: 
         test=test,
         made=tuple(made),
     )
-    return replace(splits, notices=(*notices, *unevenness(splits)))
-
-
-def unevenness(splits: Splits) -> tuple[str, ...]:
-    """A notice where the largest class has far more training images than the smallest, with what that is worth."""
-    counts = np.bincount(splits.train.labels, minlength=len(splits.classes))
-    most, least = int(counts.argmax()), int(counts.argmin())
-    if counts[most] < _UNEVEN * counts[least]:
-        return ()
-    share = float(np.mean(splits.test.labels == most))
-    first, last = splits.classes[most], splits.classes[least]
-    told = (
-        f"the classes are not of one size: {first} has {counts[most]:,} training images, {last} {counts[least]:,}; "
-        f"always answering {first} would be right for {100 * share:.1f} % of the test images"
-    )
-    return (told,)
+    train_counts, test_counts = (class_sizes(part.labels, len(splits.classes)) for part in (splits.train, splits.test))
+    uneven = unevenness(splits.classes, train_counts, test_counts)
+    return replace(splits, notices=(*notices, *filter(None, [uneven])))
 
 
 def tested(labels: Labels, *, fraction: float, seed: int) -> tuple[Rows, Rows]:

@@ -125,7 +125,8 @@ def one_cycle_rate(config: Config, done: int, steps: int) -> float:
     """Once `done` of all `steps` are done (Smith and Topin 2018, with half cosines as in torch's OneCycleLR).
 
     From `learning_rate` / `one_cycle_start` up to `learning_rate` within a share `one_cycle_warmup` of all steps, then
-    down to the first rate / `one_cycle_end`.
+    down to the first rate / `one_cycle_end`. The last step is always at that end, so that a single one trains with
+    nearly nothing; `scheduler.lengths` refuses so few steps where they are planned.
     """
     highest = config.learning_rate
     first = highest / config.one_cycle_start

@@ -2,63 +2,19 @@
 
 import json
 import os
-import pty
-import re
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing, suppress
-from importlib import metadata
-from pathlib import Path
 
 import psutil
 import pytest
-from command import on_a_terminal
+from command import DIGITS, ROOT, bench, status
 
 from cli._schemas import SCHEMAS
-from cli.main import main
 from db import open_store
-from db.records import Cause
-from scheduler.planning import make_plan
-from scheduler.queue import submit
-from scheduler.suite import load_suite
-
-ROOT = Path(__file__).parent.parent.parent
-DIGITS = ["--dataset", "digits", "--epochs", "1"]
-
-
-def bench(*words, cwd, code=0, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", *words],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return done
-
-
-@pytest.fixture
-def here(capsys, monkeypatch):
-    """The same without a process of its own, for commands that load torch: gives what was said."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["bench", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert not ended.value.code
-        return capsys.readouterr()
-
-    return call
-
-
-def status(cwd):
-    return json.loads(bench("status", "--json", cwd=cwd).stdout)
 
 
 def test_the_whole_suite_is_twelve_jobs_and_submitting_again_adds_none(bench_home, tmp_path):
@@ -201,91 +157,6 @@ def test_bad_input_is_one_line_that_names_its_mend(bench_home, tmp_path, words, 
     assert done.stdout == ""
 
 
-@pytest.fixture
-def queued(bench_home, tmp_path):
-    """A store with two submissions, of which nobody has heard yet: 12 jobs, then one more."""
-    suite = load_suite()
-    with closing(open_store(f"sqlite:///{bench_home / 'bench.db'}", create=True)) as store:
-        submit(store, make_plan(suite, [*suite.variants], [42], data_dir=tmp_path, dataset="digits"))
-        submit(store, make_plan(suite, ["resnet"], [7], data_dir=tmp_path, dataset="digits"), priority=3)
-    return bench_home
-
-
-def documented(command):
-    """The keys of a job that docs/commands.md names: the indented lines after the command."""
-    text = (ROOT / "docs" / "commands.md").read_text().partition(f"`bench {command} --json`")[2]
-    return re.search(r"(?:^    .*\n)+", text, re.MULTILINE)[0].split()
-
-
-def test_plan_gives_machines_the_documented_keys(queued, here):
-    found = json.loads(here("plan", "--variant", "resnet", "--dataset", "digits", "--json").out)
-    assert [*found] == [*SCHEMAS["plan"].keys]
-    assert (found["time_left_s"], found["jobs"][0]["time_left_s"], found["jobs"][0]["time_from"]) == (None, None, None)
-    (job,) = found["jobs"]
-    assert [*job] == documented("plan") == [*SCHEMAS["plan"].within["jobs"]]
-    assert (job["variant"], job["seed"], job["state"]) == ("resnet", 42, "queued")
-    assert (job["dataset"], job["epochs"], job["learning_rate"]) == ("digits", 50, 0.1)
-    heard = here("plan", "--variant", "resnet", *DIGITS)
-    head, row = heard.out.splitlines()
-    assert dict(zip(head.replace("learn. rate", "rate").split(), row.split(), strict=True))["rate"] == "0.1"
-    assert "Data: digits." in heard.err
-    assert "Time: unknown, nothing like 1 job was measured yet." in heard.err
-
-
-def test_status_gives_machines_the_documented_keys_and_narrows_to_a_submission(queued, tmp_path):
-    everything = status(tmp_path)
-    assert [*everything] == ["schema", "counts", "time_left_s", "jobs"]
-    assert everything["time_left_s"] is None
-    assert everything["counts"] == {"queued": 13, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
-    second = json.loads(bench("status", "--json", "--submission", "2", cwd=tmp_path).stdout)
-    assert second["counts"] == {"queued": 1, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
-    (job,) = second["jobs"]
-    keys = (
-        "id variant seed state epoch epochs val_accuracy epoch_s time_left_s attempt priority cause message worker key"
-    )
-    assert [*job] == [*keys.split(), "created_at", "started_at", "finished_at"]
-    assert (job["variant"], job["seed"], job["priority"]) == ("resnet", 7, 3)
-
-
-def test_status_lists_the_submissions_with_their_ids(queued, tmp_path):
-    lines = bench("status", cwd=tmp_path).stdout.splitlines()
-    assert lines[-2].startswith("submission 2: report on digits, 20")
-    assert lines[-1].startswith("submission 1: report on digits, 20")
-
-
-@pytest.mark.parametrize("words", [["status", "--watch"], ["watch"]], ids=" ".join)
-def test_a_watch_ends_when_the_store_is_gone(queued, tmp_path, words):
-    command = [sys.executable, "-m", "cli", *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
-    ours, theirs = pty.openpty()  # on a terminal it looks every two seconds
-    watch = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=theirs, stderr=subprocess.PIPE, text=True)
-    try:
-        os.read(ours, 1)
-        shutil.rmtree(queued)
-        assert "there is no store" in watch.communicate(timeout=60)[1]
-        assert watch.returncode == 3
-    finally:
-        watch.kill()
-        os.close(ours)
-        os.close(theirs)
-
-
-@pytest.mark.parametrize("words", [["status", "--watch"], ["watch"], ["watch", "--submission", "2"]], ids=" ".join)
-def test_ctrl_c_of_a_watch_says_how_to_go_on(queued, tmp_path, words):
-    command, environment = [sys.executable, "-m", "cli", *words], {**os.environ, "PYTHONPATH": str(ROOT)}
-    watch = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        watch.stdout.readline()
-        watch.send_signal(signal.SIGINT)
-        said = watch.communicate(timeout=60)[1]
-    finally:
-        watch.kill()
-    assert watch.returncode == 130
-    assert said == "The jobs go on. `bench watch` follows them again, `bench cancel` stops them.\n"
-
-
 def test_ctrl_c_of_a_worker_ends_it_orderly_and_says_how_to_go_on(bench_home, tmp_path):
     command, environment = (
         [sys.executable, "-m", "cli", "worker", "--slots", "1"],
@@ -317,95 +188,10 @@ def test_a_job_that_cannot_be_cancelled_or_retried_says_why(queued, tmp_path, va
     assert bench("retry", "1", cwd=tmp_path).stdout == "1 job queued again.\n"
 
 
-def test_the_help_of_retry_explains_every_cause(here):
-    words = here("retry", "--help").out
-    assert [cause for cause in Cause if not re.search(rf"\b{cause}\s+\(", words)] == []
-
-
-def test_the_list_of_commands_is_cut_nowhere(here):
-    assert "..." not in here("--help").out.partition("Commands:")[2].partition("Exit codes")[0]
-
-
-@pytest.mark.parametrize("words", ["cancel", "retry", "db backup", "submit", "status", "show", "logs", "diff"])
-def test_a_help_names_no_type_of_the_programs(here, words):
-    assert not re.search(r"<\w", here(*words.split(), "--help").out.replace("<=x<=", ""))
-
-
-def test_the_version_is_told(here):
-    assert here("--version").out == f"bench {metadata.version('bench')}\n"
-
-
 def test_a_priority_reaches_the_job(bench_home, tmp_path, monkeypatch, valkey_url):
     monkeypatch.setenv("BENCH_BROKER_URL", valkey_url)
     bench("submit", "--variant", "baseline", *DIGITS, "--priority", "-5", cwd=tmp_path)
     assert [job["priority"] for job in status(tmp_path)["jobs"]] == [-5]
-
-
-def test_a_suites_own_seeds_are_planned_unless_others_are_named(bench_home, tmp_path, here):
-    (tmp_path / "mine.toml").write_text("[suite]\nname='mine'\ndataset='digits'\nseeds=[7, 9]\n[variants.a]\n")
-
-    def seeds(*words):
-        said = here("plan", "--all", "--suite", str(tmp_path / "mine.toml"), "--json", *words)
-        return [job["seed"] for job in json.loads(said.out)["jobs"]]
-
-    assert (seeds(), seeds("--seeds", "1"), seeds("--seed", "3")) == ([7, 9], [42], [3])
-
-
-def test_a_shortened_copy_of_the_suite_says_that_the_printed_values_stay_out(bench_home, tmp_path, here):
-    (tmp_path / "short.toml").write_text(load_suite().text.replace("epochs = 50", "epochs = 5"))
-    words = ["plan", "--variant", "baseline"]
-    assert 'write: protocol = "' in here(*words, "--suite", str(tmp_path / "short.toml")).err
-    assert "protocol" not in here(*words).err
-
-
-COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
-CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def test_a_table_fits_a_terminal_of_80_columns_and_is_coloured(queued, tmp_path):
-    said = on_a_terminal("plan", "--all", "--dataset", "digits", "--seeds", "2", cwd=tmp_path)
-    said += on_a_terminal("status", cwd=tmp_path)
-    lines = CODE.sub("", said).splitlines()
-    assert max(map(len, lines)) <= 80
-    assert sum("hidden_units=256" in line for line in lines) == 3
-    assert COLOUR.search(said)
-
-
-def test_a_narrow_terminal_cuts_the_names_and_nothing_else(queued, tmp_path):
-    said = CODE.sub("", on_a_terminal("plan", "--variant", "advanced", "--dataset", "digits", cwd=tmp_path, columns=64))
-    head, row = said.splitlines()[:2]
-    assert head.split()[-6:] == ["epochs", "learn.", "rate", "parameters", "MFLOP/image", "state"]
-    assert row.split()[1:6] == ["42", "50", "0.001", "3,380,298", "310.0"]
-    assert len(head) <= 64
-
-
-def test_a_plan_names_the_precision_where_it_is_not_float32(here):
-    words = ["plan", "--variant", "baseline", "--dataset", "digits"]
-    head, row = here(*words, "--precision", "bfloat16").out.splitlines()
-    assert (head.split()[-1], row.split()[-1]) == ("precision", "bfloat16")
-    assert "precision" not in here(*words).out
-    assert [job["precision"] for job in json.loads(here(*words, "--json").out)["jobs"]] == ["float32"]
-
-
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
-def test_there_is_no_colour_where_it_is_not_wanted(queued, tmp_path, variables):
-    assert not COLOUR.search(on_a_terminal("status", cwd=tmp_path, **variables))
-
-
-def test_a_pipe_gets_plain_unbroken_lines(queued, tmp_path):
-    said = bench("status", cwd=tmp_path, FORCE_COLOR="1", COLUMNS="20").stdout
-    assert "\x1b" not in said
-    (line,) = [line for line in said.splitlines() if "conv_depths=128x256" in line]
-    assert line.split()[1:] == ["conv_depths=128x256", "42", "queued", "0/50", "-"]
-    assert line == line.rstrip()
-
-
-def test_a_watched_terminal_is_drawn_over_and_shows_every_job_at_the_end(queued, tmp_path):
-    bench("cancel", "--all", cwd=tmp_path)
-    said = on_a_terminal("status", "--watch", cwd=tmp_path, lines=12)
-    assert "... and 7 more jobs: `bench status`" in said
-    assert "\x1b[?25h" in said  # the cursor is back
-    assert max(len(CODE.sub("", line)) for line in said.splitlines()) <= 80
 
 
 @pytest.mark.parametrize(
@@ -496,17 +282,6 @@ def test_two_slots_train_two_jobs_at_once(bench_home, tmp_path):
     assert one.started_at < two.ended_at
     assert two.started_at < one.ended_at
     assert one.owner.rpartition("/")[2] != two.owner.rpartition("/")[2]
-
-
-def test_status_takes_back_what_a_dead_worker_held(queued, bench_home, tmp_path):
-    with closing(open_store(f"sqlite:///{bench_home / 'bench.db'}")) as store:
-        claim = store.claim_next("dead", lease_s=0.01)
-        time.sleep(0.1)
-        assert [job.state for job in store.jobs([claim.job_id])] == ["running"]  # nobody has looked since
-        (shown,) = [job for job in status(tmp_path)["jobs"] if job["id"] == claim.job_id]
-        assert (shown["state"], shown["cause"]) == ("queued", "worker_lost")
-        assert [attempt.outcome for attempt in store.attempts([claim.job_id])[claim.job_id]] == [Cause.WORKER_LOST]
-        assert ("lease expired", "status") in [(event.what, event.actor) for event in store.events(claim.job_id)]
 
 
 def test_a_store_that_cannot_be_reached_is_exit_code_3(bench_home, tmp_path):

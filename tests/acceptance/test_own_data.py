@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from command import bench
-from own_files import labels, pictures, write_npz
+from own_files import labels, pictures, png, write_npz, write_parquet
 
 SUITE = """
 [suite]
@@ -56,7 +57,7 @@ def test_the_report_tells_of_parts_sizes_and_unequal_classes(study):
     assert "always answering 0 would be right for 50.0 % of the test images" in told
     page, text = ((study / "out" / f"report.{kind}").read_text() for kind in ("html", "md"))
     for notice in report["notices"]:
-        assert notice in page
+        assert notice[1:] in page
         assert notice[1:] in text.replace("\\", "")
     assert {"balanced_accuracy", "balanced_accuracy_sd"} <= report["tables"]["quality"][0].keys()
 
@@ -89,6 +90,22 @@ def test_a_second_submission_of_the_same_file_adds_nothing_and_of_a_changed_one_
         (study / "pets.npz").write_bytes(kept)
     assert {job["state"] for job in after} == {"new"}
     assert {job["key"] for job in before}.isdisjoint(job["key"] for job in after)
+
+
+def test_of_several_labels_in_a_parquet_file_the_suite_names_one(tmp_path):
+    images = [png(one) for one in pictures(60, 12, 12)]
+    write_parquet(tmp_path / "pets.parquet", images, labels(60).tolist(), labels=pyarrow.array([0, 1] * 30))
+    text = SUITE.replace("pets.npz", "pets.parquet")
+    (tmp_path / "own.toml").write_text(text)
+    words, home = ("plan", "--all", "--suite", "own.toml"), {"BENCH_HOME": str(tmp_path / "home")}
+    refused = bench(*words, cwd=tmp_path, code=2, **home)
+    first, second = refused.stderr.splitlines()
+    assert re.fullmatch("error: .*pets.parquet: several columns may be that of the labels: label, labels", first)
+    assert second == 'fix: name one in [suite]: label_column = "label"'
+    (tmp_path / "own.toml").write_text(text.replace("channels = 1", 'channels = 1\nlabel_column = "labels"'))
+    planned = json.loads(bench(*words, "--json", cwd=tmp_path, **home).stdout)["jobs"]
+    parameters = {job["variant"]: job["parameters"] for job in planned}
+    assert parameters["small"] == (9 * 4 + 4) + (9 * 4 * 8 + 8) + (8 * 5 * 5 * 8 + 8) + (8 * 2 + 2)  # of two classes
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,19 @@
 """One set of promises, kept by the store on SQLite and on Postgres."""
 
-import threading
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from records import EPOCH, new_job, predictions, result, submission
-from sqlalchemy import create_engine, event, inspect, text
+from stored import add, claim
 
-from db import open_store, upgrade_store
-from db.errors import LostError, NotFoundError, SchemaError, StoreError
-from db.policy import RETRIES
+from db import open_store
+from db.errors import LostError, NotFoundError
 from db.records import MOVES, Artifact, Cause, JobState, Weights
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 HOUR = 3600.0
-
-
-def add(store, *seeds, priority=0):
-    _, jobs = store.submit(submission(), [new_job(seed) for seed in seeds], priority=priority)
-    return [job.job_id for job in jobs]
-
-
-def claim(store, owner="w1"):
-    return store.claim_next(owner, lease_s=60)
 
 
 def test_submitting_twice_is_submitting_once(store):
@@ -186,109 +174,6 @@ def test_history_that_only_a_checkpoint_kept_is_written_by_the_attempt_that_resu
     assert store.histories([1])[1] == reached
 
 
-def test_the_store_tells_the_moment_by_the_clock_that_leases_go_by(store, clock):
-    assert store.now().timestamp() == clock.now
-
-
-def test_a_stores_own_clock_is_in_utc(store_url):
-    with closing(open_store(store_url, create=True)) as own:
-        assert abs((own.now() - datetime.now(UTC)).total_seconds()) < 5
-
-
-def test_a_job_that_kills_its_workers_is_given_up(store, clock):
-    add(store, 1)
-    for _ in range(3):
-        assert claim(store) is not None
-        clock.now += 61
-    assert claim(store) is None
-    (job,) = store.jobs()
-    assert (job.state, job.cause, job.attempt) == (JobState.FAILED, Cause.WORKER_LOST, 3)
-
-
-def test_progress_between_losses_keeps_a_job_alive(store, clock):
-    add(store, 1)
-    for start_epoch in range(1, 6):
-        store.start_attempt(claim(store), reached=[replace(EPOCH, epoch=start_epoch)])
-        clock.now += 61
-    assert claim(store).attempt == 6
-
-
-@pytest.mark.parametrize("cause", [Cause.CODE, Cause.DATA, Cause.DIVERGED, Cause.TIMEOUT])
-def test_what_would_only_happen_again_is_not_tried_again(store, cause):
-    add(store, 1)
-    assert store.fail(claim(store), cause, "no", traceback="where") is JobState.FAILED
-    assert claim(store) is None
-    assert store.attempts([1])[1][0].traceback == "where"
-    assert store.jobs()[0].cause is cause
-
-
-def test_out_of_memory_is_tried_once_more_after_a_delay_and_then_given_up(store, clock):
-    add(store, 1)
-    assert store.fail(claim(store), Cause.OOM, "full") is JobState.QUEUED
-    assert claim(store) is None
-    clock.now += RETRIES[Cause.OOM].delay_s + 1
-    assert store.fail(claim(store), Cause.OOM, "full") is JobState.FAILED
-    assert store.retry([1]) == [1]
-    assert store.fail(claim(store), Cause.OOM, "full") is JobState.QUEUED
-
-
-def test_a_job_that_runs_out_of_memory_again_further_on_is_given_up_all_the_same(store, clock):
-    add(store, 1)
-    store.fail(claim(store), Cause.OOM, "full")
-    clock.now += RETRIES[Cause.OOM].delay_s + 1
-    further = claim(store)
-    store.start_attempt(further, reached=[EPOCH])
-    assert store.fail(further, Cause.OOM, "full") is JobState.FAILED
-
-
-def test_a_job_that_must_be_alone_shares_its_device_with_nothing(store, clock):
-    big, small, other = add(store, 1, 2, 3)
-    store.fail(claim(store), Cause.OOM, "full")
-    store.set_train_flops({big: 3.0, small: 2.0, other: 1.0})
-    here = claim(store)
-    clock.now += RETRIES[Cause.OOM].delay_s + 1
-    assert here.job_id == small
-    assert store.heartbeat(here, lease_s=60).owned
-    beside = claim(store)
-    assert beside.job_id == other
-    assert claim(store) is None
-    elsewhere = store.claim_next("w2", lease_s=60, place="other host")
-    assert elsewhere.job_id == big
-    store.fail(elsewhere, Cause.PREEMPTED, "stop")
-    for done in (here, beside):
-        store.finish(done, result(), predictions())
-    assert claim(store).job_id == big
-    add(store, 4)
-    assert claim(store) is None
-    assert store.claim_next("w2", lease_s=60, place="other host") is not None
-
-
-@pytest.mark.parametrize("first", ["alone", "other"])
-def test_two_claims_at_once_put_no_neighbour_beside_a_job_that_must_be_alone(store, store_url, clock, first):
-    must_be_alone, other = add(store, 1, 2)
-    store.fail(claim(store), Cause.OOM, "full")
-    store.set_train_flops({must_be_alone: 2.0 if first == "alone" else 1.0, other: 1.5})
-    clock.now += RETRIES[Cause.OOM].delay_s + 1
-    claimed, commit, found = threading.Event(), threading.Event(), {}
-
-    @event.listens_for(store._engine, "commit")
-    def _wait(_connection):
-        claimed.set()
-        commit.wait(30)
-
-    with closing(open_store(store_url, clock=clock.sql)) as second:
-        slow = threading.Thread(target=lambda: found.update(slow=claim(store, "w1")))
-        quick = threading.Thread(target=lambda: found.update(quick=claim(second, "w2")))
-        slow.start()
-        assert claimed.wait(30)
-        quick.start()
-        quick.join(0.5)  # it waits for the other's commit; one that did not would be through by now
-        commit.set()
-        slow.join()
-        quick.join()
-    assert (found["slow"].job_id, found["quick"]) == (must_be_alone if first == "alone" else other, None)
-
-
 def test_a_second_submit_brings_its_timeout_to_what_is_not_done(store):
     done, waiting = add(store, 1, 2)
     store.finish(claim(store), result(), predictions())
@@ -331,35 +216,6 @@ def test_what_a_library_said_is_kept_whatever_is_in_it(store, text):
     (attempt,) = store.attempts([1])[1]
     assert "\\" in attempt.traceback
     assert attempt.message == f"{attempt.traceback}\n{store.jobs()[0].message}"
-
-
-def test_a_schema_that_was_upgraded_meanwhile_is_noticed(store):
-    store.check_schema()
-    with store._writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SchemaError, match="newer"):
-        store.check_schema()
-
-
-def test_a_postgres_that_only_reads_is_away(postgres_url, clock):
-    opened = open_store(postgres_url, create=True, clock=clock.sql)
-    add(opened, 1)
-    held = claim(opened)
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
-        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        opened.close()  # connections that are open keep what they began with
-        try:
-            with pytest.raises(StoreError, match="does not answer"):
-                opened.heartbeat(held, lease_s=60)
-        finally:
-            connection.exec_driver_sql("SET default_transaction_read_only = off")
-            connection.exec_driver_sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-    engine.dispose()
-    opened.close()
-    assert opened.heartbeat(held, lease_s=60).owned
-    opened.close()
 
 
 def test_an_attempt_that_ends_before_it_begins_to_train_hides_no_history(store):
@@ -422,49 +278,3 @@ def test_doorbells_that_were_not_sent_are_remembered(store):
     assert store.unpublished() == jobs
     store.mark_published(jobs[:1])
     assert store.unpublished() == jobs[1:]
-
-
-def test_another_schema_is_refused_with_the_command_that_mends_it(store_url):
-    upgrade_store(store_url)
-    store = open_store(store_url)
-    with store._writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
-    store.close()
-    with pytest.raises(StoreError) as caught:
-        open_store(store_url, create=True)
-    assert caught.value.fix == "run `bench db upgrade`"
-
-
-def test_the_migrations_make_the_tables_that_the_code_uses(store_url):
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    from db.tables import metadata
-
-    store = open_store(store_url, create=True)
-    with store._reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    store.close()
-
-
-@pytest.mark.parametrize("table", ["recipes", "alembic_version"])
-def test_a_database_of_another_program_is_refused_and_left_alone(store_url, table):
-    own = create_engine(store_url)
-    with own.begin() as connection:
-        connection.execute(text(f"CREATE TABLE {table} (version_num VARCHAR)"))
-    for opening in (lambda: open_store(store_url, create=True), lambda: upgrade_store(store_url)):
-        with pytest.raises(StoreError, match="is another program's database"):
-            opening()
-    assert inspect(own).get_table_names() == [table]
-    own.dispose()
-
-
-def test_a_schema_that_changes_under_an_open_store_is_named(store, store_url):
-    add(store, 1)
-    other = create_engine(store_url)
-    with other.begin() as connection:
-        connection.execute(text("ALTER TABLE jobs RENAME COLUMN timeout_s TO limit_s"))
-    other.dispose()
-    with pytest.raises(StoreError, match="has another schema than the one it was opened with") as caught:
-        claim(store)
-    assert "start this worker or command again" in caught.value.fix

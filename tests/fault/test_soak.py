@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from promises import left_files
 from real_worker import ROOT, submit_digits
-from soak import FAULTS, Soak, left_files
+from soak import FAULTS, Soak
 
 from db.records import JobState
 

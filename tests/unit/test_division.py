@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from own_files import labels, load, pictures
 from PIL import Image
 
+from db.class_sizes import unevenness
 from db.errors import DataError
 from scheduler import parts
 from scheduler.datasets import identify
 from scheduler.parts import check_parts
 from worker import division
 from worker.array_cache import Arrays
-from worker.division import unevenness
 from worker.splits import Part, Splits
 
 
@@ -74,14 +74,14 @@ def splits(train: list[int], test: list[int]) -> Splits:
 
 
 def test_classes_of_unequal_size_are_told_of_with_what_one_answer_is_worth():
-    (told,) = unevenness(splits([20, 60, 10], [2, 5, 1]))
+    told = unevenness("abc", [20, 60, 10], [2, 5, 1])
     assert "b has 60 training images, c 10" in told
     assert "always answering b would be right for 62.5 % of the test images" in told
 
 
-@pytest.mark.parametrize(("largest", "notices"), [(29, 0), (30, 1)])
-def test_one_and_a_half_times_is_what_counts_as_unequal(largest, notices):
-    assert len(unevenness(splits([20, largest, 25], [5, 5, 5]))) == notices
+@pytest.mark.parametrize(("largest", "is_told"), [(29, False), (30, True)])
+def test_one_and_a_half_times_is_what_counts_as_unequal(largest, is_told):
+    assert bool(unevenness("abc", [20, largest, 25], [5, 5, 5])) == is_told
 
 
 def test_the_fingerprint_of_data_in_two_parts_is_what_it_was_before_there_were_others():

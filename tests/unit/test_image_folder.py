@@ -112,8 +112,9 @@ def test_an_unreadable_image_is_named_and_leaves_nothing(content, colours, tmp_p
     assert list((tmp_path / "cache").glob("*.npz")) == list((tmp_path / "cache").glob("*.partial")) == []
 
 
-def test_a_link_to_nowhere_is_named(colours, tmp_path):
-    (colours / "train/red/x.png").symlink_to(tmp_path / "gone.png")
+@pytest.mark.parametrize("to", ["gone.png", "x.png"], ids=["nothing", "itself"])
+def test_a_link_to_nowhere_is_named(to, colours, tmp_path):
+    (colours / "train/red/x.png").symlink_to(colours / "train/red" / to)
     with pytest.raises(DataError, match=r"train/red/x\.png"):
         load(colours, tmp_path)
 

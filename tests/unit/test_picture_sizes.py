@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from own_files import load, write_npz
 from small_trainings import SMALL, assert_same, assert_same_tensors, numbers, of_size, run
+from suite_files import HEAD, suite
 from torchvision.transforms.v2 import functional as reference
 
 from db._pictures import pack_grid, unpack_grid
@@ -19,21 +19,12 @@ from models._narrow import NarrowConvolution
 from scheduler.augmentations import Crop, Cutout, Flip
 from scheduler.config import Config, job_key, network_key, picture_of
 from scheduler.planning import make_plan
-from scheduler.suite import load_suite
 from worker.admission import expectations
 from worker.augmentation import apply, draw
 from worker.dataset_record import augmentations, dataset_record
 from worker.datasets import load_splits
 from worker.engine import Stopped
 from worker.splits import Part, Splits
-
-HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
-
-
-def suite(tmp_path: Path, text: str):
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    return load_suite(str(path))
 
 
 def test_a_suite_sets_size_and_channels_for_every_variant(tmp_path):

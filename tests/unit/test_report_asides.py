@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from filled_store import dataset, filled
 
+from db.class_sizes import unevenness
 from report.asides import chosen, uneven
 from report.finding import finding
 from report.pairs import compare
@@ -30,7 +31,7 @@ def test_of_uneven_classes_it_is_told_what_the_most_frequent_answer_would_reach(
     counts = tuple(900 if number == 3 else 100 for number in range(20))
     tests = tuple(62 if number == 3 else 2 for number in range(20))
     said = uneven(replace(scope, dataset=dataset(train_counts=counts, test_counts=tests)))
-    assert "always answering bear would be right for 62.00 % of the test images" in said
+    assert "always answering bear would be right for 62.0 % of the test images. Balanced" in said
 
 
 def test_each_sweep_tells_the_point_that_validation_chose_and_its_test_accuracy(scope):
@@ -49,13 +50,23 @@ def test_a_sweep_with_a_point_that_is_not_done_says_nothing(tmp_path):
     assert len(chosen(found)) == 2
 
 
-def test_the_terminal_and_both_pages_tell_it(tmp_path, monkeypatch):
+def test_the_terminal_and_both_pages_tell_it_once(tmp_path, monkeypatch):
     counts = tuple(900 if number == 3 else 100 for number in range(20))
-    monkeypatch.setattr(filled_store, "dataset", lambda *given: dataset(*given, train_counts=counts))
+    told = unevenness(dataset().classes, counts, dataset().test_counts)  # as a worker stores it
+    uneven_data = dataset(train_counts=counts, notices=("all images were made 32x32", told))
+    monkeypatch.setattr(
+        filled_store, "dataset", lambda *given: replace(uneven_data, fingerprint=dataset(*given).fingerprint)
+    )
     with filled(tmp_path, seeds=(42,), only=("baseline", "dropout")) as store:
         written = write_report(store, tmp_path / "report")
     texts = [written.text, (tmp_path / "report/report.md").read_text(), written.html.read_text()]
-    assert [("always answering bear" in text) for text in texts] == [True] * 3
+    assert [text.count("always answering bear") for text in texts] == [1] * 3
+    assert [text.lower().count("all images were made 32x32") for text in texts] == [
+        0,
+        1,
+        2,
+    ]  # the list of questions too
+    assert written.json["notices"] == [*uneven_data.notices]
 
 
 def test_variants_of_one_accuracy_share_the_first_place(scope):

@@ -351,7 +351,12 @@ def test_inherited_networks_are_the_same_jobs_from_another_folder_and_from_the_t
         ),
         (HEAD + 'without = ["s=8"]\n', "no variant or sweep 's=8'", "among"),
         (HEAD + 'without = ["a"]\n', "[suite] without: a is the base of s", 'leave out "s" as well'),
-        (HEAD + 'without = ["a", "b", "s", "t"]\n', "[variants]: ", "variants takes a table"),
+        (
+            HEAD + 'without = ["a", "b", "s", "t"]\n',
+            "[suite] without: it leaves out every variant there is, a, b",
+            "keep one of them, or write a [variants.NAME] of its own",
+        ),
+        (HEAD + 'without = ["a", "b"]\n[variants]\n', "it leaves out every variant", "keep one"),
         (HEAD.replace("extends", "without").replace('"base.toml"', '["a"]'), "it extends nothing", "add extends"),
         (HEAD + "[variants.a]\nlr = 3\n", "[variants.a] lr: no such field", "learning_rate"),
         (HEAD + "[variants]\na = 3\n", "[variants] a: not a table", "a takes a table"),

@@ -1,15 +1,13 @@
 """Sweeps: random points, conditions that leave points out, seeds and budgets of their own."""
 
 import pytest
+from suite_files import HEAD, SWEEP, suite
 
 from db.errors import ConfigError
 from scheduler.config import job_key
 from scheduler.planning import _over_budget, make_plan
-from scheduler.suite import load_suite
 
-HEAD = '[suite]\nname = "mine"\ndataset = "digits"\n'
 ONE = HEAD + '[variants.a]\nepochs = 10\nmodel = "small_cnn"\n'
-SWEEP = "[sweeps.s]\nbase = 'a'\n"
 GRID = "grid = { batch_size = [16, 32, 64], learning_rate = [0.1, 0.01] }\n"
 FIELDS = """[sweeps.s.random.fields]
 learning_rate = { low = 1e-4, high = 1e-1, log = true }
@@ -19,12 +17,6 @@ label_smoothing = { low = 0, high = 0.5 }
 weight_decay = { low = 0.0, high = 0.3, step = 0.1 }
 optimizer = ["adam", "sgd"]
 """
-
-
-def suite(tmp_path, text):
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    return load_suite(str(path))
 
 
 def drawn(points, *, seed=7, fields=FIELDS, more=""):
@@ -295,7 +287,17 @@ RATE = RANDOM + "points = 2\n[sweeps.s.random.fields]\nlearning_rate = "
         (RATE + "[1, 2]\n[sweeps.s.grid]\nepochs = [1]\n", "it has grid and random", "one of them"),
         (RATE.replace("= 2", "= 3") + "[1, 2]\n", "after 2 points 1,000 draws were left out or equal", "points = 2"),
         (drawn(3, more="leave_out = [{ epochs = 10 }]\n"), "random: the first 1,000 draws were", "less"),
-        (ONE + SWEEP + "leave_out = [{ epochs = 10 }]\n" + GRID, "leave_out: nothing is left of it", "less"),
+        (ONE + SWEEP + "leave_out = [{ epochs = 10 }]\n" + GRID, "leave_out 1 matches all of its 6 points", "less"),
+        (
+            ONE + SWEEP + "leave_out = [{ batch_size = [16, 32] }, { batch_size = 64 }]\n" + GRID,
+            "leave_out: its conditions together match all of its 6 points, nothing is left",
+            "leave out less",
+        ),
+        (
+            ONE + SWEEP + "leave_out = [{ epochs = 99 }, { epochs = 2 }]\nset = { epochs = 2 }\nlist = [{}]\n",
+            "[sweeps.s] leave_out 2 matches its only point",
+            "leave out less",
+        ),
         (ONE + SWEEP + "leave_out = [{}]\n" + GRID, "leave_out 1: names no field", "{ FIELD = VALUE }"),
         (
             ONE + SWEEP + "leave_out = [{ epochs = 3 }, { batchsize = 3 }]\n" + GRID,
