@@ -20,6 +20,9 @@ from scheduler.datasets import DatasetIdentity, has_columns, identify, is_own, n
 from scheduler.lengths import check_steps
 from scheduler.suite import Suite
 
+_TRIAL = {"epochs", "dataset"}
+"""What a command changes to try a suite out: a training may then be shorter than its learning rates need."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedJob:
@@ -161,7 +164,9 @@ def make_plan(
         if (label, seed) in asked
         for config in (configs[label],)
     )
-    _check_lengths(suite, entries)
+    if not overrides.keys() & _TRIAL:
+        for entry in _one_of_each(entries):
+            _check_length(suite, entry)
     data = sorted((name, identity.fingerprint or "") for name, identity in identities.items())
     return Plan(
         suite=suite,
@@ -177,7 +182,8 @@ def make_plan(
 def notices(plan: Plan) -> list[str]:
     """What whoever submits it should know: of the suite, of its data, and of budgets that the command goes beyond."""
     of_data = dict.fromkeys(notice for entry in plan.entries for notice in entry.dataset.notices)
-    return [*plan.suite.notices, *(f"{plan.dataset}: {notice}" for notice in of_data), *_over_budget(plan)]
+    of_plan = [*_over_budget(plan), *_too_short(plan)]
+    return [*plan.suite.notices, *(f"{plan.dataset}: {notice}" for notice in of_data), *of_plan]
 
 
 def _over_budget(plan: Plan) -> list[str]:
@@ -191,17 +197,32 @@ def _over_budget(plan: Plan) -> list[str]:
     return said
 
 
-def _check_lengths(suite: Suite, entries: Iterable[PlannedJob]) -> None:
+def _too_short(plan: Plan) -> list[str]:
+    """A sentence for each variant that the command, not its suite, makes too short for its learning rates."""
+    said = []
+    for entry in _one_of_each(plan.entries) if plan.overrides.keys() & _TRIAL else ():
+        try:
+            _check_length(plan.suite, entry)
+        except ConfigError as error:
+            said.append(f"{error}.")
+    return said
+
+
+def _check_length(suite: Suite, entry: PlannedJob) -> None:
     """Raises ConfigError for a training too short for its own learning rates."""
-    for entry in {entry.label: entry for entry in entries}.values():  # whatever the seed
-        images = entry.dataset.training_images(entry.config.validation_fraction)
-        check_steps(entry.config, images, f"suite {suite.name!r}: variant {entry.label}")
+    images = entry.dataset.training_images(entry.config.validation_fraction)
+    check_steps(entry.config, images, f"suite {suite.name!r}: variant {entry.label}")
+
+
+def _one_of_each(entries: Iterable[PlannedJob]) -> Iterable[PlannedJob]:
+    """Of each variant, whatever the seed."""
+    return {entry.label: entry for entry in entries}.values()
 
 
 def _sizes(suite: Suite, entries: Iterable[PlannedJob]) -> dict[str, NetworkSize]:
     """Each network that is not bench's is built and run once, on two images. Raises ConfigError."""
     found: dict[str, NetworkSize] = {}
-    for entry in {entry.label: entry for entry in entries}.values():  # whatever the seed
+    for entry in _one_of_each(entries):
         config, classes = entry.config, entry.dataset.classes
         if config.code is None or (key := network_key(config.canonical())) in found:
             continue

@@ -8,7 +8,7 @@ from db.errors import ConfigError
 from scheduler.config import Config
 from scheduler.datasets import DIGITS_IMAGES, identify
 from scheduler.lengths import batches, check_steps
-from scheduler.planning import make_plan
+from scheduler.planning import make_plan, notices
 from scheduler.suite import load_suite
 
 CYCLE = {"schedule": "one_cycle", "batch_size": 10, "epochs": 1}
@@ -60,13 +60,12 @@ def test_a_training_that_its_data_make_too_short_is_refused_with_the_variant_tha
         planned(tmp_path, "warmup_epochs = 1.9\nepochs = 2\nbatch_size = 1000\n")
 
 
-def test_fewer_epochs_by_hand_are_asked_too_and_variants_that_are_not_planned_are_not(tmp_path):
+def test_fewer_epochs_by_hand_are_a_trial_which_is_told_and_variants_that_are_not_planned_are_not(tmp_path):
     lines = "warmup_epochs = 3\n"
-    assert planned(tmp_path, lines, epochs=4).entries
-    with pytest.raises(ConfigError, match="a warm-up of 3 epochs takes all of the 2 epochs") as error:
-        planned(tmp_path, lines, epochs=2)
-    assert error.value.fix == "lower warmup_epochs, or raise epochs"
-    assert planned(tmp_path, lines, epochs=2, labels=["b"]).entries
+    assert notices(planned(tmp_path, lines, epochs=4)) == []
+    (told,) = notices(planned(tmp_path, lines, epochs=2, labels=["a", "b"]))
+    assert told == "suite 's': variant a warmup_epochs: a warm-up of 3 epochs takes all of the 2 epochs."
+    assert notices(planned(tmp_path, lines, epochs=2, labels=["b"])) == []
 
 
 def test_a_stored_config_is_read_whatever_its_length():
