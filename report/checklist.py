@@ -254,7 +254,8 @@ def _number(scope: Scope) -> str:
 
 def _bounds(scope: Scope, sweep: Mapping[str, Any]) -> str:
     """What differs between the points' configs, and how many points there are."""
-    configs = [_flat(scope.submission.variants[label]["config"]) for label in sweep["points"]]
+    described = scope.submission.variants
+    configs = [_flat(scope.whole(described[label]["config"])) for label in sweep["points"]]
     names = dict.fromkeys(name for one in configs for name in one)
     varied = [name for name in names if len({str(one.get(name)) for one in configs}) > 1]
     done = sum(scope.variant(label).complete for label in sweep["points"])

@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ from db.store import Store
 from report.calibration import calibration
 from report.theme import colours
 from report.variant import Measured, VariantData, kind_of
+
+Whole: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Makes a stored config whole, with the defaults that it leaves out: they are the scheduler's, of which no report
+knows. `dict` takes it as it is."""
 
 CHOSEN = "chosen"
 """A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
@@ -35,6 +39,7 @@ class Scope:
     warnings: tuple[str, ...]  # what makes these numbers less comparable than they look
     test_labels: Mapping[str, NDArray[np.int64]]  # (images,) the true classes, by `Measured.images`
     sources: Mapping[str, Mapping[str, str]]  # of users' networks by their sha256: the text of each file by its path
+    whole: Whole = dict
 
     def variant(self, label: str) -> VariantData:
         return self.variants[label]
@@ -84,7 +89,7 @@ class Scope:
         return {job_id: one for variant in self.variants.values() for job_id, one in variant.results.items()}
 
 
-def read_scope(store: Store, submission_id: int | None) -> Scope:
+def read_scope(store: Store, submission_id: int | None, *, whole: Whole = dict) -> Scope:
     """The newest submission, or the one named, with all others of its suite, data and protocol.
 
     A label means the config that this submission gives it, and counts every job of that config that any of them
@@ -92,7 +97,7 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
     Raises NotFoundError for an empty store.
     """
     with store.one_moment():
-        return _read_scope(store, submission_id)
+        return replace(_read_scope(store, submission_id), whole=whole)
 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
