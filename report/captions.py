@@ -79,7 +79,10 @@ def _marks(scope: Scope, wanted: Wanted) -> str:
         )
     noise = interval_noise(numbers)
     lines = f" Error bars: 95 % interval, {noise}." if noise else ""
-    return f"Bars: mean test accuracy of the best weights.{lines}{printed}"
+    sweeps = [scope.submission.layout["sweeps"][name] for name in wanted["sweeps"]]
+    numbers_of = [sweep["title"] for sweep in sweeps if sweep.get("numbered")]
+    drawn = f" Numbers: points of {', '.join(numbers_of)}, whose tables say what was drawn." if numbers_of else ""
+    return f"Bars: mean test accuracy of the best weights.{lines}{printed}{drawn}"
 
 
 def interval_noise(numbers: Collection[int]) -> str:

@@ -4,7 +4,7 @@ Accuracies and shares are fractions, losses mean cross-entropy in nats; `_sd` is
 seeds, None for one seed; `n` is how many seeds a row holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,10 +94,13 @@ def metrics(scope: Scope, variant: VariantData) -> Rows:
 
 
 def tuning(scope: Scope, sweep: str) -> Rows:
-    points = scope.submission.layout["sweeps"][sweep]["points"]
-    return [
-        {"sweep": sweep, "point": title, **accuracy(scope, scope.variant(label))} for label, title in points.items()
+    """Of random points what was drawn, too."""
+    of: Mapping[str, Any] = scope.submission.layout["sweeps"][sweep]
+    rows = [
+        {"sweep": sweep, "point": title, **accuracy(scope, scope.variant(label))}
+        for label, title in of["points"].items()
     ]
+    return [{**row, "drawn": scope.drawn(row["variant"])} for row in rows] if of.get("drawn") else rows
 
 
 def accuracy(scope: Scope, variant: VariantData) -> dict[str, Any]:

@@ -153,7 +153,12 @@ def _numbers(scope: Scope, figures: Sequence[Drawn]) -> dict[str, Any]:
     return {
         "colours": {"light": [*LIGHT.items()]},
         "variants": {
-            label: {"title": scope.name(label), "colour": places[label], "accuracy": _accuracy(scope, label)}
+            label: {
+                "title": scope.name(label),
+                "colour": places[label],
+                "accuracy": _accuracy(scope, label),
+                **({"drawn": drawn} if (drawn := scope.drawn(label)) else {}),
+            }
             for label in scope.variants
         },
         "figures": [_figure(scope, one) for one in figures if one.shown and one.kind in DRAWN_HERE],

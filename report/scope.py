@@ -17,6 +17,7 @@ from db.records import Attempt, Dataset, Job, Result, Submission, Weights
 from db.splits import split_name
 from db.store import Store
 from report.calibration import calibration
+from report.points import drawn_text, numbered
 from report.theme import colours
 from report.variant import Measured, VariantData, kind_of
 
@@ -55,6 +56,10 @@ class Scope:
             if label in sweep["points"]:
                 return f"{sweep['title']}: {sweep['points'][label]}"
         return self.variants[label].title
+
+    def drawn(self, label: str) -> str:
+        """What was drawn for it, of a point of a random sweep."""
+        return "".join(drawn_text(sweep, label) for sweep in self.submission.layout.get("sweeps", {}).values())
 
     def reference(self, label: str) -> Mapping[str, float]:
         """Printed values for the same data and protocol: the label's own, else those of a label of equal config."""
@@ -102,7 +107,7 @@ def read_scope(store: Store, submission_id: int | None, *, whole: Whole = dict) 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
     """Within one moment of the store: of each label its jobs, with what the store holds of them."""
-    chosen = chosen_submission(store, submission_id)
+    chosen = numbered(chosen_submission(store, submission_id))
     own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
     same = [one for one in store.submissions() if one.scope == chosen.scope]
     ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one.id)} for one in same))

@@ -165,7 +165,15 @@ function curve(line, x, y, spread) {
   );
   if (rows.length <= 12)
     for (const row of rows)
-      group.append(shape("circle", { cx: x(row.epoch), cy: y(row[line.name]), r: 2.5, fill: line.colour }));
+      group.append(
+        shape("circle", {
+          cx: x(row.epoch),
+          cy: y(row[line.name]),
+          r: 2.5,
+          fill: line.part === "train" ? line.colour : "var(--paper)",
+          stroke: line.colour,
+        }),
+      );
   const end = rows[rows.length - 1];
   const printed = end[`printed_${line.name}`];
   if (known(printed))

@@ -37,6 +37,7 @@ function barItem(row, name, title) {
     high: row.high,
     printed: row[`printed_${name}`],
     n: row.n,
+    drawn: variant(row.variant).drawn,
     state: row.state,
     colour: colourOf(row.variant),
     series: row.variant,
