@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from report.examples import caption_of_examples
 from report.scope import Scope
 from report.theme import NO_GLYPH, lacks_glyphs
 
@@ -59,7 +60,7 @@ def _of_data(scope: Scope, kind: str) -> str:
         )
     if kind == "samples":
         return f"{len(data.samples.columns)} training images of each class."
-    return "Each row: one training image, as it is and as each transformation changes it."
+    return caption_of_examples(scope)
 
 
 def _marks(scope: Scope, wanted: Wanted) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from db.records import ImageGrid
+from report.examples import augmentation_examples
 from report.scope import Scope
 from report.statistics import summarise
 from report.variant import VariantData
@@ -32,8 +33,10 @@ def figure_rows(scope: Scope, figure: dict[str, Any]) -> Rows:
     kind = figure["kind"]
     if kind == "class_distribution":
         return class_counts(scope)
-    if kind in PICTURES:
-        return pictures(getattr(scope.dataset, kind, None))
+    if kind == "samples":
+        return pictures(scope.dataset.samples if scope.dataset else None)
+    if kind == "augmentation":
+        return pictures(augmentation_examples(scope))
     if kind in ("history", "histories"):
         return [row for label in figure["variants"] for row in history(scope, scope.variant(label))]
     if kind == "metrics":
