@@ -23,7 +23,7 @@ _BROAD = 8  # bars as broad as their names need, if they stand level
 _WIDE = 12  # points of a sweep: with more its panel has a line of its own, and narrower bars
 _WIDEST = 45.0  # inches, of a sweep's panel
 _OF_A_VALUE, _OF_A_NAME = 0.3, 0.25  # inches that they need
-_FEW_EPOCHS = 12  # so few are shown as points too: one alone is no line
+FEW_EPOCHS = 12  # so few are shown as points too: one alone is no line
 Interval = tuple[float, float]
 
 
@@ -84,7 +84,7 @@ def _line_key(colour: str, rows: Rows) -> list[tuple[Any, str]]:
     """What solid, dashed, filled and hollow mean."""
     from matplotlib.lines import Line2D
 
-    points = max((len(own) for own in by_variant(rows).values()), default=0) <= _FEW_EPOCHS
+    points = max((len(own) for own in by_variant(rows).values()), default=0) <= FEW_EPOCHS
     entries: list[tuple[Any, str]] = [
         (Line2D([], [], **_stroke("train", colour, points=points)), "training (solid)"),
         (Line2D([], [], **_stroke("val", colour, points=points)), "validation (dashed)"),
@@ -127,7 +127,7 @@ def _line(axes: "Axes", rows: Rows, name: str, colour: str) -> None:
     """Mean, the band of one deviation, and the printed value as a diamond."""
     part, scale = name.split("_")[0], _scale(name)
     x, y = [row["epoch"] for row in rows], scale * np.array([row[name] for row in rows])
-    axes.plot(x, y, **_stroke(part, colour, points=len(x) <= _FEW_EPOCHS))
+    axes.plot(x, y, **_stroke(part, colour, points=len(x) <= FEW_EPOCHS))
     spread = scale * np.array([row[f"{name}_sd"] or 0.0 for row in rows])
     if spread.any():
         axes.fill_between(x, y - spread, y + spread, color=colour, alpha=0.18, linewidth=0)

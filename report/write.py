@@ -11,7 +11,7 @@ from typing import Any
 from db.errors import ConfigError
 from db.records import JobState, Result, Scores
 from db.store import Store
-from report import pareto
+from report import pareto, rates
 from report.asides import chosen, uneven
 from report.characters import visible
 from report.checklist import checklist
@@ -73,6 +73,7 @@ def write_report(
     tables = every_table(scope, pairs, targets)
     of_pairs = next(table for table in tables if table.name == PAIRS)
     standard = standard_rows(scope, of_pairs.values) | {"pareto": pareto.rows(scope)}
+    standard |= {"rates": moved} if (moved := rates.rows(scope)) else {}
     said, files = finding(pairs), Files()
     for table in tables:
         _add_table(files, table)
