@@ -186,9 +186,11 @@ def jobs(
     **settings: Unpack[Overrides],
 ) -> "list[Job]":
     """Those that meet all that is given, by id; `where` has conditions, 'val_accuracy>0.5' say (docs/commands.md)."""
+    from scheduler.config import with_whole_configs
+
     chosen = _selection(ids, submission, variants, states, where)
     with _looking.opened(_looking.settings(submission, settings)) as store:
-        return chosen.jobs(store)
+        return with_whole_configs(chosen.jobs(store))
 
 
 def cancel(
@@ -292,9 +294,11 @@ def write_report(
     fractions, for the table of the time to a given accuracy. Raises NotFoundError for an empty store, ConfigError.
     """
     from report import write_report as write
+    from scheduler.config import whole
 
+    number = _looking.number(submission)
     with _looking.opened(_looking.settings(submission, settings)) as store:
-        return write(store, Path(out), submission_id=_looking.number(submission), latex=latex, targets=targets).html
+        return write(store, Path(out), submission_id=number, latex=latex, targets=targets, whole=whole).html
 
 
 @contextmanager

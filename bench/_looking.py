@@ -59,6 +59,7 @@ def private() -> Iterator[None]:
 
 def look(here: "Settings", submission: int | None) -> Status:
     from db.records import WAITING, Measured
+    from scheduler.config import with_whole_configs
     from scheduler.duration import Durations
     from scheduler.queue import look_after
 
@@ -72,7 +73,10 @@ def look(here: "Settings", submission: int | None) -> Status:
         waits = any(job.state in WAITING for job in found)
         left = Durations(store.measured() if waits else Measured(), workers).all_left(found).whole
     return Status(
-        jobs=tuple(found), workers=tuple(workers), time_left_s=(left.low, left.high) if left else None, silent=silent
+        jobs=tuple(with_whole_configs(found)),
+        workers=tuple(workers),
+        time_left_s=(left.low, left.high) if left else None,
+        silent=silent,
     )
 
 

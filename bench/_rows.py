@@ -14,10 +14,11 @@ _JSON = {"config", "environment", "best_confusion", "last_confusion"}
 
 
 def rows(what: str, submission: Asked, given: Overrides) -> list[dict[str, Any]]:
-    from report.export import exported
+    from report.export import exported, jobs_of
+    from scheduler.config import with_whole_configs
 
     with opened(settings(submission, given)) as store, store.one_moment():
-        found = exported(store, what, submission_id=number(submission))
+        found = exported(store, what, jobs=with_whole_configs(jobs_of(store, number(submission))))
         names = [column.name for column in found.columns]
         told = [dict(zip(names, row, strict=True)) for row in found.rows]
     for row in told:

@@ -10,6 +10,7 @@ from cli._progress import between
 from cli._sparkline import bars_for_stdout, sparkline
 from cli._tables import Part, Table, table
 from db.records import WAITING, Artifact, Attempt, EpochRecord, Job, JobState, Result, Scores, dotted
+from scheduler.config import applying, whole
 
 if TYPE_CHECKING:
     from scheduler.duration import Durations
@@ -34,7 +35,7 @@ def job_page(known: Known) -> list[Part]:
     """What there is of it, each part after an empty line."""
     parts: list[list[Part]] = [
         [_facts(known)],
-        [_pairs("config", dotted(known.job.config))],
+        [_pairs("config", dotted(applying(whole(known.job.config))))],
         _attempts(known.attempts),
         [_history(known.history)] if known.history else [],
         _result(known.result) if known.result else [],

@@ -31,11 +31,12 @@ def diff(
     JOB JOB are two ids from `bench status`; the difference is the first less the second.
     """
     from report import job_differences
+    from scheduler.config import whole
 
     chosen = select.selection(job, submission=submission, variant=variant, state=state, where=where)
     store = options.opened(options.settings(), create=False)
     ours, theirs = chosen.exactly(store, 2, "diff")
-    found = job_differences(store, ours.id, theirs.id)
+    found = job_differences(store, ours.id, theirs.id, whole=whole)
     if as_json:
         options.put(json.dumps(_as_dict(found, everything), indent=2))
     else:

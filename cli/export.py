@@ -73,6 +73,7 @@ def _export_runs(name: str, place: str, chosen: select.Selection) -> None:
     from report.runs import runs
     from report.to_mlflow import check_mlflow, write_mlflow
     from report.to_tensorboard import check_tensorboard, write_tensorboard
+    from scheduler.config import with_whole_configs
     from scheduler.urls import scrubbed, shown
 
     known = {"mlflow": (check_mlflow, write_mlflow), "tensorboard": (check_tensorboard, write_tensorboard)}
@@ -83,7 +84,7 @@ def _export_runs(name: str, place: str, chosen: select.Selection) -> None:
     check()
     store = options.opened(options.settings(), create=False)
     with closing(store), store.one_moment(), as_the_user_writes():
-        told = write(runs(store, chosen.jobs(store)), place, clean=partial(scrubbed, url=place))
+        told = write(runs(store, with_whole_configs(chosen.jobs(store))), place, clean=partial(scrubbed, url=place))
     numbers = f"{options.number(told.added, 'run')} added, {told.replaced} replaced, {told.there} there already"
     where = shown(told.where) if "://" in told.where else told.where
     options.put(f"{numbers}: {where}")
@@ -95,6 +96,7 @@ def _export_runs(name: str, place: str, chosen: select.Selection) -> None:
 def _export_rows(what: str, form: str, out: Path | None, chosen: select.Selection) -> None:
     from report.export import WHAT, exported
     from report.export_files import FORMATS, TEXT_FORMATS, check_parquet
+    from scheduler.config import with_whole_configs
 
     _check("--what", what, WHAT)
     _check("--format", form, FORMATS)
@@ -106,7 +108,7 @@ def _export_rows(what: str, form: str, out: Path | None, chosen: select.Selectio
         raise ConfigError("a report is of a whole submission", fix="give --submission alone")
     store = options.opened(options.settings(), create=False)
     with closing(store), store.one_moment():
-        jobs = None if what == "report" else chosen.jobs(store)
+        jobs = None if what == "report" else with_whole_configs(chosen.jobs(store))
         found = exported(store, what, submission_id=chosen.submission, jobs=jobs)
         if out is not None:
             _into(out, found, form)

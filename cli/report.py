@@ -50,10 +50,7 @@ def report(
     if fail_on:
         _check_claims(store, submission)
     if as_json:
-        from report import write_report
-
-        with as_the_user_writes():
-            written = write_report(store, folder, submission_id=submission, latex=latex, targets=targets or ())
+        written = _written(store, folder, submission=submission, latex=latex, targets=targets or ())
         options.put(json.dumps(written.json, indent=2))
     else:
         written = say_where(store, folder, submission=submission, latex=latex, targets=targets or ())
@@ -86,12 +83,17 @@ def say_where(
     store: "Store", out: Path, *, submission: int | None, latex: bool = False, targets: Sequence[float] = ()
 ) -> "Report":
     """Write the report, print its comparison table, and say where the page is."""
-    from report import write_report
-
-    with as_the_user_writes():
-        written = write_report(store, out, submission_id=submission, latex=latex, targets=targets)
+    written = _written(store, out, submission=submission, latex=latex, targets=targets)
     options.put(written.text)
     options.put(f"\nReport: {written.html}")
     if written.tex:
         options.put(f"LaTeX: {written.tex} (twice: pdflatex report.tex)")
     return written
+
+
+def _written(store: "Store", out: Path, *, submission: int | None, latex: bool, targets: Sequence[float]) -> "Report":
+    from report import write_report
+    from scheduler.config import whole
+
+    with as_the_user_writes():
+        return write_report(store, out, submission_id=submission, latex=latex, targets=targets, whole=whole)

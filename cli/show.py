@@ -75,13 +75,14 @@ def _known(store: "Store", jobs: "Sequence[Job]", here: "Settings") -> "list[Kno
 def _as_dict(known: "Known") -> dict[str, Any]:
     """The keys of a job in `bench status --json`, then all the rest."""
     from cli._progress import job_dict
+    from scheduler.config import whole
 
     result = asdict(known.result) if known.result else None
     return {
         **job_dict(known.job, known.durations),
         "submissions": [{"id": submission, "variant": label} for submission, label in known.asked],
         "fingerprint": known.job.fingerprint,
-        "config": known.job.config,
+        "config": whole(known.job.config),
         "attempts": [_without(asdict(one), "id", "job_id") for one in known.attempts],
         "history": [asdict(one) for one in known.history],
         "result": _without(result, "environment") if result else None,

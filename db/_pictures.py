@@ -2,8 +2,13 @@
 
 import json
 import zlib
+from typing import TYPE_CHECKING
 
 from db.records import ImageGrid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def pack_grid(grid: ImageGrid) -> bytes:
@@ -23,3 +28,11 @@ def unpack_grid(packed: bytes) -> ImageGrid:
         rows=tuple(head["rows"]),
         columns=tuple(head["columns"]),
     )
+
+
+def with_column(grid: ImageGrid, name: str, pixels: "NDArray[np.uint8]") -> ImageGrid:
+    """`pixels` (rows, height, width, 3)."""
+    import numpy as np
+
+    together = np.concatenate((grid.pixels, pixels[:, None]), axis=1)
+    return ImageGrid(pixels=together, rows=grid.rows, columns=(*grid.columns, name))

@@ -2,18 +2,31 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, Select, select, update
 
 from db import _schema
 from db._claims import Claims
 from db._database import Database
 from db._measures import Measures
-from db._pictures import pack_grid
+from db._pictures import pack_grid, unpack_grid, with_column
 from db._reading import Reading
 from db._submissions import Submissions
 from db.records import Dataset, Health, Upgraded
 from db.tables import datasets, workers
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def _same(name: str, fingerprint: str, split: str) -> tuple[ColumnElement[bool], ...]:
+    return datasets.c.name == name, datasets.c.fingerprint == fingerprint, datasets.c.split == split
+
+
+def _examples(name: str, fingerprint: str, split: str) -> Select[tuple[Any]]:
+    return select(datasets.c.augmentation).where(*_same(name, fingerprint, split))
 
 
 class Store(Submissions, Claims, Reading, Measures):
@@ -38,13 +51,27 @@ class Store(Submissions, Claims, Reading, Measures):
         with self._writing() as connection:
             connection.execute(self._insert(datasets).values(row).on_conflict_do_nothing())
 
-    def has_dataset(self, name: str, fingerprint: str, *, split: str) -> bool:
-        same = (datasets.c.name == name, datasets.c.fingerprint == fingerprint, datasets.c.split == split)
+    def shown_augmentations(self, name: str, fingerprint: str, *, split: str) -> tuple[str, ...] | None:
+        """The columns of the examples that are recorded of the data; None where nothing of them is."""
         with self._reading() as connection:
-            return (
-                connection.execute(datasets.select().where(*same).with_only_columns(datasets.c.name)).first()
-                is not None
-            )
+            packed = connection.execute(_examples(name, fingerprint, split)).scalar_one_or_none()
+        return None if packed is None else unpack_grid(packed).columns
+
+    def add_examples(
+        self, name: str, fingerprint: str, *, split: str, column: str, pixels: "NDArray[np.uint8]", most: int
+    ) -> None:
+        """A column of examples, (rows, height, width, 3), unless it is there, `most` are, or it is of other sizes."""
+        query = _examples(name, fingerprint, split)
+        with self._writing() as connection:
+            packed = connection.execute(query.with_for_update()).scalar_one_or_none()
+            grid = None if packed is None else unpack_grid(packed)
+            if grid is None or column in grid.columns or len(grid.columns) >= most:
+                return
+            if pixels.shape == (len(grid.rows), *grid.pixels.shape[2:]):
+                more = with_column(grid, column, pixels)
+                connection.execute(
+                    update(datasets).where(*_same(name, fingerprint, split)).values(augmentation=pack_grid(more))
+                )
 
     def register_worker(self, worker_id: str, *, host: str, pid: int, slots: int, device: str) -> None:
         row = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "device": device}

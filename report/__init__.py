@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from db.store import Store
     from report.differences import Differences
+    from report.scope import Whole
     from report.write import Report
 
 __all__ = ["check_writable", "claims_of", "compare_with", "job_differences", "write_report"]
@@ -19,11 +20,12 @@ def write_report(
     submission_id: int | None = None,
     latex: bool = False,
     targets: Sequence[float] = (),
+    whole: "Whole" = dict,
 ) -> "Report":
     """See `report.write.write_report`; matplotlib is loaded only now."""
     from report import write
 
-    return write.write_report(store, out, submission_id=submission_id, latex=latex, targets=targets)
+    return write.write_report(store, out, submission_id=submission_id, latex=latex, targets=targets, whole=whole)
 
 
 def check_writable(out: Path) -> None:
@@ -54,8 +56,8 @@ def compare_with(store: "Store", saved: Path, *, submission_id: int | None = Non
     return visible(f"{as_text(table)}\n\n{sentence(table.note)}"), list(table.values)
 
 
-def job_differences(store: "Store", ours: int, theirs: int) -> "Differences":
+def job_differences(store: "Store", ours: int, theirs: int, *, whole: "Whole" = dict) -> "Differences":
     """Of two jobs: what differs in config, environment, curves and result; see `report.differences`."""
     from report.differences import differences
 
-    return differences(store, ours, theirs)
+    return differences(store, ours, theirs, whole=whole)

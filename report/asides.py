@@ -2,6 +2,7 @@
 
 from db.class_sizes import unevenness
 from report.numbers import percent
+from report.points import point_text
 from report.scope import Scope
 from report.tables import choice
 from report.text import sentence
@@ -31,8 +32,6 @@ def chosen(scope: Scope) -> list[str]:
         if label is not None:
             done = scope.variant(label).done
             accuracy = percent(sum(result.best.test_accuracy for result in done) / len(done))
-            points = sweep["points"]
-            lines.append(
-                f"{sweep['title']}: of {len(points)} points validation chose {points[label]}, {accuracy} % in the test."
-            )
+            number, point = len(sweep["points"]), point_text(sweep, label)
+            lines.append(f"{sweep['title']}: of {number} points validation chose {point}, {accuracy} % in the test.")
     return lines

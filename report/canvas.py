@@ -37,7 +37,7 @@ def say(axes: "Axes", text: str) -> None:
 
 
 def scale_of_counts(axes: "Axes") -> None:
-    """Logarithmic in x, with ticks like 500k, 1M, 2M: at 1, 2 and 5 of each power of ten.
+    """Logarithmic in x, with ticks like 500k, 1M, 2M: at 1, 2 and 5 of each power of ten, or at more of them.
 
     At least twofold: sizes that differ by a thousandth must not fill the width.
     """
@@ -46,8 +46,11 @@ def scale_of_counts(axes: "Axes") -> None:
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     missing = max(1.0, 2 * low / high) ** 0.5
-    axes.set_xlim(low / missing, high * missing)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = low / missing, high * missing
+    axes.set_xlim(low, high)
+    few = LogLocator(subs=(1.0, 2.0, 5.0))
+    seen = sum(low <= tick <= high for tick in few.tick_values(low, high))
+    axes.xaxis.set_major_locator(few if seen > 1 else LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_locator(NullLocator())
 

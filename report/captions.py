@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from report.examples import caption_of_examples
 from report.scope import Scope
 from report.theme import NO_GLYPH, lacks_glyphs
 
@@ -59,7 +60,7 @@ def _of_data(scope: Scope, kind: str) -> str:
         )
     if kind == "samples":
         return f"{len(data.samples.columns)} training images of each class."
-    return "Each row: one training image, as it is and as each transformation changes it."
+    return caption_of_examples(scope)
 
 
 def _marks(scope: Scope, wanted: Wanted) -> str:
@@ -79,7 +80,10 @@ def _marks(scope: Scope, wanted: Wanted) -> str:
         )
     noise = interval_noise(numbers)
     lines = f" Error bars: 95 % interval, {noise}." if noise else ""
-    return f"Bars: mean test accuracy of the best weights.{lines}{printed}"
+    sweeps = [scope.submission.layout["sweeps"][name] for name in wanted["sweeps"]]
+    numbers_of = [sweep["title"] for sweep in sweeps if sweep.get("numbered")]
+    drawn = f" Numbers: points of {', '.join(numbers_of)}, whose tables say what was drawn." if numbers_of else ""
+    return f"Bars: mean test accuracy of the best weights.{lines}{printed}{drawn}"
 
 
 def interval_noise(numbers: Collection[int]) -> str:

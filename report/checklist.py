@@ -12,6 +12,7 @@ from typing import Any
 from db.records import JobState, Result
 from report.asides import other_notices
 from report.numbers import tenth, whole
+from report.points import point_text
 from report.repeat import code_of, own_networks
 from report.scope import Scope
 from report.tables import FAILURES, Table, choice
@@ -219,8 +220,8 @@ def _code(scope: Scope) -> str:
 def _runs(scope: Scope, tables: Sequence[Table]) -> list[Item]:
     sweeps: Mapping[str, Any] = scope.submission.layout.get("sweeps", {})
     bounds = [f"{sweep['title']}: {_bounds(scope, sweep)}" for sweep in sweeps.values()]
-    chosen = {sweep["title"]: sweep["points"].get(choice(scope, name)) for name, sweep in sweeps.items()}
-    best = [f"{title}: {point or 'not every point is done'}" for title, point in chosen.items()]
+    chosen = [(sweep, choice(scope, name)) for name, sweep in sweeps.items()]
+    best = [f"{of['title']}: {point_text(of, label) if label else 'not every point is done'}" for of, label in chosen]
     tuning = _showing(tables, "Chosen")
     criterion = "weights: the epoch of the lowest validation loss"
     points = "a sweep's point: the highest mean validation accuracy, once all are done; values are listed in the suite"
@@ -255,7 +256,8 @@ def _number(scope: Scope) -> str:
 
 def _bounds(scope: Scope, sweep: Mapping[str, Any]) -> str:
     """What differs between the points' configs, and how many points there are."""
-    configs = [_flat(scope.submission.variants[label]["config"]) for label in sweep["points"]]
+    described = scope.submission.variants
+    configs = [_flat(scope.whole(described[label]["config"])) for label in sweep["points"]]
     names = dict.fromkeys(name for one in configs for name in one)
     varied = [name for name in names if len({str(one.get(name)) for one in configs}) > 1]
     done = sum(scope.variant(label).complete for label in sweep["points"])

@@ -9,7 +9,7 @@ import numpy as np
 from db.errors import NotFoundError
 from db.records import EpochRecord, Job, Result, dotted
 from db.store import Store
-from report.scope import measured_of
+from report.scope import Whole, measured_of
 from report.statistics import tested
 from report.variant import Measured
 
@@ -70,7 +70,7 @@ class Differences:
     why: str = ""
 
 
-def differences(store: Store, ours: int, theirs: int) -> Differences:
+def differences(store: Store, ours: int, theirs: int, *, whole: Whole = dict) -> Differences:
     """Of two jobs by their ids, all read at one moment. Raises NotFoundError for an id that is none."""
     with store.one_moment():
         jobs = {job.id: job for job in store.jobs([ours, theirs])}
@@ -79,7 +79,7 @@ def differences(store: Store, ours: int, theirs: int) -> Differences:
                 raise NotFoundError(f"no job {job_id}", fix="see the ids in `bench status`")
         both = (jobs[ours], jobs[theirs])
         results, histories = store.results(jobs), store.histories(jobs)
-        sides = [_side(job, results.get(job.id), histories[job.id]) for job in both]
+        sides = [_side(job, whole(job.config), results.get(job.id), histories[job.id]) for job in both]
         found, why = _tested(store, both, results)
     missing = [part for part in _PARTS if not all(side.get(part) for side in sides)]
     values = [
@@ -98,9 +98,11 @@ _PARTS = ("config", "data", "code", "packages", "device", "curve", "result")
 _CODE = ("git.revision", "git.dirty")
 
 
-def _side(job: Job, result: Result | None, history: Sequence[EpochRecord]) -> dict[str, Mapping[str, Value]]:
+def _side(
+    job: Job, config: Mapping[str, Any], result: Result | None, history: Sequence[EpochRecord]
+) -> dict[str, Mapping[str, Value]]:
     """All of one job, by part and name."""
-    parts: dict[str, Mapping[str, Value]] = {"config": {"seed": job.seed, **dotted(job.config)}}
+    parts: dict[str, Mapping[str, Value]] = {"config": {"seed": job.seed, **dotted(config)}}
     parts["curve"] = _curve(history)
     if result:
         parts |= {"data": {"fingerprint": result.fingerprint}, "result": _figures(result), **_environment(result)}

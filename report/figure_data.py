@@ -4,12 +4,13 @@ Accuracies and shares are fractions, losses mean cross-entropy in nats; `_sd` is
 seeds, None for one seed; `n` is how many seeds a row holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from db.records import ImageGrid
+from report.examples import augmentation_examples
 from report.scope import Scope
 from report.statistics import summarise
 from report.variant import VariantData
@@ -32,8 +33,10 @@ def figure_rows(scope: Scope, figure: dict[str, Any]) -> Rows:
     kind = figure["kind"]
     if kind == "class_distribution":
         return class_counts(scope)
-    if kind in PICTURES:
-        return pictures(getattr(scope.dataset, kind, None))
+    if kind == "samples":
+        return pictures(scope.dataset.samples if scope.dataset else None)
+    if kind == "augmentation":
+        return pictures(augmentation_examples(scope))
     if kind in ("history", "histories"):
         return [row for label in figure["variants"] for row in history(scope, scope.variant(label))]
     if kind == "metrics":
@@ -94,10 +97,13 @@ def metrics(scope: Scope, variant: VariantData) -> Rows:
 
 
 def tuning(scope: Scope, sweep: str) -> Rows:
-    points = scope.submission.layout["sweeps"][sweep]["points"]
-    return [
-        {"sweep": sweep, "point": title, **accuracy(scope, scope.variant(label))} for label, title in points.items()
+    """Of random points what was drawn, too."""
+    of: Mapping[str, Any] = scope.submission.layout["sweeps"][sweep]
+    rows = [
+        {"sweep": sweep, "point": title, **accuracy(scope, scope.variant(label))}
+        for label, title in of["points"].items()
     ]
+    return [{**row, "drawn": scope.drawn(row["variant"])} for row in rows] if of.get("drawn") else rows
 
 
 def accuracy(scope: Scope, variant: VariantData) -> dict[str, Any]:

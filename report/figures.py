@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _BAR, _DIAMOND = -0.1, 0.33  # beside the middle of a place, so that a diamond never lies on a bar's number
 _WIDTH = 0.56
+_BROAD = 8  # bars as broad as their names need, if they stand level
 _WIDE = 12  # points of a sweep: with more its panel has a line of its own, and narrower bars
 _WIDEST = 45.0  # inches, of a sweep's panel
 _OF_A_VALUE, _OF_A_NAME = 0.3, 0.25  # inches that they need
-_NUMBERED = 24  # random points: what more of them are stands in their table
-_FEW_EPOCHS = 12  # so few are shown as points too: one alone is no line
+FEW_EPOCHS = 12  # so few are shown as points too: one alone is no line
 Interval = tuple[float, float]
 
 
@@ -84,13 +84,21 @@ def _line_key(colour: str, rows: Rows) -> list[tuple[Any, str]]:
     """What solid, dashed, filled and hollow mean."""
     from matplotlib.lines import Line2D
 
+    points = max((len(own) for own in by_variant(rows).values()), default=0) <= FEW_EPOCHS
     entries: list[tuple[Any, str]] = [
-        (Line2D([], [], color=colour, linestyle="-"), "training (solid)"),
-        (Line2D([], [], color=colour, linestyle="--"), "validation (dashed)"),
+        (Line2D([], [], **_stroke("train", colour, points=points)), "training (solid)"),
+        (Line2D([], [], **_stroke("val", colour, points=points)), "validation (dashed)"),
     ]
     names = {name for row in rows for name in row}
     printed = [part for part in ("train", "val") if names & {f"printed_{part}_loss", f"printed_{part}_accuracy"}]
     return entries + [(Line2D([], [], **_diamond(part, colour)), f"{_part(part)}, printed") for part in printed]
+
+
+def _stroke(part: str, colour: str, *, points: bool) -> dict[str, Any]:
+    """Of a curve; its points, where it shows them, are filled or hollow, as a single one has no line to tell it by."""
+    look: dict[str, Any] = {"color": colour, "linewidth": 1.5, "linestyle": "-" if part == "train" else "--"}
+    face = colour if part == "train" else "white"
+    return look | ({"marker": "o", "markersize": 3.5, "markerfacecolor": face} if points else {})
 
 
 def _diamond(part: str, colour: str) -> dict[str, Any]:
@@ -119,8 +127,7 @@ def _line(axes: "Axes", rows: Rows, name: str, colour: str) -> None:
     """Mean, the band of one deviation, and the printed value as a diamond."""
     part, scale = name.split("_")[0], _scale(name)
     x, y = [row["epoch"] for row in rows], scale * np.array([row[name] for row in rows])
-    dash, point = ("-" if part == "train" else "--"), ("o" if len(x) <= _FEW_EPOCHS else "")
-    axes.plot(x, y, linestyle=dash, marker=point, markersize=3, color=colour, linewidth=1.5)
+    axes.plot(x, y, **_stroke(part, colour, points=len(x) <= FEW_EPOCHS))
     spread = scale * np.array([row[f"{name}_sd"] or 0.0 for row in rows])
     if spread.any():
         axes.fill_between(x, y - spread, y + spread, color=colour, alpha=0.18, linewidth=0)
@@ -131,7 +138,7 @@ def _line(axes: "Axes", rows: Rows, name: str, colour: str) -> None:
 
 def _metrics(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     last = [row for row in rows if row["weights"] == "last"]
-    figure, panels = new_figure(max(9.0, 1.4 * len(last)), 5.6, 2, 2)
+    figure, panels = new_figure(_width(len(last), 9.0, 1.4, 0.9), 5.6, 2, 2)
     for panel, name in zip(panels, HISTORY, strict=True):
         spreads = [_symmetric(row[name], row[f"{name}_sd"]) for row in last]
         _bars(panel, scope, last, name, spreads)
@@ -139,6 +146,11 @@ def _metrics(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     name_places(figure, [(panel, [_bar_name(scope, row) for row in last]) for panel in panels], columns=2)
     _printed_key(figure, last, HISTORY)
     return figure
+
+
+def _width(bars: int, least: float, each: float, further: float) -> float:
+    """In inches, of a figure with so many bars: those after the first few are narrower, or no page has room for it."""
+    return max(least, each * min(bars, _BROAD) + further * max(bars - _BROAD, 0))
 
 
 def _symmetric(value: float | None, spread: float | None) -> Interval | None:
@@ -212,7 +224,7 @@ def _accuracy_bars(axes: "Axes", scope: Scope, rows: Rows, *, values: bool = Tru
 
 
 def _accuracy(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    figure, (axes,) = new_figure(max(6.0, 1.2 * len(rows)), 4.2)
+    figure, (axes,) = new_figure(_width(len(rows), 6.0, 1.2, 0.5), 4.2)
     _accuracy_bars(axes, scope, rows)
     name_places(figure, [(axes, [_bar_name(scope, row) for row in rows])])
     _printed_key(figure, rows, ["test_accuracy"])
@@ -232,7 +244,7 @@ def _tuning(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     for panel, (sweep, points) in zip(panels, own.items(), strict=False):
         each = (width - 0.75) / max(len(points), 1)  # inches
         _accuracy_bars(panel, scope, points, values=each >= _OF_A_VALUE)
-        named.append((panel, _point_names(scope, sweep, points, each)))
+        named.append((panel, _point_names(scope, points, each)))
         panel.set_title(fit(scope.submission.layout["sweeps"][sweep]["title"], 36), fontsize=10)
     name_places(figure, named, columns=columns)
     for panel in panels:
@@ -241,11 +253,9 @@ def _tuning(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     return figure
 
 
-def _point_names(scope: Scope, sweep: str, points: Rows, each: float) -> list[str]:
-    """A bar has `each` inches. Of many random points their numbers; and where there is no room for all names, some."""
+def _point_names(scope: Scope, points: Rows, each: float) -> list[str]:
+    """A bar has `each` inches; where there is no room for all names, some."""
     names = [_bar_name(scope, row, row["point"]) for row in points]
-    if len(points) > _NUMBERED and "drawn" in scope.submission.layout["sweeps"][sweep]:
-        names = [row["variant"].partition("=")[2] for row in points]
     every = max(1, -(-_OF_A_NAME // each))
     return [name if place % every == 0 else "" for place, name in enumerate(names)]
 
@@ -253,7 +263,7 @@ def _point_names(scope: Scope, sweep: str, points: Rows, each: float) -> list[st
 def _complexity(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
     from matplotlib.lines import Line2D
 
-    figure, (left, right) = new_figure(max(11.0, 1.3 * len(rows)), 4.8, 1, 2)
+    figure, (left, right) = new_figure(_width(len(rows), 11.0, 1.3, 0.9), 4.8, 1, 2)
     _accuracy_bars(left, scope, rows)
     name_places(figure, [(left, [_bar_name(scope, row) for row in rows])], columns=2)
     entries: list[tuple[Any, str]] = []

@@ -32,7 +32,7 @@ from report.verdicts import NAME as CLAIMS
 DRAWN_HERE = frozenset(
     {
         *("history", "histories", "metrics", "accuracy", "tuning", "complexity", "class_distribution", "confusion"),
-        *("forest", "pairs", "pareto", "classes", "flips", "calibration"),
+        *("forest", "pairs", "pareto", "classes", "flips", "calibration", "rates"),
     }
 )
 """The kinds of figures that the page's script draws; the others are pictures."""
@@ -59,7 +59,7 @@ _OF_TABLES = {PAIRS: "pairs", CLAIMS: "claims", "printed_values": "claims", "cos
 _OF_TABLES |= {STABILITY: "training", QUALITY: "classes", FAILURES: "failures"}
 _ALWAYS = ("data", "made", "checklist", "glossary")
 _OF_FIGURES = {"forest": "results", "pairs": "pairs", "pareto": "cost", "classes": "classes", "flips": "classes"}
-_OF_FIGURES |= {"calibration": "classes", "histories": "training"}
+_OF_FIGURES |= {"calibration": "classes", "histories": "training", "rates": "training"}
 """Of those that every report has; the suite's keep their numbers and stay together."""
 
 _DIGITS = 8  # significant ones, of the numbers that are drawn
@@ -154,7 +154,12 @@ def _numbers(scope: Scope, figures: Sequence[Drawn]) -> dict[str, Any]:
     return {
         "colours": {"light": [*LIGHT.items()]},
         "variants": {
-            label: {"title": scope.name(label), "colour": places[label], "accuracy": _accuracy(scope, label)}
+            label: {
+                "title": scope.name(label),
+                "colour": places[label],
+                "accuracy": _accuracy(scope, label),
+                **({"drawn": drawn} if (drawn := scope.drawn(label)) else {}),
+            }
             for label in scope.variants
         },
         "figures": [_figure(scope, one) for one in figures if one.shown and one.kind in DRAWN_HERE],

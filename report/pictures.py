@@ -7,6 +7,7 @@ import numpy as np
 from db.records import ImageGrid
 from report.canvas import new_figure, say
 from report.captions import Wanted
+from report.examples import augmentation_examples
 from report.figure_data import Rows, by_variant
 from report.scope import Scope
 from report.theme import PARTS, fit
@@ -50,9 +51,10 @@ def samples(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
 
 
 def augmentation(scope: Scope, wanted: Wanted, rows: Rows) -> "Figure":
-    if scope.dataset is None:
+    grid = augmentation_examples(scope)
+    if grid is None:
         return class_distribution(scope, wanted, [])
-    return _pictures(scope.dataset.augmentation, heads=True)
+    return _pictures(grid, heads=True)
 
 
 def _pictures(grid: ImageGrid, *, heads: bool) -> "Figure":
@@ -60,7 +62,7 @@ def _pictures(grid: ImageGrid, *, heads: bool) -> "Figure":
     rows, columns = grid.pixels.shape[:2]
     blocks = 1 if rows <= 10 else 2 if rows <= 40 else 4
     lines = -(-rows // blocks)
-    names = [fit(name, 28, 2) for name in grid.rows]
+    names = [fit(name, 28, 3 if heads else 2) for name in grid.rows]
     margin = (max(len(line) for name in names for line in name.split("\n")) * _CHARACTER + 0.1) / _PICTURE
     block = margin + columns * (1 + _GAP)
     width, height = blocks * block + _GAP, lines * (1 + _GAP) + _GAP + (0.4 if heads else 0)

@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,13 @@ from db.records import Attempt, Dataset, Job, Result, Submission, Weights
 from db.splits import split_name
 from db.store import Store
 from report.calibration import calibration
+from report.points import drawn_text, numbered
 from report.theme import colours
 from report.variant import Measured, VariantData, kind_of
+
+Whole: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Makes a stored config whole, with the defaults that it leaves out: they are the scheduler's, of which no report
+knows. `dict` takes it as it is."""
 
 CHOSEN = "chosen"
 """A printed mark of one point of one sweep; all other printed values belong to a config, whatever its label."""
@@ -35,6 +40,7 @@ class Scope:
     warnings: tuple[str, ...]  # what makes these numbers less comparable than they look
     test_labels: Mapping[str, NDArray[np.int64]]  # (images,) the true classes, by `Measured.images`
     sources: Mapping[str, Mapping[str, str]]  # of users' networks by their sha256: the text of each file by its path
+    whole: Whole = dict
 
     def variant(self, label: str) -> VariantData:
         return self.variants[label]
@@ -50,6 +56,10 @@ class Scope:
             if label in sweep["points"]:
                 return f"{sweep['title']}: {sweep['points'][label]}"
         return self.variants[label].title
+
+    def drawn(self, label: str) -> str:
+        """What was drawn for it, of a point of a random sweep."""
+        return "".join(drawn_text(sweep, label) for sweep in self.submission.layout.get("sweeps", {}).values())
 
     def reference(self, label: str) -> Mapping[str, float]:
         """Printed values for the same data and protocol: the label's own, else those of a label of equal config."""
@@ -84,7 +94,7 @@ class Scope:
         return {job_id: one for variant in self.variants.values() for job_id, one in variant.results.items()}
 
 
-def read_scope(store: Store, submission_id: int | None) -> Scope:
+def read_scope(store: Store, submission_id: int | None, *, whole: Whole = dict) -> Scope:
     """The newest submission, or the one named, with all others of its suite, data and protocol.
 
     A label means the config that this submission gives it, and counts every job of that config that any of them
@@ -92,12 +102,12 @@ def read_scope(store: Store, submission_id: int | None) -> Scope:
     Raises NotFoundError for an empty store.
     """
     with store.one_moment():
-        return _read_scope(store, submission_id)
+        return replace(_read_scope(store, submission_id), whole=whole)
 
 
 def _read_scope(store: Store, submission_id: int | None) -> Scope:
     """Within one moment of the store: of each label its jobs, with what the store holds of them."""
-    chosen = chosen_submission(store, submission_id)
+    chosen = numbered(chosen_submission(store, submission_id))
     own = {entry.job_id for entry in store.submitted_jobs(chosen.id)}
     same = [one for one in store.submissions() if one.scope == chosen.scope]
     ids = own.union(*({entry.job_id for entry in store.submitted_jobs(one.id)} for one in same))

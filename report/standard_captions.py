@@ -16,8 +16,9 @@ TITLES = {
     "flips": "Where a difference comes from, class by class",
     "calibration": "Reliability: accuracy against confidence",
     "histories": "Training histories of all variants",
+    "rates": "Learning rate by epoch",
 }
-"""By kind, in the order of their letters, from A on."""
+"""By kind, in the order of their letters, from A on. Rates are shown where some rate moved."""
 _NOTHING = {
     "flips": "Fewer than two variants have results on the same test images.",
     "pairs": "Fewer than two variants have results on the same test images.",
@@ -46,6 +47,8 @@ def left_out(kind: str, rows: Rows) -> str:
         return f"Drawn are the {MOST_RELIABILITY} most accurate of {len(labels)} configs, points of sweeps last."
     if kind == "histories" and len(labels) > MOST_HISTORIES:
         return f"Drawn are the {MOST_HISTORIES} most accurate of {len(labels)} variants."
+    if kind == "rates" and len(labels) > MOST_HISTORIES:
+        return f"Drawn are {MOST_HISTORIES} of {len(labels)} schedules, those of the most accurate variants."
     if kind == "classes":
         return "Drawn is recall."
     return "Grey: on no front." if kind == "pareto" and len(rows) > MOST_NAMED else ""
@@ -135,7 +138,17 @@ def _calibration(rows: Rows) -> Iterator[str]:
     )
 
 
+def _rates(rows: Rows) -> Iterator[str]:
+    yield (
+        "A line for each schedule that some variant had, as long as the longest of its trainings: the rate of each "
+        "epoch's last step."
+    )
+    if any(row["learning_rate_sd"] for row in rows):
+        yield "Line: mean, band: ± one standard deviation of the seeds that reached the epoch."
+
+
 _WORDS = {
+    "rates": _rates,
     "forest": _forest,
     "pairs": _pairs,
     "pareto": _pareto,

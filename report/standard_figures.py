@@ -9,10 +9,11 @@ from report.calibration import BINS
 from report.canvas import key, new_figure, say, scale_of_counts
 from report.captions import Wanted
 from report.figure_data import Rows, by_variant
-from report.figures import draw
+from report.figures import FEW_EPOCHS, draw
 from report.matrices import classes, pairs
 from report.numbers import interval_text, percent
 from report.pareto import COSTS
+from report.rates import far_apart
 from report.scope import Scope
 from report.theme import MARKERS, MUTE, PRINTED, colours, fit
 
@@ -239,6 +240,37 @@ def _flips(rows: Rows, colours: Colours) -> "Figure":
     return figure
 
 
+def _rates(rows: Rows, colours: Colours) -> "Figure":
+    """A line for each schedule, with the band of one deviation where seeds had different rates."""
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    if not rows:
+        return _empty("no rate moved")
+    figure, (axes,) = new_figure(6.5, 3.2)
+    shown = list(by_variant(rows).items())[:MOST_HISTORIES]
+    if far_apart([row for _, own in shown for row in own]):
+        axes.set_yscale("log")
+    entries = []
+    for label, own in shown:
+        line: dict[str, Any] = {
+            "color": colours[label],
+            "linewidth": 1.5,
+            "marker": "o" if len(own) <= FEW_EPOCHS else "",
+        }
+        epochs, rates = ([row[name] for row in own] for name in ("epoch", "learning_rate"))
+        axes.plot(epochs, rates, markersize=3.5, **line)
+        spread = np.array([row["learning_rate_sd"] or 0.0 for row in own])
+        if spread.any():
+            low = np.maximum(np.array(rates) - spread, min(rates) / 10)  # on a logarithmic axis there is no nothing
+            axes.fill_between(epochs, low, np.array(rates) + spread, color=colours[label], alpha=0.18, linewidth=0)
+        entries.append((Line2D([], [], color=colours[label], linewidth=3), own[0]["title"]))
+    axes.set(xlabel="epoch", ylabel="learning rate")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    key(figure, entries)
+    return figure
+
+
 _DRAWINGS: dict[str, Callable[[Rows, Colours], "Figure"]] = {
     "forest": _forest,
     "pairs": pairs,
@@ -247,4 +279,5 @@ _DRAWINGS: dict[str, Callable[[Rows, Colours], "Figure"]] = {
     "flips": _flips,
     "calibration": _calibration,
     "histories": _none,
+    "rates": _rates,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from report import rates
 from report.calibration import BINS
 from report.figure_data import FIELDS as OF_SUITES
 from report.figure_data import Rows, accuracy, class_names, history
@@ -33,6 +34,7 @@ FIELDS = {
         *("only_ours_right", "only_theirs_right"),
     ),
     "histories": HISTORY_FIELDS,
+    "rates": rates.FIELDS,
     "calibration": ("variant", "title", "n", "bin", "low", "high", "share", "confidence", "accuracy"),
 }
 """What rows of each kind hold at least, in this order."""

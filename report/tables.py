@@ -224,6 +224,8 @@ def _tuning(scope: Scope, wanted: Mapping[str, Any]) -> Table:
     )
     table = _table(scope, wanted, variants, columns, note)
     marks = [{"chosen": row["variant"] == chosen, "chosen_of": len(points)} for row in table.values]
+    if sweep.get("drawn"):
+        marks = [{**mark, "drawn": scope.drawn(row["variant"])} for row, mark in zip(table.values, marks, strict=True)]
     return replace(table, values=tuple(row | mark for row, mark in zip(table.values, marks, strict=True)))
 
 

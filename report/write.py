@@ -11,7 +11,7 @@ from typing import Any
 from db.errors import ConfigError
 from db.records import JobState, Result, Scores
 from db.store import Store
-from report import pareto
+from report import pareto, rates
 from report.asides import chosen, uneven
 from report.characters import visible
 from report.checklist import checklist
@@ -29,7 +29,7 @@ from report.pairs import Pair, compare, pairs_table
 from report.paper import paper
 from report.printed import printed_tables
 from report.quality import quality_table
-from report.scope import Scope, read_scope
+from report.scope import Scope, Whole, read_scope
 from report.standard_rows import FIELDS as STANDARD_FIELDS
 from report.standard_rows import standard_rows
 from report.tables import FAILURES, Table, build_tables
@@ -54,19 +54,26 @@ class Report:
 
 
 def write_report(
-    store: Store, out: Path, *, submission_id: int | None = None, latex: bool = False, targets: Sequence[float] = ()
+    store: Store,
+    out: Path,
+    *,
+    submission_id: int | None = None,
+    latex: bool = False,
+    targets: Sequence[float] = (),
+    whole: Whole = dict,
 ) -> Report:
     """Write report.html, report.md, report.json, tables/ and figures/ into `out`; only reads the store.
 
     With `latex` also report.tex, and the figures as PDF. `targets`: more validation accuracies, as fractions, for the
-    table of the time to a given accuracy. Raises NotFoundError for an empty store, ConfigError when
-    `out` cannot be written.
+    table of the time to a given accuracy. `whole` fills in what stored configs leave out. Raises NotFoundError for an
+    empty store, ConfigError when `out` cannot be written.
     """
-    scope = read_scope(store, submission_id)
+    scope = read_scope(store, submission_id, whole=whole)
     pairs = compare(scope)
     tables = every_table(scope, pairs, targets)
     of_pairs = next(table for table in tables if table.name == PAIRS)
     standard = standard_rows(scope, of_pairs.values) | {"pareto": pareto.rows(scope)}
+    standard |= {"rates": moved} if (moved := rates.rows(scope)) else {}
     said, files = finding(pairs), Files()
     for table in tables:
         _add_table(files, table)

@@ -3,13 +3,15 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
-from typing import Annotated, Any, Literal, Self, TypedDict
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError, to_jsonable_python
 
+from db.records import Job
 from models import ARGUMENTS, MODEL_NAMES, is_own, smallest_side
 from scheduler import optimizers
 from scheduler.augmentations import Augmentations, Cutout
@@ -221,6 +223,32 @@ def left_out(optimizer: str) -> Mapping[str, Any]:
     arguments = known.arguments().model_dump() if known else {}
     found: dict[str, Any] = to_jsonable_python(later | {"optimizer_arguments": arguments})
     return found
+
+
+def whole(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored config with what it leaves out filled in, in the order of the fields: for readers, never for a key."""
+    missing = left_out(str(config.get("optimizer")))
+    arguments = missing["optimizer_arguments"] | config.get("optimizer_arguments", {})
+    found = {**missing, **config, "optimizer_arguments": arguments}
+    order = dict.fromkeys([*(name for name in Config.model_fields if name in found), *found])
+    return {name: found[name] for name in order}
+
+
+def with_whole_configs(jobs: Iterable[Job]) -> list[Job]:
+    """What is shown or exported of them; the store, and whatever looks a job up in it, has the configs as they were."""
+    return [replace(job, config=whole(job.config)) for job in jobs]
+
+
+def applying(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a whole config what decides something: without the fields of schedules that it does not have, and without
+    the sum of a code that there is not."""
+    schedules = get_args(Config.model_fields["schedule"].annotation)
+    others = tuple(f"{name}_" for name in schedules if name != config.get("schedule"))
+    return {
+        name: value
+        for name, value in config.items()
+        if not name.startswith(others) and (name != "code" or value is not None)
+    }
 
 
 class Picture(TypedDict):

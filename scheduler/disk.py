@@ -12,7 +12,7 @@ _FLOAT = 4  # bytes of a weight or probability, float32 in the file whatever a t
 _WEIGHTS = 2  # kinds of weights whose predictions are kept: the best and the last
 _PICTURE = 32 * 32 * 3
 _LARGEST = 96**2 * 3  # of a larger picture as it is shown
-_SHOWN = (5, 6 * 8)  # sample images of each class, and examples of augmentations, that the store keeps of a data set
+_SHOWN = (5, 6 * 17)  # sample images of each class, and examples of augmentations, that the store keeps of a data set
 _MEASURED = (0.5, 1.5)  # around what jobs on the same data took: other networks are more or less sure
 
 

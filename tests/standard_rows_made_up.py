@@ -79,7 +79,17 @@ def _flips(variants, random, classes):
     ]
 
 
+def _rates(variants, random, classes):
+    return [
+        {"variant": row["variant"], "title": row["title"], "variants": row["variant"], "epoch": epoch, "n": row["n"]}
+        | {"learning_rate": 0.01 / (place + 1) / 2**epoch, "learning_rate_sd": 0.001 if place % 2 else None}
+        for place, row in enumerate(variants)
+        for epoch in range(1, 16)
+    ]
+
+
 _KINDS = {
+    "rates": _rates,
     "forest": _forest,
     "pairs": _pairs,
     "pareto": _pareto,

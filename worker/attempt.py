@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from db.errors import BenchError, DataError, LostError, StoreError, TrainingError
+from db.examples import examples_name
 from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
 from db.splits import split_name
 from db.store import Store
@@ -218,19 +219,26 @@ class _Run:
         return load(False)
 
     def load_data(self, config: Config) -> "Splits":
-        """The splits, and a record of them in the store for the report, once for each data set."""
-        from worker.dataset_record import dataset_record
+        """The splits, and what a report shows of them in the store: once for each data and augmentation."""
+        from worker.dataset_record import MOST_COLUMNS, dataset_record, example_column
         from worker.datasets import load_splits
 
         data_dir, cache_dir = self.slot.settings.data, self.slot.settings.cache
         splits = load_splits(
             config, data_dir=data_dir, cache_dir=cache_dir, fingerprint=self.claim.fingerprint, notify=log.warning
         )
-        split = split_name(config.canonical())
-        known = self.outbox.insist(lambda: self.store.has_dataset(splits.name, splits.fingerprint, split=split))
-        if not known:
+        plain = config.canonical()
+        data, split = (splits.name, splits.fingerprint), split_name(plain)
+        known = self.outbox.insist(lambda: self.store.shown_augmentations(*data, split=split))
+        if known is None:
             shown = dataset_record(splits)
             self.outbox.insist(lambda: self.store.record_dataset(shown, split=split))
+        column = examples_name(plain["augmentation"])
+        if config.augmentation and column not in (known or ()) and len(known or ()) < MOST_COLUMNS:
+            pixels = example_column(splits, config.augmentation)
+            self.outbox.insist(
+                lambda: self.store.add_examples(*data, split=split, column=column, pixels=pixels, most=MOST_COLUMNS)
+            )
         return splits
 
     def on_epoch(self, record: EpochRecord) -> None:

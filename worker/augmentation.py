@@ -33,7 +33,7 @@ from scheduler.augmentations import (
     TrivialAugment,
 )
 from worker import pixels
-from worker.mixing import draw_mix, one_of_both
+from worker.mixing import draw_mix, mix_of, one_of_both
 from worker.trivial import draw_trivial, trivial_augment
 from worker.warp import affine, draw_affine
 
@@ -184,8 +184,12 @@ def _both(inside: Tensor | None, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def augment_images(images: NDArray[np.uint8], augmentation: Sequence[Augmentation], *, seed: int) -> NDArray[np.uint8]:
-    """Augmented copies of (N, channels, side, side) uint8 images, for pictures that people look at; none is mixed."""
+    """Augmented copies of (N, channels, side, side) uint8 images, as one batch, for pictures that people look at."""
     stored = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
     draws = draw(augmentation, len(images), torch.Generator().manual_seed(seed), side=stored.shape[1])
     done = apply(stored, torch.arange(len(images)), augmentation, draws)
+    mix = mix_of(augmentation, draws.values, side=stored.shape[1])
+    if mix is not None:
+        share = mix.pixels[..., None]
+        done = (done.roll(1, 0) * (1 - share) + done * share).round().to(torch.uint8)
     return np.ascontiguousarray(done.numpy().transpose(0, 3, 1, 2))

@@ -1,6 +1,7 @@
 """What a report shows of a data set, made once by the first worker that loads it."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from worker.splits import Part, Splits
 _SAMPLES = 5  # of each class
 _LARGEST, _ALL_BYTES = 96, 2**21  # pixels of a side as they are shown, and what all pictures of a grid may take
 _EXAMPLES = 6  # images, each of another class
+MOST_COLUMNS = 17
+"""Of examples, those that every data set has among them: a search over augmentations has lists without end."""
 _SEED = 7
 
 
@@ -68,10 +71,21 @@ def _shown(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return part.images.transpose(0, 2, 3, 1).reshape(rows, columns, small, small, 3)
 
 
-def _augmentation(splits: Splits) -> ImageGrid:
+def example_column(splits: Splits, augmentation: Sequence[Augmentation]) -> NDArray[np.uint8]:
+    """(rows, side, side, 3): what an epoch makes of the examples by this list, for the grid of `dataset_record`."""
+    pixels = augment_images(_originals(splits), augmentation, seed=_SEED).transpose(0, 2, 3, 1)
+    return _shown(pixels[:, None])[:, 0]
+
+
+def _originals(splits: Splits) -> NDArray[np.uint8]:
+    """(rows, channels, side, side)."""
     labels = range(min(_EXAMPLES, len(splits.classes)))
-    originals = np.concatenate([_first(splits.train, label, 1) for label in labels]).transpose(0, 3, 1, 2)
+    return np.concatenate([_first(splits.train, label, 1) for label in labels]).transpose(0, 3, 1, 2)
+
+
+def _augmentation(splits: Splits) -> ImageGrid:
+    originals = _originals(splits)
     kinds = augmentations(originals.shape[2])
     columns = [augment_images(originals, augmentation, seed=_SEED) for augmentation in kinds.values()]
     pixels = np.stack([column.transpose(0, 2, 3, 1) for column in columns], axis=1)
-    return ImageGrid(pixels=_shown(pixels), rows=tuple(splits.classes[label] for label in labels), columns=tuple(kinds))
+    return ImageGrid(pixels=_shown(pixels), rows=tuple(splits.classes[: len(originals)]), columns=tuple(kinds))

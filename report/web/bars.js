@@ -24,6 +24,7 @@ function barTip(item, show) {
   if (known(item.low)) lines.push(`${item.line || "95 % interval"}: ${show(item.low)} to ${show(item.high)}`);
   if (known(item.printed)) lines.push(`printed ${show(item.printed)}`);
   if (known(item.n)) lines.push(`n = ${item.n}`);
+  if (item.drawn) lines.push(item.drawn);
   return lines;
 }
 

@@ -105,14 +105,20 @@ function nameBeside(into, inner, item, x, y, taken) {
   }
 }
 
+/** A loss or a rate where there is room for few digits. */
+function plain(value) {
+  if (value >= 1000) return short(value);
+  return value > 0 && value < 0.001 ? value.toExponential() : String(value);
+}
+
+const CURVES = { loss: "loss", accuracy: "accuracy %", rate: "learning rate" };
+
 /** Mean curves over epochs, with a band of one deviation; training solid, validation dashed, printed values as diamonds. */
 function curves(into, box, series, { what, log, parts }) {
   const inner = { left: box.left + 46, right: box.right - 10, top: box.top + 24, bottom: box.bottom - 40 };
   const accuracy = what === "accuracy";
   into.append(
-    words(accuracy ? "accuracy %" : `loss${log ? ", logarithmic" : ""}`, box.left, box.top + 13, {
-      look: "strong",
-    }),
+    words(`${CURVES[what]}${log ? ", logarithmic" : ""}`, box.left, box.top + 13, { look: "strong" }),
   );
   const lines = series.flatMap((one) => parts.map((part) => ({ ...one, part, name: `${part}_${what}` })));
   const last = Math.max(
@@ -135,7 +141,7 @@ function curves(into, box, series, { what, log, parts }) {
     into,
     inner,
     y,
-    accuracy ? (value) => percent(value, 0) : (value) => (value < 1000 ? String(value) : short(value)),
+    accuracy ? (value) => percent(value, 0) : plain,
   );
   horizontalAxis(into, inner, x, { title: "epoch", grid: false });
   const clamp = (value) => Math.min(Math.max(y(value), inner.top), inner.bottom);
@@ -145,7 +151,7 @@ function curves(into, box, series, { what, log, parts }) {
 
 function curve(line, x, y, spread) {
   const group = shape("g", { "data-series": line.key });
-  const dash = line.part === "train" ? null : "5 4";
+  const dash = line.part === "val" ? "5 4" : null;
   const rows = line.rows.filter((row) => known(row[line.name]));
   if (!rows.length) return group;
   if (rows.some((row) => row[`${line.name}_sd`])) {
@@ -165,7 +171,15 @@ function curve(line, x, y, spread) {
   );
   if (rows.length <= 12)
     for (const row of rows)
-      group.append(shape("circle", { cx: x(row.epoch), cy: y(row[line.name]), r: 2.5, fill: line.colour }));
+      group.append(
+        shape("circle", {
+          cx: x(row.epoch),
+          cy: y(row[line.name]),
+          r: 2.5,
+          fill: line.part === "val" ? "var(--paper)" : line.colour,
+          stroke: line.colour,
+        }),
+      );
   const end = rows[rows.length - 1];
   const printed = end[`printed_${line.name}`];
   if (known(printed))

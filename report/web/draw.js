@@ -88,18 +88,19 @@ function linear([from, to], [start, end], wanted = 5) {
   return scale;
 }
 
-/** As `linear`, for positive values, with ticks at 1, 2 and 5 of each power of ten. */
+/** As `linear`, for positive values, with ticks at 1, 2 and 5 of each power of ten, at more where few of them lie. */
 function logarithmic([from, to], [start, end], most = 6) {
   const low = Math.log(from);
   const span = Math.log(to) - low || 1;
   const scale = (value) => start + ((Math.log(Math.max(value, from / 10)) - low) / span) * (end - start);
-  const ticks = [];
-  for (let power = Math.floor(Math.log10(from)); power <= Math.ceil(Math.log10(to)); power++) {
-    for (const times of [1, 2, 5]) {
-      const tick = Number((times * 10 ** power).toPrecision(12));
-      if (tick >= from && tick <= to) ticks.push(tick);
-    }
-  }
+  const at = (steps) => {
+    const found = [];
+    for (let power = Math.floor(Math.log10(from)); power <= Math.ceil(Math.log10(to)); power++)
+      found.push(...steps.map((times) => Number((times * 10 ** power).toPrecision(12))));
+    return found.filter((tick) => tick >= from && tick <= to);
+  };
+  const few = at([1, 2, 5]);
+  const ticks = few.length > 1 ? few : at([1, 1.5, 2, 3, 4, 5, 6, 8]);
   const tens = ticks.filter((tick) => Math.abs(Math.log10(tick) % 1) < 1e-9);
   scale.ticks =
     ticks.length > most && tens.length > 1

@@ -37,6 +37,7 @@ function barItem(row, name, title) {
     high: row.high,
     printed: row[`printed_${name}`],
     n: row.n,
+    drawn: variant(row.variant).drawn,
     state: row.state,
     colour: colourOf(row.variant),
     series: row.variant,
@@ -117,6 +118,32 @@ function flippedPairs(figure) {
 const KINDS = {
   history: HISTORIES,
   histories: HISTORIES,
+  rates: {
+    most: 12,
+    series: seriesOf,
+    choices: [
+      choice("axis", "Axis", ["auto", "as it needs"], ["linear", "linear"], ["log", "logarithmic"]),
+    ],
+    draw(into, width, figure, view) {
+      const rows = rowsBy(figure);
+      const series = view.shown.map((one) => ({ ...one, rows: rows.get(one.key) }));
+      const rates = series.flatMap((one) => one.rows.map((row) => row.learning_rate));
+      const decades = Math.min(...rates) > 0 && Math.max(...rates) >= 100 * Math.min(...rates);
+      const log = view.axis === "log" || (view.axis === "auto" && decades);
+      const wide = Math.min(width, 700);
+      const box = { left: 0, right: wide, top: 0, bottom: 270, width: wide };
+      // the field is called learning_rate, as others are train_loss
+      view.panels = [curves(into, box, series, { what: "rate", log, parts: ["learning"] })];
+      view.epoch = (epoch) => {
+        const told = series.flatMap((one) => {
+          const row = one.rows.find((candidate) => candidate.epoch === epoch);
+          return row ? [`${one.title}: ${Number(row.learning_rate.toPrecision(4))} (n = ${row.n})`] : [];
+        });
+        return [`epoch ${epoch}`, ...(told.length > 12 ? [...told.slice(0, 12), "…"] : told)];
+      };
+      return box.bottom;
+    },
+  },
   metrics: {
     choices: [choice("weights", "Weights", ["last", "last epoch"], ["best", "best"])],
     draw(into, width, figure, view) {

@@ -21,6 +21,7 @@ from report.export import COLUMNS, WHAT, exported
 from report.pairs import compare
 from report.scope import read_scope
 from report.write import every_table
+from scheduler.config import whole
 
 LABELS = ("baseline", "dropout", "batchnorm")
 RENAMED = {
@@ -98,7 +99,7 @@ def test_jobs_are_all_there_with_their_results(rows, store):
     results = store.results(job.id for job in jobs)
     assert [int(row["job"]) for row in found] == [job.id for job in jobs]
     for row, job in zip(found, jobs, strict=True):
-        assert json.loads(row["config"]) == job.config
+        assert json.loads(row["config"]) == whole(job.config)
         assert (row["variant"], row["state"], row["message"]) == (job.label, job.state, job.message)
         done = results.get(job.id)
         assert row["best_test_accuracy"] == (repr(done.best.test_accuracy) if done else "")

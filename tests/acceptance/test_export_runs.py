@@ -26,6 +26,7 @@ from tensorboard.util import tensor_util
 
 from db import open_store
 from db.records import dotted
+from scheduler.config import whole
 
 LABELS = ("baseline", "dropout")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow asks SQLAlchemy for what is to go
@@ -70,7 +71,9 @@ def test_mlflow_has_an_experiment_for_the_suite_and_a_run_for_each_job_that_has_
         assert run.info.run_name == f"{job.label}/seed-{job.seed}"
         assert run.info.status == ("FINISHED" if job.state == "done" else "FAILED")
         assert run.info.end_time == round(job.finished_at.timestamp() * 1000)
-        assert run.data.params == {name: str(value) for name, value in {**dotted(job.config), "seed": job.seed}.items()}
+        fields = {**dotted(whole(job.config)), "seed": job.seed}
+        assert fields["gradient_clip"] == 0.0
+        assert run.data.params == {name: str(value) for name, value in fields.items()}
         tags = run.data.tags
         assert (tags["bench.variant"], tags["bench.attempt"], tags["bench.submission"]) == (job.label, "1", "1")
         for name in ("train_loss", "val_accuracy", "learning_rate"):

@@ -175,3 +175,13 @@ def test_the_arrow_keys_go_through_the_marks_of_a_figure(opened, study):
         assert page.locator(".tip").inner_text().startswith(rivals[1]["title"])
         page.keyboard.press("ArrowUp")
         assert page.locator(".tip").inner_text().startswith(rivals[0]["title"])
+
+
+def test_a_schedule_is_a_line_of_its_rates_on_the_axis_that_is_chosen(shown):
+    for axis, scale in (("linear", float), ("log", math.log)):
+        rows, curves = shown("figure_H_rates", ".curve", axis=axis)
+        (curve,) = curves
+        assert curve["series"] == rows[0]["variant"]
+        points = [tuple(map(float, point.split(","))) for point in curve["d"].removeprefix("M").split("L")]
+        assert on_a_line([row["epoch"] for row in rows], [x for x, _ in points]) > 0
+        assert on_a_line([scale(row["learning_rate"]) for row in rows], [y for _, y in points]) < 0

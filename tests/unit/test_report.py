@@ -30,7 +30,7 @@ EVERY = {"pairs", "claims", "quality", "printed_values", "cost", "attempts_witho
 EVERY |= {"time_to_accuracy", "stability"}
 
 # figures that every report has
-STANDARD = ("A_forest", "B_pairs", "C_pareto", "D_classes", "E_flips", "F_calibration", "G_histories")
+STANDARD = ("A_forest", "B_pairs", "C_pareto", "D_classes", "E_flips", "F_calibration", "G_histories", "H_rates")
 
 
 @pytest.fixture(scope="module")

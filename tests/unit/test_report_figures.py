@@ -163,6 +163,7 @@ def test_each_line_of_a_history_is_the_mean_of_the_stored_ones(case, name):
                 assert list(line.get_xdata()) == list(range(1, len(expected) + 1))
                 assert list(line.get_ydata()) == pytest.approx([scale(what) * mean for mean, _ in expected])
                 assert line.get_marker() == "o"  # so few epochs are points too
+                assert (to_hex(line.get_markerfacecolor()) == "#ffffff") is (part == "val")
     if done:
         assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy %"]
         assert {axes.get_xlabel() for axes in figure.axes} == {"epoch"}

@@ -8,9 +8,10 @@ from drawn_words import boxes, words_outside
 from filled_store import CASES, filled
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from report.canvas import new_figure, pictures, scale_of_counts
 from report.captions import caption
 from report.figure_data import figure_rows
-from report.figures import draw
+from report.figures import _width, draw
 from report.scope import read_scope
 from report.theme import COLOURS, NO_GLYPH, colours, fit, fonts, lacks_glyphs, style
 from scheduler.suite import load_suite
@@ -166,3 +167,20 @@ def test_before_a_worker_has_loaded_the_data_the_figures_say_so(scope):
         figure = draw(empty, FIGURES[name], figure_rows(empty, FIGURES[name]))
         assert [text.get_text() for text in figure.axes[0].texts] == ["no worker has loaded the data yet"]
         assert caption(empty, FIGURES[name]) == "No worker has loaded the data yet."
+
+
+@pytest.mark.parametrize(("low", "high"), [(545_098, 1_070_794), (12_260_352, 13_310_000), (2.6, 4.8), (5e5, 4e6)])
+def test_an_axis_of_sizes_has_at_least_two_numbers(low, high):
+    with style():
+        figure, (axes,) = new_figure(4, 3)
+        axes.plot([low, high], [1, 2])
+        scale_of_counts(axes)
+        pictures(figure)
+        left, right = axes.get_xlim()
+        shown = [one.get_text() for one in axes.get_xticklabels() if left <= one.get_position()[0] <= right]
+    assert len(set(filter(None, shown))) >= 2
+
+
+def test_a_figure_of_many_bars_is_narrower_than_all_of_them_at_their_broadest():
+    assert _width(7, 6.0, 1.2, 0.5) == pytest.approx(8.4)
+    assert _width(20, 6.0, 1.2, 0.5) == pytest.approx(15.6)

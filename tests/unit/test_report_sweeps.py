@@ -1,17 +1,28 @@
 """Random points of a sweep in tables and figures, few and many."""
 
 import io
+import json
+import re
 from contextlib import closing
+from importlib import resources
 
 import pytest
 from filled_store import finish
+from jsonschema import Draft202012Validator
 
 from db import open_store
+from report.asides import chosen
+from report.captions import caption
+from report.checklist import checklist
 from report.figure_data import figure_rows
 from report.figures import draw
+from report.html import html_page
+from report.page import Drawn
+from report.pairs import compare
 from report.scope import read_scope
-from report.tables import build_tables
+from report.tables import build_tables, choice
 from report.theme import style
+from report.write import as_json, every_table, json_text
 from scheduler.planning import make_plan
 from scheduler.suite import load_suite
 
@@ -28,11 +39,12 @@ points = {points}
 learning_rate = {{ low = 1e-4, high = 1e-1, log = true }}
 "arguments.conv_depths" = [[16, 32], [32, 64]]
 """
+TUNING = {"name": "tuning", "kind": "tuning", "title": "", "variants": [], "sweeps": ["tuned"]}
 
 
-def read(tmp_path, points, *, done=None, devices=("cpu",)):
+def read(tmp_path, points, *, done=None, devices=("cpu",), more=""):
     """The suite, and its scope with results of all points or of the first `done` jobs, on these devices in turn."""
-    (tmp_path / "mine.toml").write_text(SUITE.format(points=points))
+    (tmp_path / "mine.toml").write_text(SUITE.format(points=points) + more)
     suite = load_suite(str(tmp_path / "mine.toml"))
     with closing(open_store(f"sqlite:///{tmp_path / 'bench.db'}", create=True)) as store:
         plan = make_plan(suite, suite.sweeps["tuned"]["points"], None, data_dir=tmp_path)
@@ -63,9 +75,9 @@ def test_the_chosen_point_is_the_best_of_all_by_validation(tmp_path):
     _, scope = read(tmp_path, 5)
     table = tuning_of(scope)
     best = max(table.values, key=lambda row: row["best_val_accuracy"])
-    chosen = [row["variant"] for row, cells in zip(table.values, table.cells, strict=True) if "best of 5" in str(cells)]
-    assert chosen == [best["variant"]]
-    assert [row["variant"] for row in table.values if row["chosen"]] == chosen
+    marked = [row["variant"] for row, cells in zip(table.values, table.cells, strict=True) if "best of 5" in str(cells)]
+    assert marked == [best["variant"]]
+    assert [row["variant"] for row in table.values if row["chosen"]] == marked
 
 
 def test_no_point_is_chosen_before_all_are_done(tmp_path):
@@ -84,23 +96,54 @@ def test_a_point_on_two_kinds_of_device_has_a_row_for_each_with_what_was_drawn(t
 
 def names_and_size(tmp_path, points):
     _, scope = read(tmp_path, points)
-    wanted = {"name": "tuning", "kind": "tuning", "title": "", "variants": [], "sweeps": ["tuned"]}
     with style():
-        figure = draw(scope, wanted, figure_rows(scope, wanted))
+        figure = draw(scope, TUNING, figure_rows(scope, TUNING))
         figure.savefig(io.BytesIO(), dpi=20)
     names = [one.get_text().replace("\n", " ") for one in figure.axes[0].get_xticklabels()]
     return names, figure.get_figwidth(), len(figure.axes[0].patches)
 
 
-def test_a_bar_of_a_few_random_points_has_the_drawn_values_below(tmp_path):
-    names, width, bars = names_and_size(tmp_path, 13)
-    assert (len(names), bars) == (13, 13)
-    assert all(f"{number} (learning_rate 0." in name for number, name in enumerate(names, start=1))
-    assert width < 8
+def test_random_points_have_their_numbers_for_names_everywhere_and_values_where_there_is_room(tmp_path):
+    suite, scope = read(tmp_path, 5)
+    drawn = suite.sweeps["tuned"]["drawn"]
+    texts = {label: ", ".join(f"{name} {value}" for name, value in of.items()) for label, of in drawn.items()}
+    assert [scope.name(label) for label in texts] == [f"Random search: {number}" for number in range(1, 6)]
+    for table in every_table(scope, compare(scope)):
+        assert not any("learning_rate" in cell for line in table.cells for cell in line), table.name
+    assert [row["drawn"] for row in tuning_of(scope).values] == [*texts.values()]
+    assert [row["drawn"] for row in figure_rows(scope, TUNING)] == [*texts.values()]
+    assert [row["point"] for row in figure_rows(scope, TUNING)] == ["1", "2", "3", "4", "5"]
+    assert caption(scope, TUNING).endswith("Numbers: points of Random search, whose tables say what was drawn.")
+    best = choice(scope, "tuned")
+    told = f"{best.partition('=')[2]} ({texts[best]})"
+    assert f"Random search: of 5 points validation chose {told}, " in chosen(scope)[0]
+    (answer,) = (one.answer for one in checklist(scope, []) if one.item == "Best hyperparameters")
+    assert answer == f"Random search: {told}"
 
 
-@pytest.mark.parametrize("points", [25, 80])
-def test_a_bar_of_many_random_points_has_its_number_below(tmp_path, points):
+def test_what_was_drawn_is_told_by_the_marks_of_the_page_and_described_in_the_schema(tmp_path):
+    suite, scope = read(tmp_path, 2)
+    tables, rows = every_table(scope, compare(scope)), figure_rows(scope, TUNING)
+    figure = Drawn(
+        number="1", kind="tuning", name="figure_01", title="", caption="", svg=b"", rows=rows, sweeps=["tuned"]
+    )
+    drawn = suite.sweeps["tuned"]["drawn"]["tuned=1"]
+    assert f'"drawn":"learning_rate {drawn["learning_rate"]}, conv_depths' in html_page(scope, tables, [figure])
+    schema = json.loads(resources.files("report").joinpath("report.schema.json").read_text("utf-8"))
+    numbers = json.loads(json_text(as_json(scope, tables, [figure]) | {"finding": "", "latex": False}))
+    wrong = [one.message for one in Draft202012Validator(schema).iter_errors(numbers)]
+    assert [one for one in wrong if not re.fullmatch("'figure_[A-Z]_.*' is a required property", one)] == []
+
+
+def test_random_points_that_no_table_tells_of_keep_their_values_in_their_names(tmp_path):
+    more = '[[tables]]\nname = "all"\nkind = "results"\ntitle = "All"\nvariants = ["baseline"]\n'
+    _, scope = read(tmp_path, 2, more=more)
+    assert scope.name("tuned=1").startswith("Random search: 1 (learning_rate 0.")
+    assert figure_rows(scope, TUNING)[0]["point"].startswith("1 (learning_rate 0.")
+
+
+@pytest.mark.parametrize("points", [13, 80])
+def test_a_bar_of_random_points_has_its_number_below(tmp_path, points):
     names, width, bars = names_and_size(tmp_path, points)
     assert (names, bars) == ([str(number) for number in range(1, points + 1)], points)
     assert width <= 45
