@@ -49,7 +49,9 @@ def told(
     model: str, what: str, error: BaseException, own: OwnCode, *, fix: str = "mend the network"
 ) -> OwnNetworkError:
     """The error of a user's code in one line, with the last line of theirs that it went through."""
-    said = " ".join(str(error).split())
+    said = " ".join(str(error).split()).replace(f"{_PREFIX}{own.name[:_IN_NAME]}.", "")
+    if isinstance(error, OSError) and str(error.filename).startswith(f"{_folder(own)}/"):
+        fix = "write what it reads into its Python code: no other file travels with it"
     line = f"{model} {what}: {type(error).__name__}{': ' if said else ''}{said}{_where(error, own)}"
     return OwnNetworkError(line, fix=fix)
 
