@@ -328,7 +328,7 @@ def _planned(
     number, listed = (seeds, []) if seeds is None or isinstance(seeds, int) else (None, list(seeds))
     wanted = seeds_of(number=number, listed=listed, own=()) or None
     labels = list(found.variants) if variants is None else found.select(list(variants))
-    plan = make_plan(found, labels, wanted, data_dir=here.data, **overrides)
+    plan = make_plan(found, labels, wanted, data_dir=here.data, probe_s=here.probe_s, **overrides)
     for notice in notices(plan):
         warnings.warn(notice, stacklevel=3)
     return plan

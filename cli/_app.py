@@ -48,7 +48,7 @@ EPILOG = (
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "
     "BENCH_HEARTBEAT_S (5), BENCH_CHECKPOINT_S (30), BENCH_KEEP_CHECKPOINTS (false), BENCH_OWN_CODE (true), "
-    "BENCH_LOG_FORMAT (text, or json), BENCH_LOG_LEVEL (INFO)."
+    "BENCH_PROBE_S (120), BENCH_LOG_FORMAT (text, or json), BENCH_LOG_LEVEL (INFO)."
 )
 
 app = typer.Typer(

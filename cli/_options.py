@@ -173,6 +173,7 @@ def planned(
     seed: Iterable[int] | None,
     epochs: int | None,
     precision: str | None,
+    measure_all: bool = False,
 ) -> "Plan":
     """The plan that the shared options ask for. Raises ConfigError, DataError or NotFoundError."""
     from scheduler.planning import make_plan, notices, seeds_of
@@ -193,6 +194,9 @@ def planned(
         dataset=dataset,
         epochs=epochs,
         precision=precision,
+        probe_s=here.probe_s,
+        measure_all=measure_all,
+        say=say,
     )
     for notice in notices(plan):
         say(notice)

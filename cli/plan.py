@@ -49,6 +49,7 @@ def plan(
         seed=seed,
         epochs=epochs,
         precision=precision,
+        measure_all=True,
     )
     known = _known(here)
     rows, estimates = _rows(found, known)
@@ -232,21 +233,15 @@ def _rows(found: "Plan", known: _Known) -> "tuple[list[dict[str, Any]], list[Est
     """A row for each job; and the time of each that a submit queues or finds waiting, the longest first."""
     from cli._progress import span_list
     from db.records import WAITING
-    from models import describe
-    from scheduler.config import picture_of
+    from scheduler.config import network_key
 
     sizes = {}
     rows = []
     estimates = []
     for job in found.distinct():
-        config = job.config
-        network = (config.model, config.code, json.dumps(config.arguments), job.dataset.classes)
-        if network not in sizes:
-            own, picture = found.suite.own.get(config.code or ""), picture_of(config.canonical())
-            sizes[network] = describe(
-                config.model, classes=job.dataset.classes, arguments=config.arguments, own=own, **picture
-            )
-        there, size = known.jobs.get(job.key), sizes[network]
+        if job.label not in sizes:
+            sizes[job.label] = found.sizes[network_key(job.config.canonical())]
+        there, size = known.jobs.get(job.key), sizes[job.label]
         estimate = None
         if there is None or there.state in WAITING:
             estimate = known.durations.left(there) if there else None

@@ -1,6 +1,6 @@
 """The networks. Nothing here knows of queues or stores; torch is imported only when a network is built."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "installed_version",
     "is_installed",
     "is_own",
+    "probe",
     "smallest_side",
     "takes_channels_last",
 ]
@@ -98,3 +99,23 @@ def describe(
         counted = count(name, classes=classes, arguments=arguments, side=side, channels=channels)
     parameters, flops, activations = counted
     return Description(parameters=parameters, flops=flops, activations=activations)
+
+
+def probe(
+    name: str,
+    *,
+    classes: int,
+    arguments: Mapping[str, Any],
+    side: int = 32,
+    channels: int = 3,
+    own: OwnCode | None,
+    limit_s: float,
+    say: Callable[[str], object],
+) -> Description:
+    """As `describe`, in another process: whoever asks loads no torch, and goes on whatever the network does there.
+
+    Raises OwnNetworkError also for one that is not done after `limit_s`, or ends that process. What takes long is said.
+    """
+    from models._probe import asked
+
+    return Description(**asked((name, own, classes, arguments, side, channels), limit_s=limit_s, say=say))

@@ -30,6 +30,11 @@ class OwnCode:
     def short(self) -> str:
         return self.name[:8] if self.content else self.name
 
+    @property
+    def folder(self) -> str:
+        """Of its files in tracebacks; none of a disk, so that no file there is taken for the source."""
+        return f"<own {self.short}>"
+
     def sources(self) -> dict[str, str]:
         found: dict[str, str] = json.loads(self.content)
         return found

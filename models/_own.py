@@ -49,23 +49,20 @@ def told(
     model: str, what: str, error: BaseException, own: OwnCode, *, fix: str = "mend the network"
 ) -> OwnNetworkError:
     """The error of a user's code in one line, with the last line of theirs that it went through."""
-    said = " ".join(str(error).split())
+    said = " ".join(str(error).split()).replace(f"{_PREFIX}{own.name[:_IN_NAME]}.", "")
+    if isinstance(error, OSError) and str(error.filename).startswith(f"{own.folder}/"):
+        fix = "write what it reads into its Python code: no other file travels with it"
     line = f"{model} {what}: {type(error).__name__}{': ' if said else ''}{said}{_where(error, own)}"
     return OwnNetworkError(line, fix=fix)
 
 
 def _where(error: BaseException, own: OwnCode) -> str:
-    folder = f"{_folder(own)}/"
+    folder = f"{own.folder}/"
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
         frames.append((error.filename, error.lineno))
     theirs = [(name.removeprefix(folder), line) for name, line in frames if name.startswith(folder)]
     return f" ({theirs[-1][0]}:{theirs[-1][1]})" if theirs and own.content else ""
-
-
-def _folder(own: OwnCode) -> str:
-    """In tracebacks; no folder of a disk, so that no file there is taken for the source."""
-    return f"<own {own.short}>"
 
 
 def _bundle(own: OwnCode) -> "_Bundle":
@@ -87,7 +84,7 @@ class _Bundle:
     """The modules of one bundle, in a package of their own; each is executed when it is first imported."""
 
     def __init__(self, package: str, own: OwnCode) -> None:
-        self.package, self.folder = package, _folder(own)
+        self.package, self.folder = package, own.folder
         self.paths = {dotted(path): path for path in own.sources()}
         self.texts = own.sources()
         # folders without an __init__.py are packages too

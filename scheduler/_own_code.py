@@ -7,25 +7,31 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from db.errors import ConfigError
 from models import OwnCode, bundled, installed_version
+from scheduler._linked import ROOMS, found_spec, linked_folders
 
 _MOST_BYTES, _MOST_FILES = 2**20, 200
-_ROOMS = frozenset(
-    {"bench", "cli", "db", "models", "report", "scheduler", "worker"}
-)  # bench's packages, which nobody else means
 _NAME = re.compile(r"[^\W\d]\w*")
 _COUNTED = "/./"  # after the folder from which the rest of a network's place counts, as rsync has it
 _FORMS = 'write model = "nets.py:MyNet" for a file, or "package.module:MyNet" for a package'
 
 
+class _File(NamedTuple):
+    """A source: its path from where imports count, and where it lies."""
+
+    name: str
+    path: Path
+
+
 def own_code(model: str, folder: Path) -> tuple[str, OwnCode]:
     """The network's name as a config keeps it, and its code. Raises ConfigError.
 
-    Files count from `folder`, and so do packages that lie in it; all other packages are those that are installed.
+    Files count from `folder`, and so do packages that lie in it; all other packages are those that Python finds.
     `/FOLDER/./nets.py:MyNet` counts from that folder instead (`from_folder`).
     """
     place, _, name = model.rpartition(":")
@@ -40,11 +46,14 @@ def own_code(model: str, folder: Path) -> tuple[str, OwnCode]:
         return _of_a_file(root if path.is_relative_to(root) else path.parent, path, name)
     if not all(_NAME.fullmatch(part) for part in place.split(".")):
         raise ConfigError(f"{model!r} names no network", fix=_FORMS)
-    if _is_local(root, place.partition(".")[0]):
-        found = _file_of(root, place)
+    top = place.partition(".")[0]
+    if _is_local(root, top):
+        found = _module_in([root / top], place)
         if found is None:
             raise ConfigError(f"there is no module {place} in {folder}", fix="name a module that is there")
-        return _of_a_file(root, found, name)
+        return _of_a_file(root, found.path, name)
+    if linked_folders(top):
+        return _of_a_linked_package(place, name)
     return f"{place}:{name}", OwnCode(_version(place))
 
 
@@ -68,31 +77,68 @@ def _path(root: Path, place: str) -> Path:
 def _of_a_file(root: Path, path: Path, name: str) -> tuple[str, OwnCode]:
     if not path.is_file():
         raise ConfigError(f"there is no file {path}", fix="paths of networks count from the suite's own folder")
-    sources, trees = _closure(root, path)
-    relative = path.relative_to(root).as_posix()
-    _check_name(relative, trees[relative], name)
-    return f"{relative}:{name}", bundled(sources)
+    return _taken_along([_File(path.relative_to(root).as_posix(), path), *_parents(root, path)], root, name)
 
 
-def _closure(root: Path, first: Path) -> tuple[dict[str, str], dict[str, ast.Module]]:
-    """The file and all in `root` that it imports, and what they import: text and tree by path from there."""
+def _of_a_linked_package(place: str, name: str) -> tuple[str, OwnCode]:
+    """The same name and code as in a suite that lies in the folder above the package."""
+    folders = linked_folders(place.partition(".")[0])
+    if _module_in(folders, place) is None:
+        what = f"there is no module {place} in {folders[0]}"
+        raise ConfigError(
+            what, fix="name a module that is there; what is compiled has to be installed, not as editable"
+        )
+    return _taken_along(_files_of(place, None), None, name)
+
+
+def _taken_along(files: list[_File], root: Path | None, name: str) -> tuple[str, OwnCode]:
+    """The network `name` of the first of these files, with all sources that they import."""
+    sources, trees = _closure(files, root)
+    first = files[0].name
+    _check_name(first, trees[first], name)
+    return f"{first}:{name}", bundled(sources)
+
+
+def _closure(files: list[_File], root: Path | None) -> tuple[dict[str, str], dict[str, ast.Module]]:
+    """The files and all sources that they import, and what those import: text and tree by path."""
     sources: dict[str, str] = {}
     trees: dict[str, ast.Module] = {}
-    waiting = [first, *_parents(root, first)]
+    waiting, asked = list(files), dict[str, None]()
     while waiting:
-        path = waiting.pop()
-        relative = path.relative_to(root).as_posix()
-        if relative in sources:
+        name, path = waiting.pop()
+        if name in sources:
             continue
-        sources[relative] = _text(path)
-        _check_size(first, sources)
-        trees[relative] = _tree(path, sources[relative])
-        for module in _imports(relative, trees[relative]):
-            if _is_local(root, module.partition(".")[0]):
-                found = _file_of(root, module)
-                waiting += [found] if found else []
-                waiting += _parents(root, root / module.replace(".", "/"))
+        sources[name] = _text(path)
+        _check_size(files[0].path, sources)
+        trees[name] = _tree(path, sources[name])
+        imported = dict.fromkeys(_imports(name, trees[name]))
+        waiting += [file for module in imported if module not in asked for file in _files_of(module, root)]
+        asked |= imported
     return sources, trees
+
+
+def _files_of(module: str, root: Path | None) -> list[_File]:
+    """The sources that `import module` executes, its own first and then those of the packages above it.
+
+    Of the suite's folder `root`, else of a package that is installed as editable; none of what is installed.
+    """
+    top, *inner = module.split(".")
+    folders = (root / top,) if root is not None and _is_local(root, top) else linked_folders(top)
+    own = _module_in(folders, module)
+    above = (_module_in(folders, ".".join([top, *inner[:depth]])) for depth in range(len(inner)))
+    return [*([own] if own else []), *(one for one in above if one and one.path.name == "__init__.py")]
+
+
+def _module_in(folders: Iterable[Path], module: str) -> _File | None:
+    """`folders` are those of the module's outermost package, or its own place without `.py`."""
+    place = PurePosixPath(*module.split("."))
+    for folder in folders:
+        path = folder.joinpath(*place.parts[1:])
+        if (inside := path / "__init__.py").is_file():
+            return _File(f"{place}/__init__.py", inside)
+        if (file := path.with_name(f"{path.name}.py")).is_file():
+            return _File(f"{place}.py", file)
+    return None
 
 
 def _text(path: Path) -> str:
@@ -105,8 +151,9 @@ def _text(path: Path) -> str:
 def _check_size(first: Path, sources: dict[str, str]) -> None:
     size = sum(len(text.encode()) for text in sources.values())
     if len(sources) > _MOST_FILES or size > _MOST_BYTES:
-        what = f"{first} imports {len(sources)} files of its folder, {size:,} bytes"
-        fix = f"keep a network's code below {_MOST_FILES} files and {_MOST_BYTES:,} bytes, or install it as a package"
+        what = f"{first} imports {len(sources)} files that are not installed, {size:,} bytes"
+        limits = f"{_MOST_FILES} files and {_MOST_BYTES:,} bytes"
+        fix = f"keep a network's code below {limits}, or install it as a package (not as editable)"
         raise ConfigError(what, fix=fix)
 
 
@@ -137,16 +184,11 @@ def _imports(relative: str, tree: ast.Module) -> Iterator[str]:
             yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names if alias.name != "*")
 
 
-def _parents(root: Path, path: Path) -> list[Path]:
+def _parents(root: Path, path: Path) -> list[_File]:
     """The __init__.py of each package above it: they are executed first."""
     above = [folder for folder in path.parents if folder != root and folder.is_relative_to(root)]
-    return [found for folder in above if (found := folder / "__init__.py").is_file()]
-
-
-def _file_of(root: Path, module: str) -> Path | None:
-    path = root.joinpath(*module.split("."))
-    found = (path / "__init__.py", path.with_name(f"{path.name}.py"))
-    return next((one for one in found if one.is_file()), None)
+    found = [folder / "__init__.py" for folder in above]
+    return [_File(one.relative_to(root).as_posix(), one) for one in found if one.is_file()]
 
 
 def _is_local(root: Path, top: str) -> bool:
@@ -154,18 +196,15 @@ def _is_local(root: Path, top: str) -> bool:
 
     A folder without __init__.py does so only where nothing of that name is installed.
     """
-    if _file_of(root, top) is not None:
+    if _module_in([root / top], top) is not None:
         return True
-    return (root / top).is_dir() and (top in _ROOMS or not _is_installed(top))
+    return (root / top).is_dir() and (top in ROOMS or not _is_installed(top))
 
 
 def _is_installed(top: str) -> bool:
     if top in sys.stdlib_module_names:
         return True
-    try:
-        spec = util.find_spec(top)
-    except (ImportError, ValueError):
-        return False
+    spec = found_spec(top)
     return spec is not None and spec.origin is not None  # without an origin it is a mere folder, too
 
 
@@ -199,12 +238,12 @@ def _top_names(body: Iterable[ast.stmt]) -> Iterator[str]:
 def _version(module: str) -> str:
     """NAME==VERSION of the distribution that a module is of, without the local part after a `+`."""
     top = module.partition(".")[0]
-    names = [] if top in _ROOMS else _distributions(top)
+    names = [] if top in ROOMS else _distributions(top)
     if not names:
         what = f"no installed package has the module {module}"
-        if top in sys.stdlib_module_names or top in _ROOMS:
-            what = f"{module} is a module of {'bench' if top in _ROOMS else 'Python'} itself"
-        fix = "install the package (not as editable), or put its folder or file beside the suite"
+        if top in sys.stdlib_module_names or top in ROOMS:
+            what = f"{module} is a module of {'bench' if top in ROOMS else 'Python'} itself"
+        fix = "install the package, or put its folder or file beside the suite"
         raise ConfigError(what, fix=fix)
     return f"{names[0]}=={installed_version(names[0])}"
 

@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from db.errors import ConfigError
 from db.records import NetworkSize, NewJob, NewSubmission
-from models import OwnNetworkError, describe
+from models import Description, OwnNetworkError, describe, probe
 from scheduler._suite_file import COLUMNS, FIRST_SEED, MAX_SEEDS, OF_THE_DATA
 from scheduler._wording import explained
 from scheduler.config import Config, job_key, network_key, picture_of
@@ -44,7 +45,7 @@ class Plan:
     scope: str
     dataset: str
     configs: dict[str, Config]  # of every label of the suite, overrides applied
-    sizes: dict[str, NetworkSize]  # of networks that are not bench's, by `network_key`
+    sizes: dict[str, NetworkSize]  # by `network_key`, of networks that are not bench's, or of all
 
     @property
     def as_printed(self) -> bool:
@@ -121,10 +122,14 @@ def make_plan(
     dataset: str | None = None,
     epochs: int | None = None,
     precision: str | None = None,
+    probe_s: float = 120.0,
+    measure_all: bool = False,
+    say: Callable[[str], object] = lambda _: None,
 ) -> Plan:
     """Every (label, seed) with its config and key; without `seeds` each label's own, else the suite's.
 
-    Raises ConfigError or DataError; reads only.
+    Networks that are not bench's are tried, each for at most `probe_s`; bench's own are measured with `measure_all`.
+    Raises ConfigError or DataError; reads only. `say` hears what takes long.
     """
     labels = list(labels)
     overrides: dict[str, Any] = {}
@@ -175,7 +180,7 @@ def make_plan(
         scope=_digest([suite.name, data, overrides, *_pictures(of_labels)]),
         dataset=overrides.get("dataset", normalise(suite.dataset)),
         configs=configs,
-        sizes=_sizes(suite, entries),
+        sizes=_sizes(suite, entries, measure_all, partial(probe, limit_s=probe_s, say=say)),
     )
 
 
@@ -219,16 +224,21 @@ def _one_of_each(entries: Iterable[PlannedJob]) -> Iterable[PlannedJob]:
     return {entry.label: entry for entry in entries}.values()
 
 
-def _sizes(suite: Suite, entries: Iterable[PlannedJob]) -> dict[str, NetworkSize]:
+def _sizes(
+    suite: Suite, entries: Iterable[PlannedJob], measure_all: bool, probed: Callable[..., Description]
+) -> dict[str, NetworkSize]:
     """Each network that is not bench's is built and run once, on two images. Raises ConfigError."""
+    wanted = [entry for entry in _one_of_each(entries) if measure_all or entry.config.code]
+    # where another process loads torch for some, it measures the others too, and this one need not load it
+    measured = probed if any(entry.config.code for entry in wanted) else describe
     found: dict[str, NetworkSize] = {}
-    for entry in _one_of_each(entries):
+    for entry in wanted:
         config, classes = entry.config, entry.dataset.classes
-        if config.code is None or (key := network_key(config.canonical())) in found:
+        if (key := network_key(config.canonical())) in found:
             continue
-        own, picture = suite.own[config.code], picture_of(config.canonical())
+        own, picture = suite.own.get(config.code or ""), picture_of(config.canonical())
         try:
-            size = describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
+            size = measured(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
         except OwnNetworkError as error:
             what = f"suite {suite.name!r}: variant {entry.label}: {error}"
             raise ConfigError(what, fix=error.fix) from error

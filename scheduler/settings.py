@@ -33,6 +33,7 @@ class Settings:
     checkpoint_s: float = 30.0
     keep_checkpoints: bool = False
     own_code: bool = True
+    probe_s: float = 120.0
     log_format: Literal["text", "json"] = "text"
     log_level: str = "INFO"
 
@@ -94,6 +95,7 @@ class Settings:
             "BENCH_CHECKPOINT_S": str(self.checkpoint_s),
             "BENCH_KEEP_CHECKPOINTS": str(self.keep_checkpoints).lower(),
             "BENCH_OWN_CODE": str(self.own_code).lower(),
+            "BENCH_PROBE_S": str(self.probe_s),
             "BENCH_LOG_FORMAT": self.log_format,
             "BENCH_LOG_LEVEL": self.log_level,
         }
@@ -141,6 +143,7 @@ _CHECKS: Mapping[str, Check] = {
     "checkpoint_s": seconds(least=0, most=365 * 86_400),
     "keep_checkpoints": switch,
     "own_code": switch,
+    "probe_s": seconds(above=0, most=7 * 86_400),
     "log_format": one_of("text", "json"),
     "log_level": one_of("DEBUG", "INFO", "WARNING", "ERROR", any_case=True),
 }

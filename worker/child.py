@@ -11,14 +11,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 from billiard import current_process
 from billiard.util import set_pdeathsig
 
-from db.errors import StoreError
-from db.records import Cause, JobState
+from db.errors import LostError, StoreError
+from db.records import Cause, Claim, JobState
 from db.store import Store
 from scheduler.config import network_key
 from scheduler.duration import Durations, work_of
@@ -56,6 +56,7 @@ class Child:
     card: str = ""
     store: Store | None = None
     first_mib: float = 0.0
+    ran: str | None = None  # the code of the last job, where its network was not bench's
     tidied: bool = False
     ordered_for: set[str] = field(default_factory=set)
     ordered_at: float = -math.inf
@@ -76,7 +77,7 @@ class Child:
             self.card = self.cards[current_process().index % len(self.cards)]
             os.environ["CUDA_VISIBLE_DEVICES"] = self.card  # before torch is loaded: this child sees one, its own
             self.place += f":{self.card}"  # by UUID: whoever counts the cards otherwise means the same place
-        self.store, self.first_mib, self.tidied = None, 0.0, False
+        self.store, self.first_mib, self.ran, self.tidied = None, 0.0, None, False
         self.ordered_for, self.ordered_at = set(), -math.inf
 
     def _end_if_orphaned(self) -> None:
@@ -118,6 +119,8 @@ class Child:
                 expect_memory(store)
             if not self._after_outages(store) or self.pipe.stopping.is_set():
                 return  # what is loaded above takes seconds, in which the worker may have been stopped
+            if not self._may_take_next(store):
+                raise SystemExit(_RECYCLED)  # the keeper rings again for what waits
             owner = f"{self.worker_id}/{os.getpid()}"
             claim = store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place, **self._memory())
         except StoreError as error:
@@ -125,6 +128,8 @@ class Child:
             return
         if claim is None:
             return
+        if self.ran not in (None, claim.config.get("code")):
+            self._leave_to_another(store, claim)
         slot = Slot(
             device=self.device,
             settings=self.settings,
@@ -136,8 +141,27 @@ class Child:
         free_memory()
         if state is JobState.DONE:
             self._order_again(store, claim.config)
-        if self._is_spent(store, claim.job_id, state):
+        self.ran = claim.config.get("code")
+        if not self._may_take_next(store) or self._is_spent(store, claim.job_id, state):
             raise SystemExit(_RECYCLED)
+
+    def _may_take_next(self, store: Store) -> bool:
+        """Whether the most urgent job may run in this process: after a user's network only one of the same code.
+
+        What such code changed for the whole process, by a patch of torch say, holds for all that runs here after it.
+        """
+        if self.ran is None:
+            return True
+        try:
+            return any(job.config.get("code") == self.ran for job in store.jobs(store.claimable(1)))
+        except StoreError:
+            return False
+
+    def _leave_to_another(self, store: Store, claim: Claim) -> NoReturn:
+        """Between the look at the queue and the claim somebody else took the job of the same code."""
+        with suppress(LostError, StoreError):  # the keeper gives back what a child that is gone held
+            store.fail(claim, Cause.PREEMPTED, "its process had run other code, and left it to a new one")
+        raise SystemExit(_RECYCLED)
 
     def _memory(self) -> dict[str, float]:
         """What the store must know of the card's memory to admit a job; nothing on a CPU, where none is counted."""

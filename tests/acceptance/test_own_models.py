@@ -1,14 +1,18 @@
 """Networks of a user's own, as a user names them: the page's example, folders called like bench's own, bad networks."""
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
-from command import bench
+from command import ROOT, bench
 
 from cli.main import main
 from db import open_store
@@ -163,3 +167,26 @@ def test_a_network_of_timm_trains_on_the_digits(bench_home, tmp_path):
     (tmp_path / "mine.toml").write_text(SUITE.replace("nets.py:MyNet", "timm.models:resnet18").replace("width = 6", ""))
     done = bench("run", "--all", "--suite", "mine.toml", "--out", "report", cwd=tmp_path, **SAFE)
     assert "1 done, 0 failed" in done.stderr
+
+
+def test_ctrl_c_ends_a_plan_whose_network_hangs_and_the_process_that_tries_it(bench_home, folder):
+    (folder / "nets.py").write_text(
+        NETS.replace("super().__init__()", "print('built', flush=True)\n        while 1: pass")
+    )
+    command = [sys.executable, "-m", "cli", "plan", "--all", "--suite", "mine.toml"]
+    environment = {**os.environ, **SAFE, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as planning:
+        assert planning.stderr.readline() == "built\n"
+        (trying,) = psutil.Process(planning.pid).children()
+        planning.send_signal(signal.SIGINT)
+        assert planning.wait(timeout=30) == 130
+        assert "Traceback" not in planning.stderr.read()
+    assert not trying.is_running()
+
+
+def test_a_network_that_hangs_is_refused_after_the_time_that_it_has(refused, folder, monkeypatch):
+    (folder / "nets.py").write_text(NETS.replace("return self", "while 1: pass\n        return self"))
+    monkeypatch.setenv("BENCH_PROBE_S", "0.5")
+    error, fix = refused()
+    assert error.endswith("nets.py:MyNet was not built and tried within 0.5 s (nets.py:12)")
+    assert "BENCH_PROBE_S=5" in fix

@@ -1,12 +1,17 @@
 """Jobs whose networks are a user's own, on a worker that has the store alone: what it runs, and what it refuses."""
 
+import importlib.util
 import json
 import os
+import shutil
+import site
 import subprocess
 import sys
 
 import pytest
 from command import ROOT
+from editable import install
+from editable import put as put_files
 from real_worker import attempt_here, job, numbers, outcomes
 from sqlalchemy import delete, update
 
@@ -75,6 +80,23 @@ def test_a_worker_without_the_files_trains_the_code_that_was_submitted(store, he
     results = store.results([first, second])
     assert {result.parameters for result in results.values()} == {3072 * 6 + 6 + 70}
     assert results[first].best != results[second].best
+
+
+def test_a_worker_without_an_editable_package_trains_what_was_submitted_of_it(store, here, tmp_path, monkeypatch):
+    net = (
+        NETS.replace("from models.blocks", "from mylab.blocks") + "import mylab.blocks\nHIDDEN = mylab.blocks.HIDDEN\n"
+    )
+    files = {"mylab/__init__.py": "from . import nets\n", "mylab/nets.py": net, "mylab/blocks.py": "HIDDEN = 6\n"}
+    install(tmp_path / "site-packages", put_files(tmp_path / "project", files), "mylab", "hatchling")
+    suite = put_files(tmp_path, {"mine.toml": SUITE.format(model="mylab.nets:make", epochs=1)}) / "mine.toml"
+    with monkeypatch.context() as submitting:
+        submitting.setattr(sys, "path", [*sys.path])
+        site.addsitedir(str(tmp_path / "site-packages"))
+        (entry,) = submit(store, make_plan(load_suite(str(suite)), ["a"], [1], data_dir=here.data)).jobs
+    shutil.rmtree(tmp_path / "project")
+    assert importlib.util.find_spec("mylab") is None
+    assert attempt_here(store, here) is JobState.DONE
+    assert store.results([entry.job_id])[entry.job_id].parameters == 3072 * 6 + 6 + 70
 
 
 def test_the_same_files_are_one_job_and_are_kept_once(store, here, put):

@@ -209,6 +209,7 @@ WRONG = {
         "cannot be loaded: ZeroDivisionError: division by zero (nets.py:4)",
     ),
     "leaves when loaded": (HEAD + "raise SystemExit(0)\nMyNet = 1\n", "cannot be loaded: SystemExit: 0 (nets.py:4)"),
+    "not in the package": ("from .blocks import x\n", "ModuleNotFoundError: No module named 'blocks' (nets.py:1)"),
     "not installed": ("import nowhere_at_all\nMyNet = 1\n", "No module named 'nowhere_at_all' (nets.py:1)"),
     "raises when built": (
         HEAD + "def MyNet():\n    return inner()\ndef inner():\n    raise ValueError('two\\nlines')\n",
@@ -227,6 +228,13 @@ def test_what_no_training_could_use_is_refused_in_one_line(text, error):
     assert error in said
     assert "\n" not in said
     assert fix
+
+
+def test_a_file_that_the_code_reads_from_beside_itself_is_told_to_stay_behind():
+    said, fix = refusal("import pathlib\nTEXT = pathlib.Path(__file__).with_name('sizes.json').read_text()\n")
+    assert "FileNotFoundError" in said
+    assert "sizes.json' (nets.py:2)" in said
+    assert "no other file travels with it" in fix
 
 
 def test_a_wrong_argument_is_refused_with_those_that_there_are():

@@ -1,0 +1,62 @@
+"""The process in which networks are built and tried, for `models._probe`."""
+
+import faulthandler
+import json
+import os
+import queue
+import signal
+import threading
+import traceback
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from models import OwnCode, OwnNetworkError, describe
+from models._probe import UNUSED
+
+_UNUSED_S = 300.0
+
+
+def serve(line: int, trace: int) -> None:
+    """Answer questions until nobody has asked for a while, or whoever asks is gone."""
+    for number in (line, trace):
+        os.set_inheritable(number, False)
+    file = os.fdopen(trace, "wb")
+    faulthandler.enable(file)
+    faulthandler.register(signal.SIGUSR1, file)
+    ends, questions = Connection(line), queue.Queue[dict[str, Any]]()
+    import torch.utils.flop_counter  # noqa: F401 - loading it is no network's own time
+
+    threading.Thread(target=_listen, args=[ends, questions], daemon=True).start()
+    ends.send_bytes(b"{}")
+    codes: dict[str, OwnCode] = {}
+    while True:
+        try:
+            question = questions.get(timeout=_UNUSED_S)
+        except queue.Empty:
+            os._exit(UNUSED)
+        ends.send_bytes(json.dumps(_answer(question, codes)).encode())
+
+
+def _listen(line: Connection, questions: "queue.Queue[dict[str, Any]]") -> None:
+    """In a thread, so that a network that never ends does not outlive whoever asked for it."""
+    with suppress(EOFError, OSError):
+        while True:
+            questions.put(json.loads(line.recv_bytes()))
+    os._exit(os.EX_OK)
+
+
+def _answer(question: dict[str, Any], codes: dict[str, OwnCode]) -> dict[str, Any]:
+    name, content = question.pop("code", None), question.pop("content", None)
+    if content is not None:
+        codes[name] = OwnCode(name, content)
+    model, own = question.pop("model"), codes[name] if name else None
+    try:
+        found = describe(model, own=own, **question)
+    except OwnNetworkError as error:
+        return {"error": str(error), "fix": error.fix}
+    except Exception:  # a fault of bench's: whoever asked tells it
+        return {"bug": traceback.format_exc()}
+    except BaseException as error:  # what no except of bench's is meant for, KeyboardInterrupt say
+        return {"error": f"{model} raised {type(error).__name__}", "fix": "raise an Exception"}
+    return {"parameters": found.parameters, "flops": found.flops, "activations": found.activations}
