@@ -10,6 +10,8 @@ from models._code import OwnCode, OwnNetworkError, bundled, installed_version, i
 if TYPE_CHECKING:
     from torch import nn
 
+    from models._probe import Probe
+
 __all__ = [
     "ARGUMENTS",
     "MODEL_NAMES",
@@ -26,7 +28,7 @@ __all__ = [
     "installed_version",
     "is_installed",
     "is_own",
-    "probe",
+    "probing",
     "smallest_side",
     "takes_channels_last",
 ]
@@ -101,21 +103,8 @@ def describe(
     return Description(parameters=parameters, flops=flops, activations=activations)
 
 
-def probe(
-    name: str,
-    *,
-    classes: int,
-    arguments: Mapping[str, Any],
-    side: int = 32,
-    channels: int = 3,
-    own: OwnCode | None,
-    limit_s: float,
-    say: Callable[[str], object],
-) -> Description:
-    """As `describe`, in another process: whoever asks loads no torch, and goes on whatever the network does there.
+def probing(*, limit_s: float, say: Callable[[str], object]) -> "Probe":
+    """For a `with`: its `describe` builds and tries networks in another process, each for at most `limit_s`."""
+    from models._probe import Probe
 
-    Raises OwnNetworkError also for one that is not done after `limit_s`, or ends that process. What takes long is said.
-    """
-    from models._probe import asked
-
-    return Description(**asked((name, own, classes, arguments, side, channels), limit_s=limit_s, say=say))
+    return Probe(limit_s=limit_s, say=say)

@@ -1,11 +1,10 @@
 """Networks are built and tried in a process of their own: one that hangs, or ends its process, ends nobody else's.
 
 The process is started anew instead of forked: whoever asks may have threads and a card, as a notebook has, which no
-fork survives, and it need not load torch itself. It answers one question after the other, and is kept for the next
-plan of a notebook until nobody has asked for some minutes.
+fork survives, and it need not load torch itself. It answers one question after the other, and lives no longer than the
+plan that asks: what it has loaded is never older than that.
 """
 
-import atexit
 import json
 import os
 import re
@@ -16,30 +15,67 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from threading import Lock
-from typing import Any
+from typing import Any, NoReturn, Self
 
+from models import Description
 from models._code import OwnCode, OwnNetworkError
 
-UNUSED = 75
-"""Exit code of the process once nobody has asked for a while."""
 _START = "import sys; sys.path[:] = sys.argv[3:]; from models._probed import serve; serve(*map(int, sys.argv[1:3]))"
 _LOOK_S = 0.1  # how often it is looked whether the process still lives
 _QUIET_S = 10.0  # without an answer for so long, it is said what is waited for
 _TRACE_S = 1.0  # in which a process that hangs can say where
-Facts = tuple[str, OwnCode | None, int, Mapping[str, Any], int, int]  # model, code, classes, arguments, side, channels
 Say = Callable[[str], object]
 
 
+class Probe:
+    """Within `with`, one process for all questions, started with the first of them."""
+
+    def __init__(self, *, limit_s: float, say: Say) -> None:
+        self._limit_s, self._say = limit_s, say
+        self._process: _Process | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.end()
+
+    def describe(self, name: str, *, own: OwnCode | None = None, **facts: Any) -> Description:
+        """As `models.describe`, whose other facts these are; whoever asks loads no torch.
+
+        Raises ValueError and OwnNetworkError as it does. A network that takes longer than `limit_s`, or ends the
+        process, is an OwnNetworkError as well, after which nothing more may be asked. What takes long is said.
+        """
+        process = self._process = self._process or _Process()
+        try:
+            process.wait_until_ready(self._say)
+            answer = process.ask(name, own, facts, limit_s=self._limit_s, say=self._say)
+        except _Ended:
+            process.raise_crash(name, own)
+        except TimeoutError:
+            process.ask_where()
+            what = f"{name} was not built and tried within {self._limit_s:g} s{process.place(own)}"
+            fix = f"mend what does not end there, or give it longer: BENCH_PROBE_S={10 * self._limit_s:g}"
+            raise OwnNetworkError(what, fix=fix) from None
+        if "bug" in answer:
+            raise RuntimeError(f"the process that tries networks failed:\n{answer['bug']}")
+        if "invalid" in answer:
+            raise ValueError(answer["invalid"])
+        if "error" in answer:
+            raise OwnNetworkError(answer["error"], fix=answer["fix"])
+        return Description(**answer)
+
+
 class _Ended(Exception):  # noqa: N818 - news, not yet an error
-    """The process is gone; with this exit code."""
+    """The process is gone."""
 
 
 class _Process:
     def __init__(self) -> None:
-        self.owner = os.getpid()
         ours, theirs = socket.socketpair()
         # where it stood when it crashed, or when it was asked
         self._trace = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
@@ -56,33 +92,34 @@ class _Process:
         self._sent: set[str] = set()
         self._is_ready = False
 
-    def ask(self, facts: Facts, *, limit_s: float, say: Say) -> dict[str, Any]:
-        """Raises _Ended, or TimeoutError with its place in the user's code."""
-        model, own, classes, arguments, side, channels = facts
+    def wait_until_ready(self, say: Say) -> None:
+        """Raises _Ended."""
         if not self._is_ready:
             self._answer(partial(say, "still loading PyTorch, to try the networks of the suite ..."))
             self._is_ready = True
-        question = {"model": model, "classes": classes, "arguments": arguments, "side": side, "channels": channels}
+
+    def ask(
+        self, model: str, own: OwnCode | None, facts: Mapping[str, Any], *, limit_s: float, say: Say
+    ) -> dict[str, Any]:
+        """Raises _Ended or TimeoutError."""
+        question = {"model": model, **facts}
         if own is not None:
             question["code"] = own.name
             if own.name not in self._sent:
                 question["content"] = own.content
                 self._sent.add(own.name)
-        self._send(json.dumps(question).encode())
-        told = f"still building and trying {model}, for up to {limit_s:g} s (BENCH_PROBE_S) ..."
-        return self._answer(partial(say, told), limit_s=limit_s)
-
-    def _send(self, question: bytes) -> None:
         try:
-            self._line.send_bytes(question)
+            self._line.send_bytes(json.dumps(question).encode())
         except OSError as error:
             raise _Ended from error
+        told = f"still building and trying {model}, for up to {limit_s:g} s (BENCH_PROBE_S) ..."
+        return self._answer(partial(say, told), limit_s=limit_s)
 
     def _answer(self, say: Callable[[], object], *, limit_s: float | None = None) -> dict[str, Any]:
         since, is_said = time.monotonic(), False
         while not self._line.poll(_LOOK_S):
             waited_s = time.monotonic() - since
-            if self.has_ended() and not self._line.poll(0):
+            if self._has_ended() and not self._line.poll(0):
                 raise _Ended
             if waited_s > _QUIET_S and not is_said:
                 is_said = True
@@ -95,12 +132,9 @@ class _Process:
             raise _Ended from error
         return answer
 
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def exit_code(self) -> int:
-        """Once it is gone; minus the signal's number where one ended it."""
-        return self._process.wait()
+    def _has_ended(self) -> bool:
+        """It is left to `end` to take it off the system's list: until then nobody else gets its number."""
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def ask_where(self) -> None:
         self._process.send_signal(signal.SIGUSR1)
@@ -118,82 +152,33 @@ class _Process:
         found = re.search(rf'File "{re.escape(own.folder)}/(.+?)", line (\d+)', trace)  # the innermost is the first
         return f" ({found[1]}:{found[2]})" if found else ""
 
+    def raise_crash(self, model: str, own: OwnCode | None) -> NoReturn:
+        """Once it is gone."""
+        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        self._kill_group()
+        code = self._process.wait()  # minus the signal's number where one ended it
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        if not self._is_ready:
+            what = f"the process that tries networks ended {how} while it loaded PyTorch"
+            raise OwnNetworkError(what, fix="see what it has printed, and `bench doctor`") from None
+        what = f"{model} ended the process that built and tried it, {how}"
+        if code == -signal.SIGKILL:
+            raise OwnNetworkError(
+                f"{what}, as the system does when memory runs out{self.place(own)}",
+                fix="make the network smaller, or plan where there is more memory",
+            ) from None
+        raise OwnNetworkError(
+            f"{what}{self.place(own)}", fix="mend the network: it would end the process of its training alike"
+        ) from None
+
     def end(self) -> None:
-        if self.owner == os.getpid():
-            if not self.has_ended():
-                os.killpg(self._process.pid, signal.SIGKILL)  # with all that a network may have started
+        if self._process.returncode is None:
+            self._kill_group()
             self._process.wait()
         self._line.close()
         self._trace.close()
 
-
-_lock = Lock()  # one question at a time
-_known: dict[str, dict[str, Any]] = {}  # answers by question
-_process: _Process | None = None
-
-
-def asked(facts: Facts, *, limit_s: float, say: Say) -> dict[str, Any]:
-    """What `models.describe` gives for these facts, as a dict. Raises OwnNetworkError, ValueError as it does.
-
-    A network that takes longer than `limit_s`, or ends the process, is an OwnNetworkError as well.
-    """
-    model, own, *rest = facts
-    key = json.dumps([model, own and own.name, *rest], sort_keys=True)
-    with _lock:
-        if key not in _known:
-            _known[key] = _asked(facts, limit_s, say)
-    return _known[key]
-
-
-def _asked(facts: Facts, limit_s: float, say: Say) -> dict[str, Any]:
-    model, own, *_ = facts
-    process = _started()
-    try:
-        answer = process.ask(facts, limit_s=limit_s, say=say)
-    except _Ended:
-        code = process.exit_code()
-        if code == UNUSED:  # it left while it was asked
-            return _asked(facts, limit_s, say)
-        raise _crashed(model, code, process.place(own)) from None
-    except TimeoutError:
-        process.ask_where()
-        what = f"{model} was not built and tried within {limit_s:g} s{process.place(own)}"
-        end()
-        fix = f"mend what does not end there, or give it longer: BENCH_PROBE_S={10 * limit_s:g}"
-        raise OwnNetworkError(what, fix=fix) from None
-    except BaseException:  # Ctrl-C
-        end()
-        raise
-    if "bug" in answer:
-        raise RuntimeError(f"the process that tries networks failed:\n{answer['bug']}")
-    if "error" in answer:
-        raise OwnNetworkError(answer["error"], fix=answer["fix"])
-    return answer
-
-
-def _started() -> _Process:
-    global _process
-    if _process is not None and (_process.owner != os.getpid() or _process.has_ended()):
-        end()
-    if _process is None:
-        _process = _Process()
-    return _process
-
-
-@atexit.register
-def end() -> None:
-    """The process, if there is one."""
-    global _process
-    if _process is not None:
-        process, _process = _process, None
-        process.end()
-
-
-def _crashed(model: str, code: int, place: str) -> OwnNetworkError:
-    how, fix = f"with exit code {code}", "mend the network: it would end the process of its training alike"
-    if code < 0:
-        how = f"by {signal.Signals(-code).name}"
-    if code == -signal.SIGKILL:
-        how += ", as the system does when memory runs out"
-        fix = "make the network smaller, or plan where there is more memory"
-    return OwnNetworkError(f"{model} ended the process that built and tried it, {how}{place}", fix=fix)
+    def _kill_group(self) -> None:
+        """With all that a network may have started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)

@@ -8,17 +8,15 @@ import signal
 import threading
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from models import OwnCode, OwnNetworkError, describe
-from models._probe import UNUSED
-
-_UNUSED_S = 300.0
 
 
-def serve(line: int, trace: int) -> None:
-    """Answer questions until nobody has asked for a while, or whoever asks is gone."""
+def serve(line: int, trace: int) -> NoReturn:
+    """Answer questions until whoever asks is gone."""
     for number in (line, trace):
         os.set_inheritable(number, False)
     file = os.fdopen(trace, "wb")
@@ -31,11 +29,7 @@ def serve(line: int, trace: int) -> None:
     ends.send_bytes(b"{}")
     codes: dict[str, OwnCode] = {}
     while True:
-        try:
-            question = questions.get(timeout=_UNUSED_S)
-        except queue.Empty:
-            os._exit(UNUSED)
-        ends.send_bytes(json.dumps(_answer(question, codes)).encode())
+        ends.send_bytes(json.dumps(_answer(questions.get(), codes)).encode())
 
 
 def _listen(line: Connection, questions: "queue.Queue[dict[str, Any]]") -> None:
@@ -52,11 +46,12 @@ def _answer(question: dict[str, Any], codes: dict[str, OwnCode]) -> dict[str, An
         codes[name] = OwnCode(name, content)
     model, own = question.pop("model"), codes[name] if name else None
     try:
-        found = describe(model, own=own, **question)
+        return asdict(describe(model, own=own, **question))
     except OwnNetworkError as error:
         return {"error": str(error), "fix": error.fix}
+    except ValueError as error:
+        return {"invalid": str(error)}
     except Exception:  # a fault of bench's: whoever asked tells it
         return {"bug": traceback.format_exc()}
     except BaseException as error:  # what no except of bench's is meant for, KeyboardInterrupt say
         return {"error": f"{model} raised {type(error).__name__}", "fix": "raise an Exception"}
-    return {"parameters": found.parameters, "flops": found.flops, "activations": found.activations}

@@ -11,7 +11,6 @@ from scheduler._own_code import own_code
 from scheduler._suite_file import OF_THE_DATA, Origin, Strict, SuiteFile
 from scheduler._wording import explained
 from scheduler.config import Config
-from scheduler.lengths import check_epochs
 from scheduler.optimizers import OPTIMIZERS
 
 TABLES = {"arguments": "model", "optimizer_arguments": "optimizer"}
@@ -74,11 +73,9 @@ def config_of(where: Origin, place: str, file: SuiteFile, own: Mapping[str, Any]
         _check_whose(f"{where}: {which}", given)
     values = merged({**{field: getattr(file.suite, field) for field in OF_THE_DATA}, **file.defaults}, own)
     try:
-        config = Config.parse(values | _code(where, "[defaults]" if "model" not in own else place, values.get("model")))
+        return Config.parse(values | _code(where, "[defaults]" if "model" not in own else place, values.get("model")))
     except ValidationError as error:
         raise _config_error(where, place, file, own, error, values) from error
-    check_epochs(config, f"{where}: {place}")
-    return config
 
 
 def _check_whose(place: str, given: Mapping[str, Any]) -> None:

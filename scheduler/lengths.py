@@ -15,15 +15,13 @@ def batches(images: int, batch_size: int) -> int:
     return max(1, math.ceil(images / batch_size) - (images % batch_size == 1))
 
 
-def check_epochs(config: Config, place: str) -> None:
-    """Raises ConfigError for a warm-up that lasts as long as the training, as far as the config alone tells."""
+def check_steps(config: Config, images: int, place: str) -> None:
+    """Raises ConfigError for a warm-up that takes all of the training, and for one cycle of too few steps.
+
+    `images` are those that train.
+    """
     if config.warmup_epochs >= config.epochs:
         raise _endless(config, place, f"{config.epochs:,} epochs")
-
-
-def check_steps(config: Config, images: int, place: str) -> None:
-    """Raises ConfigError where so many training images give too few steps for the warm-up, or for one cycle."""
-    check_epochs(config, place)
     of_epoch = batches(images, config.batch_size)
     steps = of_epoch * config.epochs
     if round(config.warmup_epochs * of_epoch) >= steps:

@@ -5,7 +5,6 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ from pydantic import ValidationError
 
 from db.errors import ConfigError
 from db.records import NetworkSize, NewJob, NewSubmission
-from models import Description, OwnNetworkError, describe, probe
+from models import OwnNetworkError, describe, probing
 from scheduler._suite_file import COLUMNS, FIRST_SEED, MAX_SEEDS, OF_THE_DATA
 from scheduler._wording import explained
 from scheduler.config import Config, job_key, network_key, picture_of
 from scheduler.datasets import DatasetIdentity, has_columns, identify, is_own, normalise
 from scheduler.lengths import check_steps
+from scheduler.settings import PROBE_S
 from scheduler.suite import Suite
 
 _TRIAL = {"epochs", "dataset"}
@@ -122,7 +122,7 @@ def make_plan(
     dataset: str | None = None,
     epochs: int | None = None,
     precision: str | None = None,
-    probe_s: float = 120.0,
+    probe_s: float = PROBE_S,
     measure_all: bool = False,
     say: Callable[[str], object] = lambda _: None,
 ) -> Plan:
@@ -132,26 +132,10 @@ def make_plan(
     Raises ConfigError or DataError; reads only. `say` hears what takes long.
     """
     labels = list(labels)
-    overrides: dict[str, Any] = {}
-    if dataset is not None and normalise(dataset) != normalise(suite.dataset):
-        overrides["dataset"] = normalise(dataset)
-    if epochs is not None and any(variant.config.epochs != epochs for variant in suite.variants.values()):
-        overrides["epochs"] = epochs
-    if precision is not None and any(variant.config.precision != precision for variant in suite.variants.values()):
-        overrides["precision"] = precision
+    overrides = _overrides(suite, dataset, epochs, precision)
     configs = {label: _overridden(variant.config, overrides) for label, variant in suite.variants.items()}
     of_labels = [configs[label] for label in labels]
-    wanted = {one.validation_fraction: one for one in of_labels}  # the other fields of the data are all of theirs
-    identities = {
-        one.dataset: identify(
-            one.dataset,
-            data_dir,
-            validation_fraction=validation,
-            test_fraction=one.test_fraction,
-            columns=one.columns,
-        )
-        for validation, one in sorted(wanted.items())
-    }
+    identities = _identities(of_labels, data_dir)
     own = {label: suite.seeds_of(label) if seeds is None else seeds for label in labels}
     in_order = dict.fromkeys(itertools.chain(suite.seeds if seeds is None else (), *own.values()))
     asked = {(label, seed) for label in labels for seed in own[label]}
@@ -180,8 +164,35 @@ def make_plan(
         scope=_digest([suite.name, data, overrides, *_pictures(of_labels)]),
         dataset=overrides.get("dataset", normalise(suite.dataset)),
         configs=configs,
-        sizes=_sizes(suite, entries, measure_all, partial(probe, limit_s=probe_s, say=say)),
+        sizes=_sizes(suite, entries, measure_all=measure_all, probe_s=probe_s, say=say),
     )
+
+
+def _overrides(suite: Suite, dataset: str | None, epochs: int | None, precision: str | None) -> dict[str, Any]:
+    """What the command changes of the suite; what it only repeats is none."""
+    found: dict[str, Any] = {}
+    if dataset is not None and normalise(dataset) != normalise(suite.dataset):
+        found["dataset"] = normalise(dataset)
+    if epochs is not None and any(variant.config.epochs != epochs for variant in suite.variants.values()):
+        found["epochs"] = epochs
+    if precision is not None and any(variant.config.precision != precision for variant in suite.variants.values()):
+        found["precision"] = precision
+    return found
+
+
+def _identities(configs: Iterable[Config], data_dir: Path) -> dict[str, DatasetIdentity]:
+    """By data set; each is checked for all fractions that these configs split it by."""
+    wanted = {one.validation_fraction: one for one in configs}  # the other fields of the data are all of theirs
+    return {
+        one.dataset: identify(
+            one.dataset,
+            data_dir,
+            validation_fraction=validation,
+            test_fraction=one.test_fraction,
+            columns=one.columns,
+        )
+        for validation, one in sorted(wanted.items())
+    }
 
 
 def notices(plan: Plan) -> list[str]:
@@ -225,24 +236,30 @@ def _one_of_each(entries: Iterable[PlannedJob]) -> Iterable[PlannedJob]:
 
 
 def _sizes(
-    suite: Suite, entries: Iterable[PlannedJob], measure_all: bool, probed: Callable[..., Description]
+    suite: Suite,
+    entries: Iterable[PlannedJob],
+    *,
+    measure_all: bool,
+    probe_s: float,
+    say: Callable[[str], object],
 ) -> dict[str, NetworkSize]:
     """Each network that is not bench's is built and run once, on two images. Raises ConfigError."""
     wanted = [entry for entry in _one_of_each(entries) if measure_all or entry.config.code]
-    # where another process loads torch for some, it measures the others too, and this one need not load it
-    measured = probed if any(entry.config.code for entry in wanted) else describe
     found: dict[str, NetworkSize] = {}
-    for entry in wanted:
-        config, classes = entry.config, entry.dataset.classes
-        if (key := network_key(config.canonical())) in found:
-            continue
-        own, picture = suite.own.get(config.code or ""), picture_of(config.canonical())
-        try:
-            size = measured(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
-        except OwnNetworkError as error:
-            what = f"suite {suite.name!r}: variant {entry.label}: {error}"
-            raise ConfigError(what, fix=error.fix) from error
-        found[key] = NetworkSize(parameters=size.parameters, flops=size.flops, activations=size.activations)
+    with probing(limit_s=probe_s, say=say) as probe:
+        # where another process loads torch for some, it measures the others too, and this one need not load it
+        measured = probe.describe if any(entry.config.code for entry in wanted) else describe
+        for entry in wanted:
+            config, classes = entry.config, entry.dataset.classes
+            if (key := network_key(config.canonical())) in found:
+                continue
+            own, picture = suite.own.get(config.code or ""), picture_of(config.canonical())
+            try:
+                size = measured(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
+            except OwnNetworkError as error:
+                what = f"suite {suite.name!r}: variant {entry.label}: {error}"
+                raise ConfigError(what, fix=error.fix) from error
+            found[key] = NetworkSize(parameters=size.parameters, flops=size.flops, activations=size.activations)
     return found
 
 

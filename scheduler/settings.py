@@ -19,6 +19,10 @@ _BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 Origin: TypeAlias = Literal["flag", "environment", "bench.toml", "default"]
 
 
+PROBE_S = 120.0
+"""For building and trying one network that is not bench's, before it is submitted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every value with its default; paths left empty follow `home`. `load_settings` checks what it is given."""
@@ -33,7 +37,7 @@ class Settings:
     checkpoint_s: float = 30.0
     keep_checkpoints: bool = False
     own_code: bool = True
-    probe_s: float = 120.0
+    probe_s: float = PROBE_S
     log_format: Literal["text", "json"] = "text"
     log_level: str = "INFO"
 

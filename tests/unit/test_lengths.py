@@ -60,6 +60,18 @@ def test_a_training_that_its_data_make_too_short_is_refused_with_the_variant_tha
         planned(tmp_path, "warmup_epochs = 1.9\nepochs = 2\nbatch_size = 1000\n")
 
 
+@pytest.mark.parametrize(("epochs", "words"), [("5", "a warm-up of 5 epochs takes all of the 5 epochs"), ("6", "")])
+def test_a_warm_up_as_long_as_its_training_is_refused_where_it_is_planned(epochs, words, tmp_path):
+    lines = f"warmup_epochs = 5\nepochs = {epochs}\n"
+    if not words:
+        assert planned(tmp_path, lines).entries
+        return
+    with pytest.raises(ConfigError, match=f"suite 's': variant a warmup_epochs: {words}") as error:
+        planned(tmp_path, lines)
+    assert error.value.fix == "lower warmup_epochs, or raise epochs"
+    assert notices(planned(tmp_path, lines, epochs=50)) == []  # enough of them, whatever the suite says
+
+
 def test_fewer_epochs_by_hand_are_a_trial_which_is_told_and_variants_that_are_not_planned_are_not(tmp_path):
     lines = "warmup_epochs = 3\n"
     assert notices(planned(tmp_path, lines, epochs=4)) == []

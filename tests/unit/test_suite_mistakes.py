@@ -94,16 +94,6 @@ CLAIMED = "claims = ['best = a']\n"
         (ONE + "step_milestones = [0]\n", "step_milestones.1: should be greater", "whole number, at least 1"),
         (ONE + "schedule = 'one_cycle'\nwarmup_epochs = 2\n", "one_cycle has a warm-up of its own", "one_cycle_warmup"),
         (ONE + "one_cycle_warmup = 1\n", "one_cycle_warmup: should be less than 1", "above 0 and below 1"),
-        (
-            ONE + "epochs = 5\nwarmup_epochs = 5\n",
-            "[variants.a] warmup_epochs: a warm-up of 5 epochs takes all of the 5 epochs",
-            "lower warmup_epochs, or raise epochs",
-        ),
-        (
-            ONE + "[defaults]\nwarmup_epochs = 3.5\n" + SWEEP + "grid = { epochs = [4, 3] }\n",
-            "[sweeps.s] 3 warmup_epochs: a warm-up of 3.5 epochs takes all of the 3 epochs",
-            "lower warmup_epochs",
-        ),
         (ONE + "warmup_epochs = -1\n", "warmup_epochs: should be greater", "at least 0"),
         (ONE + "gradient_clip = -1\n", "gradient_clip: should be greater", "a number, at least 0"),
         (ONE + "train_budget_s = 0\n", "train_budget_s: should be greater than 0", "a number, above 0"),
