@@ -79,8 +79,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """Once the servers are stopped: whatever still carries this run's mark fails the run, and is ended."""
     yield
     close_nursery()
-    if (probe := sys.modules.get("models._probe")) is not None:
-        probe.end()  # it would end with this process
     left = _left_behind()
     _, left = psutil.wait_procs(left, timeout=_LINGER_S)
     for process in left:
