@@ -11,11 +11,13 @@ from db.records import Submission
 
 
 def numbered(submission: Submission) -> Submission:
-    """With the number alone as the title of each random point; of sweeps without a table the titles stay."""
+    """Random points by number: alone within their sweep, elsewhere behind its title. Without a table they stay."""
     told = {one.get("sweep") for one in submission.layout.get("tables", []) if one["kind"] == "tuning"}
     sweeps = submission.layout.get("sweeps", {})
     short = {name: _numbered(sweep) for name, sweep in sweeps.items() if name in told and sweep.get("drawn")}
-    titles = {label: title for sweep in short.values() for label, title in sweep["points"].items()}
+    titles = {
+        label: f"{sweep['title']}: {number}" for sweep in short.values() for label, number in sweep["points"].items()
+    }
     variants = {
         label: {**one, "title": titles[label]} if label in titles else one for label, one in submission.variants.items()
     }

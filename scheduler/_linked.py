@@ -4,6 +4,8 @@ Their version does not tell their code, so it is read like that of a file beside
 """
 
 import sys
+import sysconfig
+from functools import cache
 from importlib import metadata, util
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -12,6 +14,7 @@ ROOMS = frozenset({"bench", "cli", "db", "models", "report", "scheduler", "worke
 """bench's packages, which nobody else means."""
 _OF_EVERY_WORKER = frozenset({"numpy", "torch", "torchvision"})  # also where they were built from source
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
+_PYTHONS = Path(sysconfig.get_paths()["stdlib"])  # holds more than `sys.stdlib_module_names`: `test`
 
 
 def linked_folders(top: str) -> tuple[Path, ...]:
@@ -44,9 +47,15 @@ def _is_there(path: Path) -> bool:
 
 
 def _is_installed(path: Path, top: str) -> bool:
-    """By an installer that copied it: it lies among such packages, or its record beside it lists it (`--target`)."""
-    if any(folder.name in _INSTALLED for folder in path.parents):
+    """With Python, or by an installer that copied it: among such packages, or beside its record (`--target`)."""
+    if _PYTHONS in path.parents or any(folder.name in _INSTALLED for folder in path.parents):
         return True
-    beside = metadata.distributions(path=[str(path.parent)])
+    return top in _recorded(path.parent, path.parent.stat().st_mtime_ns)
+
+
+@cache
+def _recorded(folder: Path, changed_ns: int) -> frozenset[str]:
+    """Packages and modules in a folder that its records list; asked for each import, and slow where it has many."""
+    beside = metadata.distributions(path=[str(folder)])
     recorded = (one.files or () for one in beside if one.read_text("RECORD") is not None)
-    return any(file.parts[0] in (top, f"{top}.py") for files in recorded for file in files)
+    return frozenset(file.parts[0].removesuffix(".py") for files in recorded for file in files)

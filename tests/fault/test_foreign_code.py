@@ -59,6 +59,16 @@ def test_after_a_network_that_patches_torch_other_jobs_have_their_numbers(store,
     assert len({process_of(store, job_id) for job_id in (one, theirs, first)}) == 3
 
 
+def test_a_process_that_has_run_other_code_leaves_without_touching_the_job(store, here):
+    (job_id,) = submit_digits(store, here, "baseline", epochs=1)
+    child = Child(settings=here, worker_id="alone", device="cpu", pipe=StopPipe(), ran="0" * 64)
+    with pytest.raises(SystemExit):
+        child._work()
+    child.store.close()
+    assert job(store, job_id).state is JobState.QUEUED
+    assert not store.attempts([job_id]).get(job_id)
+
+
 def test_a_job_that_was_claimed_after_other_code_goes_back_and_is_trained_by_another_process(
     store, here, suite, monkeypatch
 ):

@@ -107,7 +107,8 @@ def test_random_points_have_their_numbers_for_names_everywhere_and_values_where_
     suite, scope = read(tmp_path, 5)
     drawn = suite.sweeps["tuned"]["drawn"]
     texts = {label: ", ".join(f"{name} {value}" for name, value in of.items()) for label, of in drawn.items()}
-    assert [scope.name(label) for label in texts] == [f"Random search: {number}" for number in range(1, 6)]
+    names = [f"Random search: {number}" for number in range(1, 6)]
+    assert [scope.name(label) for label in texts] == [scope.variant(label).title for label in texts] == names
     for table in every_table(scope, compare(scope)):
         assert not any("learning_rate" in cell for line in table.cells for cell in line), table.name
     assert [row["drawn"] for row in tuning_of(scope).values] == [*texts.values()]
