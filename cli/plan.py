@@ -239,7 +239,7 @@ def _rows(found: "Plan", known: _Known) -> "tuple[list[dict[str, Any]], list[Est
     rows = []
     estimates = []
     for job in found.distinct():
-        if job.label not in sizes:
+        if job.label not in sizes:  # once for all seeds: a key is a hash
             sizes[job.label] = found.sizes[network_key(job.config.canonical())]
         there, size = known.jobs.get(job.key), sizes[job.label]
         estimate = None

@@ -161,15 +161,13 @@ class _Process:
         if not self._is_ready:
             what = f"the process that tries networks ended {how} while it loaded PyTorch"
             raise OwnNetworkError(what, fix="see what it has printed, and `bench doctor`") from None
-        what = f"{model} ended the process that built and tried it, {how}"
-        if code == -signal.SIGKILL:
-            raise OwnNetworkError(
-                f"{what}, as the system does when memory runs out{self.place(own)}",
-                fix="make the network smaller, or plan where there is more memory",
-            ) from None
-        raise OwnNetworkError(
-            f"{what}{self.place(own)}", fix="mend the network: it would end the process of its training alike"
-        ) from None
+        out_of_memory = code == -signal.SIGKILL
+        why = ", as the system does when memory runs out" if out_of_memory else ""
+        fix = "mend the network: it would end the process of its training alike"
+        if out_of_memory:
+            fix = "make the network smaller, or plan where there is more memory"
+        what = f"{model} ended the process that built and tried it, {how}{why}{self.place(own)}"
+        raise OwnNetworkError(what, fix=fix) from None
 
     def end(self) -> None:
         if self._process.returncode is None:

@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from db.examples import examples_name
+from db.examples import ORIGINAL, examples_name
 from db.records import ImageGrid
 from report.scope import Scope
 
-_ORIGINAL = "original"
 Listed = Sequence[Mapping[str, Any]]
 """The augmentations of a config, as it is stored."""
 
@@ -27,8 +26,8 @@ def augmentation_examples(scope: Scope) -> ImageGrid | None:
         always = [place for place, name in enumerate(grid.columns) if not name.startswith("[")]
         columns = tuple(grid.columns[place] for place in always)
         return ImageGrid(pixels=grid.pixels[:, always], rows=grid.rows, columns=columns)
-    places = [grid.columns.index(name) for name in (_ORIGINAL, *shown)]
-    rows = (_ORIGINAL, *_titles([*shown.values()]))
+    places = [grid.columns.index(name) for name in (ORIGINAL, *shown)]
+    rows = (ORIGINAL, *_titles([*shown.values()]))
     return ImageGrid(pixels=grid.pixels[:, places].swapaxes(0, 1), rows=rows, columns=grid.rows)
 
 

@@ -31,7 +31,7 @@ def linked_folders(top: str) -> tuple[Path, ...]:
         found = [Path(place) for place in spec.submodule_search_locations]
     else:
         found = [Path(spec.origin).with_suffix("")] if spec.origin and spec.has_location else []
-    return tuple(path for path in found if _is_there(path) and not _is_installed(path, top))
+    return tuple(path for path in found if _is_there(path) and not _is_copied(path, top))
 
 
 def found_spec(top: str) -> ModuleSpec | None:
@@ -46,7 +46,7 @@ def _is_there(path: Path) -> bool:
     return path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def _is_installed(path: Path, top: str) -> bool:
+def _is_copied(path: Path, top: str) -> bool:
     """With Python, or by an installer that copied it: among such packages, or beside its record (`--target`)."""
     if _PYTHONS in path.parents or any(folder.name in _INSTALLED for folder in path.parents):
         return True

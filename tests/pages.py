@@ -1,11 +1,12 @@
 """Pages of docs/ that are made from the code: `make pages` writes them, and a test compares them with the code."""
 
 import ast
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from typer.testing import CliRunner
 
@@ -15,6 +16,8 @@ RAISED = frozenset(
     {"BrokerError", "ConfigError", "DataError", "NoStoreError", "NotFoundError", "OwnNetworkError"}
     | {"SchemaError", "StateError", "StoreError", "TrainingError"}
 )
+Where: TypeAlias = tuple[tuple[int, str], ...]
+"""The blocks around a node, the innermost last: whose it is, and which of its fields."""
 
 
 def command_reference() -> str:
@@ -57,34 +60,47 @@ def errors() -> list[Raised]:
 def _raised(room: str, path: Path) -> Iterator[Raised]:
     tree = ast.parse(path.read_text())
     for function in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]:
-        known = _texts_of(function)
-        for node in _own_nodes(function):
+        placed = list(_placed(function, ()))
+        for node, where in placed:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED and node.args:
+                known = _texts_at(node.lineno, where, function, placed)
                 fix = next((keyword.value for keyword in node.keywords if keyword.arg == "fix"), None)
                 message = _words(node.args[0], known)
-                yield Raised(room, path.name, message, _words(fix, known) if fix else "")
+                if re.sub(r"\{.*?\}", "", message).strip():  # else it is handed on: its words stand elsewhere
+                    yield Raised(room, path.name, message, _words(fix, known) if fix else "")
 
 
-def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    """Nodes of the function, without those of functions within it."""
-    for child in ast.iter_child_nodes(function):
-        if not isinstance(child, ast.FunctionDef):
-            yield child
-            yield from _own_nodes(child)
+def _placed(node: ast.AST, where: Where) -> Iterator[tuple[ast.AST, Where]]:
+    """Nodes of a function, without those of functions within it; each with the blocks that it stands in."""
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not isinstance(child, ast.FunctionDef):
+                inner = (*where, (id(node), field))
+                yield child, inner
+                yield from _placed(child, inner)
 
 
-def _texts_of(function: ast.AST) -> dict[str, ast.expr]:
-    """What names within it stand for, where that is a text."""
-    return {
-        target.id: node.value
-        for node in _own_nodes(function)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name) and isinstance(node.value, ast.JoinedStr | ast.Constant | ast.BinOp)
-    }
+def _texts_at(
+    line: int, where: Where, function: ast.AST, placed: Sequence[tuple[ast.AST, Where]]
+) -> dict[str, list[ast.expr]]:
+    """What names may stand for in that line, where that is a text: as a parameter, or as they were set before."""
+    found: dict[str, list[ast.expr]] = {}
+    if isinstance(function, ast.FunctionDef):
+        given = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        found |= {name.arg: [value] for name, value in given if isinstance(value, ast.Constant)}
+    for node, block in placed:
+        if not isinstance(node, ast.Assign) or node.lineno >= line:
+            continue
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                text = isinstance(node.value, ast.JoinedStr | ast.Constant | ast.BinOp | ast.IfExp)
+                # what is set in a block that need not have been gone through leaves open what was set before
+                before = [] if block[-1] in where else found.get(target.id, [])
+                found[target.id] = [*before, *([node.value] if text else [])]
+    return {name: values for name, values in found.items() if values}
 
 
-def _words(node: ast.expr, known: dict[str, ast.expr]) -> str:
+def _words(node: ast.expr, known: dict[str, list[ast.expr]]) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
@@ -95,7 +111,7 @@ def _words(node: ast.expr, known: dict[str, ast.expr]) -> str:
     if isinstance(node, ast.IfExp):
         return f"{_words(node.body, known)} / {_words(node.orelse, known)}"
     if isinstance(node, ast.Name) and node.id in known:
-        return _words(known[node.id], {})
+        return " / ".join(_words(one, {}) for one in known[node.id])
     return f"{{{_short(node)}}}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from db.examples import ORIGINAL
 from db.records import Dataset, ImageGrid
 from scheduler.augmentations import Augmentation, Crop, Cutout, Flip
 from scheduler.config import SIDE
@@ -15,7 +16,7 @@ from worker.pictures import resized
 from worker.splits import Part, Splits
 
 _SAMPLES = 5  # of each class
-_LARGEST, _ALL_BYTES = 96, 2**21  # pixels of a side as they are shown, and what all pictures of a grid may take
+_LARGEST, _ALL_BYTES = 96, 2**21  # pixels of a side as they are shown, and what pictures made at once may take
 _EXAMPLES = 6  # images, each of another class
 MOST_COLUMNS = 17
 """Of examples, those that every data set has among them: a search over augmentations has lists without end."""
@@ -26,7 +27,7 @@ def augmentations(side: int) -> dict[str, tuple[Augmentation, ...]]:
     """What the examples of pictures of that side show: of one of 32 pixels the defaults, of others in proportion."""
     flip, crop = Flip(probability=1.0), Crop(padding=min(16, max(1, side // 8)))
     return {
-        "original": (),
+        ORIGINAL: (),
         "flip": (flip,),
         "crop": (crop,),
         "flip + crop": (flip, crop),

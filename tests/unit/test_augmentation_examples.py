@@ -96,7 +96,7 @@ def test_the_figure_has_a_row_for_each_list_of_the_configs(store, load):
     for row, column in enumerate((0, 5, 7, 6)):
         assert (grid.pixels[row] == recorded.pixels[:, column]).all()
     assert len(figure_rows(scope, WANTED)) == 24
-    assert "mixup and cutmix mix each".capitalize()[1:] in caption(scope, WANTED)
+    assert "Mixup and cutmix mix each" in caption(scope, WANTED)
     assert caption(scope, WANTED).endswith("Of 1 more list there is no picture.")
     with style():
         figure = draw(scope, WANTED, figure_rows(scope, WANTED))
