@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models._arguments import ARGUMENTS, AdvancedCnn, ResNet, SmallCnn, smallest_side
-from models._code import OwnCode, OwnNetworkError, bundled, installed_version, is_installed, is_own
+from models._code import OwnCode, OwnNetworkError, bundled, end_copies, installed_version, is_installed, is_own
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +25,7 @@ __all__ = [
     "build_own",
     "bundled",
     "describe",
+    "end_copies",
     "installed_version",
     "is_installed",
     "is_own",

@@ -11,10 +11,11 @@ import importlib
 import importlib.abc
 import linecache
 import sys
+import sysconfig
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.machinery import ModuleSpec
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,8 @@ from models._code import OwnCode, OwnNetworkError
 from models._switches import put_back
 
 _PREFIX = "_bench_own_"
+_PYTHONS = Path(sysconfig.get_paths()["stdlib"])
+_MOST_SAID = 300  # characters of what an error says
 _SEED = 0  # of what modules draw when they are loaded
 _IN_NAME = 16  # hex digits of the sum: enough for all bundles of one process
 _bundles: dict[str, "_Bundle"] = {}  # by the name of its package
@@ -49,9 +52,12 @@ def told(
     model: str, what: str, error: BaseException, own: OwnCode, *, fix: str = "mend the network"
 ) -> OwnNetworkError:
     """The error of a user's code in one line, with the last line of theirs that it went through."""
-    said = " ".join(str(error).split()).replace(f"{_PREFIX}{own.name[:_IN_NAME]}.", "")
+    said = " ".join(str(error).split()).replace(f"{_PREFIX}{own.name[:_IN_NAME]}.", "").replace(f"{own.folder}/", "")
+    said = said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]}..."
     if isinstance(error, OSError) and str(error.filename).startswith(f"{own.folder}/"):
         fix = "write what it reads into its Python code: no other file travels with it"
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(_PREFIX):
+        fix = f"install {error.name.partition('.')[0]}, or mend the import"
     line = f"{model} {what}: {type(error).__name__}{': ' if said else ''}{said}{_where(error, own)}"
     return OwnNetworkError(line, fix=fix)
 
@@ -63,6 +69,23 @@ def _where(error: BaseException, own: OwnCode) -> str:
         frames.append((error.filename, error.lineno))
     theirs = [(name.removeprefix(folder), line) for name, line in frames if name.startswith(folder)]
     return f" ({theirs[-1][0]}:{theirs[-1][1]})" if theirs and own.content else ""
+
+
+def past_the_bundle(own: OwnCode, before: Collection[str]) -> list[str]:
+    """Modules of the bundle's own packages that Python has loaded from a disk since only `before` were loaded.
+
+    By a name that was computed, `importlib.import_module` say: an edit of theirs would be seen by nobody.
+    """
+    if not own.content:
+        return []
+    tops = _bundle(own).tops.difference(before)
+    new = [name for name in sys.modules if name.partition(".")[0] in tops]
+    return sorted(name for name in new if not _is_installed(getattr(sys.modules[name], "__file__", None)))
+
+
+def _is_installed(file: str | None) -> bool:
+    path = Path(file or "")
+    return _PYTHONS in path.parents or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 def _bundle(own: OwnCode) -> "_Bundle":

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import sys
 import threading
 import warnings
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from models._code import OwnCode, OwnNetworkError
+from models._code import OwnCode, OwnNetworkError, end_copies
 from models._describe import counted
-from models._own import loaded, told
+from models._own import loaded, past_the_bundle, told
 from models._switches import put_back
 
 _CLASSES = ("num_classes", "classes", "n_classes")
@@ -44,9 +45,11 @@ def build(model: str, own: OwnCode, arguments: Mapping[str, Any], data: Facts) -
     # a copy: lists that the network changes are the config's, from which it may be built again
     given = _with_classes(make, deepcopy(dict(arguments)), data.classes)
     _check_arguments(model, make, given)
+    owner = os.getpid()
     try:
         with put_back():
             network = make(**given)
+            end_copies(owner)
             if isinstance(network, nn.Module) and _is_lazy(network):
                 with torch.no_grad():
                     network.eval()
@@ -107,18 +110,24 @@ def checked(model: str, own: OwnCode, arguments: Mapping[str, Any], data: Facts)
 @lru_cache(maxsize=1024)
 def _checked(model: str, own: OwnCode, arguments: str, data: Facts) -> tuple[int, int, int]:
     # what a user's code prints is no result of the command that asks
+    before = {*sys.modules}
     with _ONE_AT_A_TIME, redirect_stdout(sys.stderr), put_back():
         loaded(model, own)  # not below: what a module makes for itself when it is imported belongs on no meta device
         try:
-            return _checked_on("meta", model, own, arguments, data)
+            found = _checked_on("meta", model, own, arguments, data)
         except OwnNetworkError as error:
             if error.__cause__ is None:  # it ran, but is of no use
                 raise
-        return _checked_on("cpu", model, own, arguments, data)
+            found = _checked_on("cpu", model, own, arguments, data)
+    missed = past_the_bundle(own, before)
+    if missed:
+        what = f"{model} loads {missed[0]} by a computed name, so that it is not taken along"
+        raise OwnNetworkError(what, fix=f"write `import {missed[0]}`, or `from ... import` with plain names")
+    return found
 
 
 def _checked_on(device: str, model: str, own: OwnCode, arguments: str, data: Facts) -> tuple[int, int, int]:
-    columns = data.classes
+    columns, owner = data.classes, os.getpid()
     with warnings.catch_warnings(), put_back(), torch.device(device):
         warnings.simplefilter("ignore")  # of weights that are copied to the meta device, and of the network's own
         network = build(model, own, json.loads(arguments), data)
@@ -138,6 +147,7 @@ def _checked_on(device: str, model: str, own: OwnCode, arguments: str, data: Fac
         except (Exception, SystemExit) as error:
             fix = "mend the network, or set image_size and channels in [suite] to what it takes"
             raise told(model, f"fails on images of shape {tuple(images.shape)}", error, own, fix=fix) from error
+        end_copies(owner)
         _check_logits(model, "in evaluation", out, columns)
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return parameters, flops // _IMAGES, activations // _IMAGES

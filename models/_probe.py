@@ -1,8 +1,8 @@
 """Networks are built and tried in a process of their own: one that hangs, or ends its process, ends nobody else's.
 
-The process is started anew instead of forked: whoever asks may have threads and a card, as a notebook has, which no
-fork survives, and it need not load torch itself. It answers one question after the other, and lives no longer than the
-plan that asks: what it has loaded is never older than that.
+A process is started anew instead of forked: whoever asks may have threads and a card, as a notebook has, which no fork
+survives, and it need not load torch itself. It answers one question after the other, and lives no longer than the plan
+that asks: what it has loaded is never older than that.
 """
 
 import json
@@ -31,11 +31,15 @@ Say = Callable[[str], object]
 
 
 class Probe:
-    """Within `with`, one process for all questions, started with the first of them."""
+    """Within `with`, a process for each user's sources, as what they patch holds for all that comes after them.
+
+    bench's own networks and those of installed packages share one, and are best asked for first.
+    """
 
     def __init__(self, *, limit_s: float, say: Say) -> None:
         self._limit_s, self._say = limit_s, say
         self._process: _Process | None = None
+        self._source = ""  # the sum of the sources that have run in it
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +54,7 @@ class Probe:
         Raises ValueError and OwnNetworkError as it does. A network that takes longer than `limit_s`, or ends the
         process, is an OwnNetworkError as well, after which nothing more may be asked. What takes long is said.
         """
-        process = self._process = self._process or _Process()
+        process = self._for(own.name if own and own.content else "")
         try:
             process.wait_until_ready(self._say)
             answer = process.ask(name, own, facts, limit_s=self._limit_s, say=self._say)
@@ -68,6 +72,14 @@ class Probe:
         if "error" in answer:
             raise OwnNetworkError(answer["error"], fix=answer["fix"])
         return Description(**answer)
+
+    def _for(self, source: str) -> "_Process":
+        if self._process is not None and self._source not in ("", source):
+            self._process.end()
+            self._process = None
+        self._source = source
+        self._process = self._process or _Process()
+        return self._process
 
 
 class _Ended(Exception):  # noqa: N818 - news, not yet an error

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from models import OwnCode, OwnNetworkError, describe
+from models import OwnCode, OwnNetworkError, describe, end_copies
 
 
 def serve(line: int, trace: int) -> NoReturn:
@@ -28,8 +28,11 @@ def serve(line: int, trace: int) -> NoReturn:
     threading.Thread(target=_listen, args=[ends, questions], daemon=True).start()
     ends.send_bytes(b"{}")
     codes: dict[str, OwnCode] = {}
+    owner = os.getpid()
     while True:
-        ends.send_bytes(json.dumps(_answer(questions.get(), codes)).encode())
+        answer = _answer(questions.get(), codes)
+        end_copies(owner)
+        ends.send_bytes(json.dumps(answer).encode())
 
 
 def _listen(line: Connection, questions: "queue.Queue[dict[str, Any]]") -> None:

@@ -243,7 +243,9 @@ def _version(module: str) -> str:
         what = f"no installed package has the module {module}"
         if top in sys.stdlib_module_names or top in ROOMS:
             what = f"{module} is a module of {'bench' if top in ROOMS else 'Python'} itself"
-        fix = "install the package, or put its folder or file beside the suite"
+        fix = "put its folder or file beside the suite"
+        if top not in ROOMS:
+            fix = f"install the package, or {fix}"
         raise ConfigError(what, fix=fix)
     return f"{names[0]}=={installed_version(names[0])}"
 

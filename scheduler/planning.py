@@ -245,6 +245,8 @@ def _sizes(
 ) -> dict[str, NetworkSize]:
     """Each network that is not bench's is built and run once, on two images. Raises ConfigError."""
     wanted = [entry for entry in _one_of_each(entries) if measure_all or entry.config.code]
+    # users' sources last, each with its own: what they patch holds for all that is tried after them
+    wanted.sort(key=lambda entry: _contents(suite, entry.config))
     found: dict[str, NetworkSize] = {}
     with probing(limit_s=probe_s, say=say) as probe:
         # where another process loads torch for some, it measures the others too, and this one need not load it
@@ -261,6 +263,11 @@ def _sizes(
                 raise ConfigError(what, fix=error.fix) from error
             found[key] = NetworkSize(parameters=size.parameters, flops=size.flops, activations=size.activations)
     return found
+
+
+def _contents(suite: Suite, config: Config) -> str:
+    """The sources that a config's network comes with; empty for bench's own, and what is installed."""
+    return suite.own[config.code].content if config.code else ""
 
 
 def _pictures(configs: Sequence[Config]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """One attempt from claim to end: data, checkpoint, training, result, or a cause why there is none."""
 
 import logging
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from db.examples import examples_name
 from db.records import Artifact, Cause, Claim, EpochRecord, JobState, Result
 from db.splits import split_name
 from db.store import Store
-from models import OwnCode, OwnNetworkError
+from models import OwnCode, OwnNetworkError, end_copies
 from scheduler.config import Config, job_key
 from scheduler.settings import Settings
 from worker.devices import energy_counter
@@ -175,8 +176,14 @@ class _Run:
                 energy.look()
                 self.on_epoch(record)
 
+            owner = os.getpid()
+
+            def should_stop() -> bool:
+                end_copies(owner)
+                return self.interruptions.any()
+
             hooks = Hooks(
-                should_stop=self.interruptions.any,
+                should_stop=should_stop,
                 on_epoch=on_epoch,
                 save=self.save,
                 used_j=energy.used_j,

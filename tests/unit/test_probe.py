@@ -70,16 +70,16 @@ def test_another_process_gives_what_this_one_would(probe, capfd):
     own = describe("nets.py:net", classes=10, arguments={}, own=OWN)
     assert asked(probe, "net") == asked(probe, "shouts") == own
     (process,) = processes()
-    bench = {"classes": 10, "arguments": {}}
-    assert probe.describe("resnet", **bench) == describe("resnet", **bench)
     with pytest.raises(OwnNetworkError, match=r"nets.py:net: got an unexpected keyword argument 'depth'") as caught:
         asked(probe, "net", depth=3)
     assert caught.value.fix == "nets.py:net takes the arguments num_classes"
     with pytest.raises(OwnNetworkError, match=r"nets.py:leaves_all raised KeyboardInterrupt"):
         asked(probe, "leaves_all")
+    assert processes() == [process]
+    bench = {"classes": 10, "arguments": {}}
+    assert probe.describe("resnet", **bench) == describe("resnet", **bench)
     with pytest.raises(ValueError, match="a classifier needs at least 2 classes, not 1"):
         probe.describe("resnet", classes=1, arguments={})
-    assert processes() == [process]
     assert capfd.readouterr().out == ""
 
 
@@ -126,6 +126,51 @@ def eventually(holds):
 def group_of(pid):
     with suppress(ProcessLookupError):
         return os.getpgid(pid)
+
+
+PATCHES = """
+from torch import nn
+
+class Plain(nn.Linear):
+    def __init__(self, inputs, outputs, bias=True):
+        super().__init__(inputs, outputs, bias=False)
+
+nn.Linear = Plain
+
+def net(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, num_classes))
+"""
+
+
+def test_what_a_network_patches_holds_for_its_own_code_alone(probe):
+    patching = bundled({"nets.py": PATCHES})
+    assert probe.describe("nets.py:net", classes=10, arguments={}, own=patching).parameters == 30720
+    assert asked(probe, "net").parameters == 30730
+    assert len(processes()) == 1
+
+
+@pytest.mark.parametrize("place", ["__init__", "forward"])
+def test_a_network_that_forks_gives_one_answer(probe, place):
+    lines = ["import os", "from torch import nn", "class Net(nn.Module):", "    def __init__(self, num_classes):"]
+    lines += ["        super().__init__()", "        self.body = nn.Linear(3072, num_classes)"]
+    lines += ["        os.fork()"] if place == "__init__" else []
+    lines += ["    def forward(self, images):"] + (["        os.fork()"] if place == "forward" else [])
+    lines += ["        return self.body(images.flatten(1))"]
+    own = bundled({"nets.py": "\n".join(lines)})
+    for classes in (10, 20, 30):
+        assert probe.describe("nets.py:Net", classes=classes, arguments={}, own=own).parameters == 3073 * classes
+
+
+def test_what_is_loaded_by_a_computed_name_is_refused(probe, monkeypatch, tmp_path):
+    (tmp_path / "mylab").mkdir()
+    (tmp_path / "mylab" / "hidden.py").write_text("WIDTH = 3072\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "import importlib\nfrom torch import nn\nWIDTH = importlib.import_module('mylab.hidden').WIDTH\n"
+    text += "def net(classes): return nn.Sequential(nn.Flatten(), nn.Linear(WIDTH, classes))\n"
+    own = bundled({"mylab/nets.py": text})
+    with pytest.raises(OwnNetworkError, match=r"mylab/nets.py:net loads mylab.* by a computed name") as caught:
+        probe.describe("mylab/nets.py:net", classes=10, arguments={}, own=own)
+    assert caught.value.fix.startswith("write `import mylab")
 
 
 def test_where_torch_cannot_be_loaded_the_network_is_not_blamed(probe, monkeypatch, tmp_path):
