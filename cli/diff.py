@@ -31,12 +31,12 @@ def diff(
     JOB JOB are two ids from `bench status`; the difference is the first less the second.
     """
     from report import job_differences
-    from scheduler.config import whole
+    from scheduler.config import applying, whole
 
     chosen = select.selection(job, submission=submission, variant=variant, state=state, where=where)
     store = options.opened(options.settings(), create=False)
     ours, theirs = chosen.exactly(store, 2, "diff")
-    found = job_differences(store, ours.id, theirs.id, whole=whole)
+    found = job_differences(store, ours.id, theirs.id, whole=lambda config: applying(whole(config)))
     if as_json:
         options.put(json.dumps(_as_dict(found, everything), indent=2))
     else:

@@ -20,14 +20,15 @@ DECADES = 2
 def rows(scope: Scope) -> list[dict[str, Any]]:
     """An epoch of each distinct schedule, under the most accurate variant that has it; none where no rate ever moved.
 
-    Variants whose rates are the same as far as both were trained have one schedule. `learning_rate` is the mean over
-    the seeds that reached the epoch, `n` of them, of the longest training among these variants.
+    Variants whose configs ask for one schedule, and whose rates are the same as far as both were trained, share a line.
+    `learning_rate` is the mean over the seeds that reached the epoch, `n` of them, of the longest training among these
+    variants.
     """
     points = sweep_points(scope)
     variants = sorted(ranked(scope.with_results()), key=lambda one: one.label in points)
     if not any(_moved(variant) for variant in variants):
         return []
-    return [row for own in _alike(variants) for row in _rows(scope, own)]
+    return [row for own in _alike(scope, variants) for row in _rows(scope, own)]
 
 
 def far_apart(found: Sequence[dict[str, Any]]) -> bool:
@@ -39,17 +40,25 @@ def _moved(variant: VariantData) -> bool:
     return any(len({record.learning_rate for record in one}) > 1 for one in variant.histories.values())
 
 
-def _alike(variants: Sequence[VariantData]) -> list[list[VariantData]]:
+def _alike(scope: Scope, variants: Sequence[VariantData]) -> list[list[VariantData]]:
     groups: list[tuple[Course, list[VariantData]]] = []
     for variant in variants:
         course = _course(variant)
         for place, (known, own) in enumerate(groups):
-            if all(one == other for one, other in zip(known, course, strict=False)):
+            same = _asked(scope, variant) == _asked(scope, own[0])
+            if same and all(one == other for one, other in zip(known, course, strict=False)):
                 groups[place] = (max(known, course, key=len), [*own, variant])
                 break
         else:
             groups.append((course, [variant]))
     return [own for _, own in groups]
+
+
+def _asked(scope: Scope, variant: VariantData) -> dict[str, Any]:
+    """What a config says of its schedule: the rates of a short training fit many."""
+    names = ("schedule", "learning_rate", "epochs", "warmup_", "plateau_", "step_", "one_cycle_")
+    config = scope.submission.variants[variant.label]["config"]
+    return {name: value for name, value in config.items() if name.startswith(names)}
 
 
 def _by_epoch(variant: VariantData) -> list[list[float]]:

@@ -1,5 +1,6 @@
 """Drawings of the figures that every report has, from the rows of `report.standard_rows` and the variants' colours."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ Colours = Mapping[str, str]
 
 MOST_NAMED = 14  # variants that the legend of costs names; of more, those that nothing dominates
 MOST_RELIABILITY = 8  # variants with a panel
+_DASHES = ("-", "--", ":")
 MOST_HISTORIES = 12  # variants with curves
 _LINE, _TWO_LINES = 0.28, 0.36  # inches of a row with a name
 _FOOT = 0.36  # of the height of accuracies, which shares take below them
@@ -251,10 +253,11 @@ def _rates(rows: Rows, colours: Colours) -> "Figure":
     shown = list(by_variant(rows).items())[:MOST_HISTORIES]
     if far_apart([row for _, own in shown for row in own]):
         axes.set_yscale("log")
-    entries = []
+    entries, met = [], Counter[str]()
     for label, own in shown:
         line: dict[str, Any] = {
             "color": colours[label],
+            "linestyle": _DASHES[met[colours[label]] % len(_DASHES)],  # colours are fewer than lines may be
             "linewidth": 1.5,
             "marker": "o" if len(own) <= FEW_EPOCHS else "",
         }
@@ -264,7 +267,8 @@ def _rates(rows: Rows, colours: Colours) -> "Figure":
         if spread.any():
             low = np.maximum(np.array(rates) - spread, min(rates) / 10)  # on a logarithmic axis there is no nothing
             axes.fill_between(epochs, low, np.array(rates) + spread, color=colours[label], alpha=0.18, linewidth=0)
-        entries.append((Line2D([], [], color=colours[label], linewidth=3), own[0]["title"]))
+        met[colours[label]] += 1
+        entries.append((Line2D([], [], **line), own[0]["title"]))
     axes.set(xlabel="epoch", ylabel="learning rate")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     key(figure, entries)

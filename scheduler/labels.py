@@ -29,7 +29,7 @@ def coded(
 
     text = isinstance(next(iter(raw["train"]), 0), str)
     if any(isinstance(label, str) != text for labels in raw.values() for label in labels):
-        raise DataError(f"{place}: labels are text in one part and numbers in another", fix="write them alike")
+        raise DataError(f"{place}: some labels are text and others numbers", fix="write them alike")
     if names is not None:
         _check_names(names, place)
     known: list[Any] = sorted({label for labels in raw.values() for label in labels})

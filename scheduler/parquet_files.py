@@ -74,7 +74,7 @@ def read_parquet(path: Path, names: Sequence[str], columns: Columns) -> ParquetF
             # the first file says for all which columns are meant
             image = _column(path / name, schema, _PICTURES, image, features)
             label = _column(path / name, schema, _LABELS, label, features)
-            _check_image(path / name, schema.field(image).type)
+            _check_image(path / name, image, schema.field(image).type)
             class_names = class_names or _class_names(features, label)
             _read_file(path / name, file, label, part, read)
     raw = {part: read.raw[part] for part in PARTS if part in read.raw}
@@ -173,7 +173,7 @@ def _class_names(features: Mapping[str, Any], label: str) -> list[str] | None:
     return [str(name) for name in names] if isinstance(names, list) and names else None
 
 
-def _check_image(path: Path, kind: Any) -> None:
+def _check_image(path: Path, name: str, kind: Any) -> None:
     from pyarrow import types
 
     if types.is_struct(kind):
@@ -181,7 +181,7 @@ def _check_image(path: Path, kind: Any) -> None:
         kind = kind.field(at).type if at >= 0 else None
     if kind is None or not (types.is_binary(kind) or types.is_large_binary(kind)):
         fix = "store each picture as the bytes of a PNG or JPEG file, or a struct of such bytes and a path"
-        raise DataError(f"{path}: the column of pictures holds no encoded ones", fix=fix)
+        raise DataError(f"{path}: the column of pictures, {name}, holds no encoded ones", fix=fix)
 
 
 def _read_file(path: Path, file: Any, label: str, part: str | None, read: _Read) -> None:
@@ -191,7 +191,7 @@ def _read_file(path: Path, file: Any, label: str, part: str | None, read: _Read)
         raise DataError(f"{path} has {file.metadata.num_rows:,} rows", fix=f"take at most {MOST_IMAGES:,} pictures")
     by_row = part is None and _SPLIT in file.schema_arrow.names and label != _SPLIT
     table = file.read(columns=[label, _SPLIT] if by_row else [label])
-    labels = _values(path, table.column(label))
+    labels = _values(path, label, table.column(label))
     if by_row:
         parts = [_part_of_row(path, row, value) for row, value in enumerate(table.column(_SPLIT).to_pylist())]
     else:
@@ -209,13 +209,13 @@ def _part_of_row(path: Path, row: int, value: Any) -> str:
     return part
 
 
-def _values(path: Path, column: Any) -> Raw:
+def _values(path: Path, name: str, column: Any) -> Raw:
     from pyarrow import types
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
     if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
         fix = "labels are whole numbers or text, one for each picture"
-        raise DataError(f"{path}: the column of labels holds {column.type}", fix=fix)
+        raise DataError(f"{path}: the column of labels, {name}, holds {column.type}", fix=fix)
     values: list[Any] = column.to_pylist()
     if column.null_count:
         raise DataError(f"{path}: row {values.index(None)} has no label", fix="leave out rows without a label")

@@ -133,7 +133,7 @@ REFUSED = {
         {"x_train": pictures(3000, 2, 2), "y_train": np.arange(3000), "x_test": None, "y_test": None},
         "3,000 different labels",
     ),
-    "text and numbers": ({"y_test": np.array(NAMES)[labels(9)]}, "text in one part and numbers in another"),
+    "text and numbers": ({"y_test": np.array(NAMES)[labels(9)]}, "some labels are text and others numbers"),
     "equal names": ({"class_names": np.array(["a", "b", "a"])}, "two classes are called 'a'"),
     "unprintable name": ({"class_names": np.array(["a", "b", "c\x1b[31m"])}, "no printable text"),
     "endless name": ({"class_names": np.array(["a", "b", "c" * 5000])}, "no printable text: 'ccc"),

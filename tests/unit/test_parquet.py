@@ -110,8 +110,8 @@ REFUSED = {
     "negative": ({"classes": [-1, *CODES[1:]]}, "label -1 in row 0"),
     "out of range": ({"classes": [3, *CODES[1:]], "names": NAMES}, "label 3 in row 0"),
     "absent": ({"classes": [0, None, *CODES[2:]]}, "row 1 has no label"),
-    "fractions": ({"classes": [0.5, *CODES[1:]]}, "column of labels holds double"),
-    "lists": ({"classes": [[0], *[[code] for code in CODES[1:]]]}, "column of labels holds list"),
+    "fractions": ({"classes": [0.5, *CODES[1:]]}, "column of labels, label, holds double"),
+    "lists": ({"classes": [[0], *[[code] for code in CODES[1:]]]}, "column of labels, label, holds list"),
     "a split": ({"split": pyarrow.array(["train"] * 29 + ["extra"])}, "split 'extra' in row 29"),
     "all test": ({"split": pyarrow.array(["test"] * 30)}, "has no training rows"),
     "missing in train": (

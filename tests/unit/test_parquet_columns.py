@@ -78,8 +78,8 @@ def test_the_pictures_are_those_of_the_column_that_is_named(path, tmp_path):
             "did you mean coarse?",
         ),
         (Columns("x", "fine"), "no column is called x", "give image_column one of its columns"),
-        (Columns("fine", "fine"), "the column of pictures holds no encoded ones", "bytes of a PNG"),
-        (Columns("img", "mask"), "the column of labels holds binary", "whole numbers or text"),
+        (Columns("fine", "fine"), "the column of pictures, fine, holds no encoded ones", "bytes of a PNG"),
+        (Columns("img", "mask"), "the column of labels, mask, holds binary", "whole numbers or text"),
     ],
 )
 def test_where_no_single_column_can_be_meant_the_line_lists_them_and_names_the_field(columns, words, fix, path):

@@ -68,6 +68,14 @@ def test_variants_with_the_same_rates_share_a_line_as_long_as_the_longest(two_se
     assert [row["learning_rate_sd"] for row in found] == [0.0] * 6
 
 
+def test_a_short_training_shares_no_line_with_another_schedule_that_begins_alike(two_seeds):
+    of = two_seeds.submission.variants
+    other = {**of["dropout"], "config": {**of["dropout"]["config"], "schedule": "cosine"}}
+    scope = replace(two_seeds, submission=replace(two_seeds.submission, variants={**of, "dropout": other}))
+    found = rows(with_rates(scope, baseline=[FALLING] * 2, dropout=[FALLING[:1]] * 2))
+    assert {row["variants"] for row in found} == {"baseline", "dropout", "batchnorm"}
+
+
 def test_three_with_one_schedule_are_the_first_and_two_others(two_seeds):
     found = rows(with_rates(two_seeds, **dict.fromkeys(LABELS, [FALLING] * 2)))
     best_first = sorted(LABELS, key=lambda label: -two_seeds.variant(label).accuracy)

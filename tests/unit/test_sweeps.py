@@ -44,6 +44,14 @@ def test_points_are_numbered_and_their_titles_say_what_was_drawn(tmp_path):
     }
 
 
+def test_lists_and_tables_are_told_in_words(tmp_path):
+    fields = '[sweeps.s.random.fields]\naugmentation = [[], ["flip", { name = "crop", padding = 2 }]]\n'
+    drawn_values = {
+        one["augmentation"] for one in suite(tmp_path, drawn(2, fields=fields)).sweeps["s"]["drawn"].values()
+    }
+    assert drawn_values == {"none", "(flip, crop with padding 2)"}
+
+
 def test_each_draw_is_within_its_range_and_on_its_steps(tmp_path):
     for config in configs(suite(tmp_path, drawn(200))).values():
         assert 1e-4 <= config.learning_rate <= 1e-1
