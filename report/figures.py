@@ -166,30 +166,41 @@ def _bar_name(scope: Scope, row: dict[str, Any], name: str | None = None) -> str
 
 def _bars(axes: "Axes", scope: Scope, rows: Rows, name: str, intervals: Sequence[Interval | None]) -> None:
     """A bar, an interval and a diamond for each row; where there is no result its state."""
-    scale = _scale(name)
+    scale, beside = _scale(name), _beside(rows, name)
     look: dict[str, Any] = {"rotation": 90, "color": MUTE, "fontsize": 8, "in_layout": False}
     look |= {"ha": "center", "va": "bottom", "transform": axes.get_xaxis_transform()}
     for place, row in enumerate(rows):
         if row[name] is None:
             state = fit(scope.variant(row["variant"]).state, 24)
-            axes.text(place + _BAR, 0.03, state, **look)
+            axes.text(place + beside, 0.03, state, **look)
         printed = row.get(f"printed_{name}")
         if printed is not None:
             axes.plot(place + _DIAMOND, scale * printed, **PRINTED)
-    there = [(place + _BAR, row) for place, row in enumerate(rows) if row[name] is not None]
+    there = [(place + beside, row) for place, row in enumerate(rows) if row[name] is not None]
     if there:
         places, found = zip(*there, strict=True)
         heights, looks = [scale * row[name] for row in found], [_colour(scope, row["variant"]) for row in found]
         axes.bar(places, heights, _WIDTH, color=looks)
-    _error_bars(axes, scale, [row[name] for row in rows], intervals)
+    _error_bars(axes, scale, [row[name] for row in rows], intervals, beside)
     if not axes.patches and not axes.lines:
         axes.set_yticks([])  # a scale of nothing
 
 
-def _error_bars(axes: "Axes", scale: int, values: Sequence[float | None], intervals: Sequence[Interval | None]) -> None:
+def _beside(rows: Rows, name: str) -> float:
+    """Where bars stand, from the middle of their places: aside where some place has a diamond too."""
+    return _BAR if any(row.get(f"printed_{name}") is not None for row in rows) else 0.0
+
+
+def _error_bars(
+    axes: "Axes",
+    scale: int,
+    values: Sequence[float | None],
+    intervals: Sequence[Interval | None],
+    beside: float,
+) -> None:
     """All in one piece: one by one they take two fifths of the time of a figure of many bars."""
     ends = [
-        (place + _BAR, scale * value, scale * (value - interval[0]), scale * (interval[1] - value))
+        (place + beside, scale * value, scale * (value - interval[0]), scale * (interval[1] - value))
         for place, (value, interval) in enumerate(zip(values, intervals, strict=True))
         if value is not None and interval is not None
     ]
@@ -212,12 +223,12 @@ def _interval(row: dict[str, Any]) -> Interval | None:
 def _accuracy_bars(axes: "Axes", scope: Scope, rows: Rows, *, values: bool = True) -> None:
     """`values`: whether there is room for each bar's."""
     _bars(axes, scope, rows, "test_accuracy", [_interval(row) for row in rows])
-    highest = 0.0
+    highest, beside = 0.0, _beside(rows, "test_accuracy")
     for place, row in enumerate(rows):
         if row["test_accuracy"] is not None:
             value, top = 100 * row["test_accuracy"], 100 * (row["high"] or row["test_accuracy"])
             if values:
-                axes.text(place + _BAR, top + 1, f"{value:.1f}", ha="center", va="bottom", fontsize=8)
+                axes.text(place + beside, top + 1, f"{value:.1f}", ha="center", va="bottom", fontsize=8)
             highest = max(highest, top)
         highest = max(highest, 100 * (row["printed_test_accuracy"] or 0))
     axes.set(ylabel="test accuracy %", ylim=(0, max(10.0, 1.08 * highest + 4)))

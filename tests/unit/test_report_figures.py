@@ -286,6 +286,17 @@ def test_bars_of_accuracy_are_means_with_their_intervals_numbers_and_colours(cas
         assert axes.get_ylim()[0] == 0
 
 
+def test_bars_stand_in_the_middle_where_nothing_was_printed(case):
+    figure = FIGURES["test_accuracy"]
+    rows = [row | {"printed_test_accuracy": None} for row in case.rows["test_accuracy"]]
+    with style():
+        (axes,) = draw(case.scope, figure, rows).axes
+    assert bars(axes)
+    assert [x % 1 for x, *_ in bars(axes) + error_bars(axes)] == pytest.approx(
+        [0] * (len(bars(axes)) + len(error_bars(axes)))
+    )
+
+
 def test_diamonds_of_accuracy_are_the_printed_values_at_their_bars(case):
     for axes, labels, _ in panels_of_accuracy(case):
         printed = {label: case.scope.reference(label).get("test_accuracy") for label in labels}
