@@ -180,8 +180,13 @@ def test_the_arrow_keys_go_through_the_marks_of_a_figure(opened, study):
 def test_a_schedule_is_a_line_of_its_rates_on_the_axis_that_is_chosen(shown):
     for axis, scale in (("linear", float), ("log", math.log)):
         rows, curves = shown("figure_H_rates", ".curve", axis=axis)
-        (curve,) = curves
-        assert curve["series"] == rows[0]["variant"]
-        points = [tuple(map(float, point.split(","))) for point in curve["d"].removeprefix("M").split("L")]
-        assert on_a_line([row["epoch"] for row in rows], [x for x, _ in points]) > 0
-        assert on_a_line([scale(row["learning_rate"]) for row in rows], [y for _, y in points]) < 0
+        assert [curve["series"] for curve in curves] == [*dict.fromkeys(row["variant"] for row in rows)]
+        epochs, rates, pixels = [], [], []
+        for curve in curves:
+            own = [row for row in rows if row["variant"] == curve["series"]]
+            epochs += [row["epoch"] for row in own]
+            rates += [scale(row["learning_rate"]) for row in own]
+            pixels += places(curve["d"])
+        assert len(pixels) == len(rows)
+        assert on_a_line(epochs, [x for x, _ in pixels]) > 0
+        assert on_a_line(rates, [y for _, y in pixels]) < 0
