@@ -131,7 +131,7 @@ class _Process:
         since, is_said = time.monotonic(), False
         while not self._line.poll(_LOOK_S):
             waited_s = time.monotonic() - since
-            if self._has_ended() and not self._line.poll(0):
+            if self._process.poll() is not None and not self._line.poll(0):
                 raise _Ended
             if waited_s > _QUIET_S and not is_said:
                 is_said = True
@@ -143,10 +143,6 @@ class _Process:
         except (EOFError, OSError) as error:
             raise _Ended from error
         return answer
-
-    def _has_ended(self) -> bool:
-        """It is left to `end` to take it off the system's list: until then nobody else gets its number."""
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def ask_where(self) -> None:
         self._process.send_signal(signal.SIGUSR1)
@@ -166,8 +162,6 @@ class _Process:
 
     def raise_crash(self, model: str, own: OwnCode | None) -> NoReturn:
         """Once it is gone."""
-        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        self._kill_group()
         code = self._process.wait()  # minus the signal's number where one ended it
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         if not self._is_ready:
@@ -182,13 +176,9 @@ class _Process:
         raise OwnNetworkError(what, fix=fix) from None
 
     def end(self) -> None:
-        if self._process.returncode is None:
-            self._kill_group()
-            self._process.wait()
-        self._line.close()
-        self._trace.close()
-
-    def _kill_group(self) -> None:
-        """With all that a network may have started."""
+        """With all that a network may have started: their group keeps its number after the process that led it."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._line.close()
+        self._trace.close()

@@ -107,11 +107,14 @@ CRASHES = {
 
 
 @pytest.mark.parametrize("name", CRASHES)
-def test_a_network_that_ends_its_process_is_one_line_and_leaves_nothing(probe, name):
-    with pytest.raises(OwnNetworkError, match=f"ended the process that built and tried it, {CRASHES[name]}$") as caught:
-        asked(probe, name)
+def test_a_network_that_ends_its_process_is_one_line_and_leaves_nothing(name):
+    with probing(limit_s=60.0, say=lambda _: None) as probe:
+        with pytest.raises(
+            OwnNetworkError, match=f"ended the process that built and tried it, {CRASHES[name]}$"
+        ) as caught:
+            asked(probe, name)
+        group = probe._process._process.pid
     assert caught.value.fix
-    group = probe._process._process.pid
     assert eventually(lambda: not [one for one in psutil.pids() if group_of(one) == group])
 
 
