@@ -60,7 +60,7 @@ trains = worker.attempt._Run.to_the_end
 def to_the_end(self, path):
     import worker.steps
     if self.claim.job_id == 1:
-        worker.steps.train_step = lambda *_: (os.write(2, b"this code ends its process\n"), os._exit({code}))
+        worker.steps.train_step = lambda *_, **__: (os.write(2, b"this code ends its process\n"), os._exit({code}))
     return trains(self, path)
 
 worker.attempt._Run.to_the_end = to_the_end
