@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models._arguments import ARGUMENTS, AdvancedCnn, ResNet, SmallCnn, smallest_side
-from models._code import OwnCode, OwnNetworkError, bundled, end_copies, installed_version, is_installed, is_own
+from models._code import (
+    OwnCode,
+    OwnNetworkError,
+    bundled,
+    end_copies,
+    installed_version,
+    is_installed,
+    is_own,
+    lies_with_python,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +38,7 @@ __all__ = [
     "installed_version",
     "is_installed",
     "is_own",
+    "lies_with_python",
     "probing",
     "smallest_side",
     "takes_channels_last",

@@ -2,10 +2,14 @@
 
 import json
 import os
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_PYTHONS = Path(sysconfig.get_paths()["stdlib"])  # holds more than `sys.stdlib_module_names`: `test`
 SIDE, CHANNELS = 32, 3  # of an image, where nobody says otherwise
 
 
@@ -69,6 +73,11 @@ def installed_version(distribution: str) -> str | None:
         return metadata.version(distribution).partition("+")[0]
     except metadata.PackageNotFoundError:
         return None
+
+
+def lies_with_python(path: Path) -> bool:
+    """Whether it is of Python itself, or lies where installers put what they copy."""
+    return _PYTHONS in path.parents or not _INSTALLED.isdisjoint(folder.name for folder in path.parents)
 
 
 def end_copies(owner: int) -> None:

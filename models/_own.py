@@ -11,7 +11,6 @@ import importlib
 import importlib.abc
 import linecache
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.machinery import ModuleSpec
@@ -21,11 +20,10 @@ from typing import Any
 
 import torch
 
-from models._code import OwnCode, OwnNetworkError
+from models._code import OwnCode, OwnNetworkError, lies_with_python
 from models._switches import put_back
 
 _PREFIX = "_bench_own_"
-_PYTHONS = Path(sysconfig.get_paths()["stdlib"])
 _MOST_SAID = 300  # characters of what an error says
 _SEED = 0  # of what modules draw when they are loaded
 _IN_NAME = 16  # hex digits of the sum: enough for all bundles of one process
@@ -80,12 +78,9 @@ def past_the_bundle(own: OwnCode, before: Collection[str]) -> list[str]:
         return []
     tops = _bundle(own).tops.difference(before)
     new = [name for name in sys.modules if name.partition(".")[0] in tops]
-    return sorted(name for name in new if not _is_installed(getattr(sys.modules[name], "__file__", None)))
-
-
-def _is_installed(file: str | None) -> bool:
-    path = Path(file or "")
-    return _PYTHONS in path.parents or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+    return sorted(
+        name for name in new if not lies_with_python(Path(getattr(sys.modules[name], "__file__", None) or ""))
+    )
 
 
 def _bundle(own: OwnCode) -> "_Bundle":

@@ -4,17 +4,16 @@ Their version does not tell their code, so it is read like that of a file beside
 """
 
 import sys
-import sysconfig
 from functools import cache
 from importlib import metadata, util
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from models import lies_with_python
+
 ROOMS = frozenset({"bench", "cli", "db", "models", "report", "scheduler", "worker"})
 """bench's packages, which nobody else means."""
 _OF_EVERY_WORKER = frozenset({"numpy", "torch", "torchvision"})  # also where they were built from source
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
-_PYTHONS = Path(sysconfig.get_paths()["stdlib"])  # holds more than `sys.stdlib_module_names`: `test`
 
 
 def linked_folders(top: str) -> tuple[Path, ...]:
@@ -48,9 +47,7 @@ def _is_there(path: Path) -> bool:
 
 def _is_copied(path: Path, top: str) -> bool:
     """With Python, or by an installer that copied it: among such packages, or beside its record (`--target`)."""
-    if _PYTHONS in path.parents or any(folder.name in _INSTALLED for folder in path.parents):
-        return True
-    return top in _recorded(path.parent, path.parent.stat().st_mtime_ns)
+    return lies_with_python(path) or top in _recorded(path.parent, path.parent.stat().st_mtime_ns)
 
 
 @cache

@@ -163,11 +163,7 @@ def value_title(value: Any) -> str:
     """A value in titles and tables: `(32, 64)`, `(flip, crop with padding 2)`, `none` for an empty list."""
     if isinstance(value, dict):
         given = [f"{name} {value_title(one)}" for name, one in value.items() if name != "name"]
-        return (
-            " with ".join([str(value["name"]), *([" ".join(given)] if given else [])])
-            if "name" in value
-            else str(value)
-        )
+        return " with ".join(filter(None, (str(value.get("name", "")), " ".join(given))))
     if isinstance(value, list):
         return f"({', '.join(map(value_title, value))})" if value else "none"
     return str(value)
