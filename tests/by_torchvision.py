@@ -43,7 +43,7 @@ def _changed(picture, one, drawn):
         high, wide = drawn[2:] if isinstance(one, RandomErasing) else (one.size, one.size)
         return functional.erase(picture, *drawn[:2], high, wide, torch.zeros(1, 1, 1, dtype=torch.uint8))
     if isinstance(one, Affine):
-        angle, right, down, size = drawn
+        angle, right, down, size = drawn[:4]
         return functional.affine(picture, angle, [int(right), int(down)], size, [0.0, 0.0])
     if isinstance(one, ColorJitter):
         kinds = ("brightness", "contrast", "saturation", "hue")

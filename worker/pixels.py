@@ -37,7 +37,8 @@ def contrast(pictures: Tensor, own: Tensor, mean: Tensor) -> Tensor:
     """`own` (B,) parts of the picture and `mean` (B,) parts of its mean grey."""
     grey = _grey(pictures)
     # a sum of whole numbers is exact in float64, in any order
-    middle = grey.sum((1, 2, 3), dtype=torch.float64).float() / grey[0].numel()
+    # by a tensor of the device: by a number, CUDA multiplies with the rounded reciprocal
+    middle = grey.sum((1, 2, 3), dtype=torch.float64).float() / grey.new_full((), grey[0].numel())
     return _bytes(_added(pictures * _each(own), _each(middle), _each(mean)))
 
 

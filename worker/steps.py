@@ -7,7 +7,9 @@ next, the learning rate (`worker.optimizers`) and the seed of the dropout masks.
 """
 
 import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 
 from scheduler.config import Config
 from worker import augmentation, randomness
+from worker.host_state import HostState, change, host_state
 from worker.mixing import Mix, loss_and_hits, mix_of, mixed_input
 from worker.precision import logits_of
 
@@ -144,43 +147,103 @@ class Steps:
         """What replays a step; None, from now on, where that cannot be. The steps to warm up leave no trace."""
         before = [(tensor, tensor.clone()) for tensor in self._state()]
         known = {tensor.data_ptr() for tensor, _ in before}
+        watched = _Watched(self._model, self._train_at_first, self.sums.device) if self._own else None
+        replay: Callable[[], object] | None = None
         try:
-            return _capture(self._train_at_first, self._masks)
+            replay = _capture(watched or self._train_at_first, self._masks)
+            hindrance = watched.hindrance() if watched else None
         except RuntimeError as error:
-            log.warning("no CUDA graph was captured, training goes on step by step: %s", error)
-            self._graph = False
-            return None
+            hindrance = str(error)
         finally:
             with torch.no_grad():
                 for tensor, value in before:
                     tensor.copy_(value)
-                for tensor in self._state():
+                for tensor in self._kept():
                     if tensor.data_ptr() not in known:
                         tensor.zero_()  # of an optimizer that had made no step: zeros are what it begins with
             self._optimizer.zero_grad(set_to_none=True)
             self._seed()
+        if hindrance is None:
+            return replay
+        log.warning("no CUDA graph was captured, training goes on step by step: %s", hindrance)
+        if watched:
+            watched.put_back()
+        self._graph = False
+        return None
 
     def _state(self) -> list[Tensor]:
         """All that a step changes."""
-        kept = [value for of in self._optimizer.state.values() for value in of.values() if isinstance(value, Tensor)]
-        return [self.sums, *self._model.state_dict().values(), *kept]
+        return [self.sums, *self._model.parameters(), *self._model.buffers(), *self._kept()]
+
+    def _kept(self) -> list[Tensor]:
+        """What the optimizer has for the weights."""
+        return [value for of in self._optimizer.state.values() for value in of.values() if isinstance(value, Tensor)]
+
+
+class _Watched:
+    """A step of a user's network, with what it does on the host."""
+
+    def __init__(self, model: nn.Module, step: Callable[[], None], device: torch.device) -> None:
+        self._model, self._step, self._device = model, step, device
+        self._before = host_state(model, device)
+        self._warmed: HostState | None = None
+
+    def __call__(self) -> None:
+        self._step()
+        self._warmed = self._warmed or host_state(self._model, self._device)
+
+    def hindrance(self) -> str | None:
+        assert self._warmed is not None  # noqa: S101 - steps were made
+        return change(self._before, self._warmed, host_state(self._model, self._device))
+
+    def put_back(self) -> None:
+        self._before.put_back(self._model)
 
 
 def _capture(step: Callable[[], None], generator: torch.Generator) -> Callable[[], object]:
-    """A graph of `step`, whose draws come from `generator`, after some steps in earnest."""
+    """A graph of `step`, whose draws come from `generator`, after some steps in earnest.
+
+    Raises RuntimeError where it cannot be captured: where it waits for the device, before that is tried.
+    """
     aside = _aside(torch.cuda.current_device())
     aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(_WARM_UP):
-            step()
-    torch.cuda.current_stream().wait_stream(aside)
+    try:
+        with torch.cuda.stream(aside):
+            for _ in range(_WARM_UP - 1):
+                step()
+            with _waiting_refused():
+                step()
+    finally:
+        torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
-    # thread_local: the heartbeat's thread goes on meanwhile
-    with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
-        step()
+    try:
+        # torch's own context leaves its stream behind where a capture fails
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"),  # the heartbeat's thread goes on
+        ):
+            step()
+    except RuntimeError:
+        # and, in older versions, generators that take themselves to be captured still
+        for drawn_from in (generator, torch.cuda.default_generators[torch.cuda.current_device()]):
+            drawn_from.graphsafe_set_state(torch.Generator(drawn_from.device))
+        raise
     replay: Callable[[], object] = graph.replay
     return replay
+
+
+@contextmanager
+def _waiting_refused() -> Iterator[None]:
+    """Where anything asks the device for a value, RuntimeError."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Synchronization debug mode")
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 @cache

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from worker import pixels
-from worker.warp import warp
+from worker.warp import turn, warp
 
 OPERATIONS = (
     "Identity",
@@ -37,13 +37,15 @@ _FIRST_MOVE, _LAST_MOVE = OPERATIONS.index("ShearX"), OPERATIONS.index("Rotate")
 
 
 def draw_trivial(images: int, generator: torch.Generator) -> Tensor:
-    """(images, 2) float32: number of the operation, and its strength as torchvision's functions take it."""
+    """(images, 4) float64: number of the operation, its strength as torchvision's functions take it, and its `turn`."""
     operation = torch.randint(0, len(OPERATIONS), (images,), generator=generator)
-    strength = torch.randint(0, STRENGTHS, (images,), generator=generator)
+    number = torch.randint(0, STRENGTHS, (images,), generator=generator)
     minus = torch.randint(0, 2, (images,), generator=generator).bool()
     signed = torch.tensor([name in _SIGNED for name in OPERATIONS])
-    chosen = _strengths()[operation, strength]
-    return torch.stack((operation.float(), torch.where(minus & signed[operation], -chosen, chosen)), 1)
+    chosen = _strengths()[operation, number]
+    strength = torch.where(minus & signed[operation], -chosen, chosen).double()
+    degrees = torch.where(operation == OPERATIONS.index("Rotate"), strength, torch.zeros_like(strength))
+    return torch.cat((torch.stack((operation.double(), strength), 1), turn(degrees)), 1)
 
 
 def _strengths() -> Tensor:
@@ -70,22 +72,20 @@ _TONES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def trivial_augment(pictures: Tensor, drawn: Tensor) -> Tensor:
     """`pictures` (B, side, side, channels) uint8, each changed as its row of `draw_trivial` says."""
-    operation, strength = drawn.unbind(1)
+    operation, strength, cos, sin = drawn.unbind(1)
     moves = (operation >= _FIRST_MOVE) & (operation <= _LAST_MOVE)
-    pictures = pixels.only(moves, _moved, pictures, operation, strength)
+    pictures = pixels.only(moves, _moved, pictures, operation, strength, cos, sin)
     for name, change in _TONES.items():
-        pictures = pixels.only(operation == OPERATIONS.index(name), change, pictures, strength)
+        pictures = pixels.only(operation == OPERATIONS.index(name), change, pictures, strength.float())
     return pictures
 
 
-def _moved(pictures: Tensor, operation: Tensor, strength: Tensor) -> Tensor:
+def _moved(pictures: Tensor, operation: Tensor, strength: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """A shear keeps the image's upper left corner, a turn its middle; a move is by whole pixels."""
-    strength = strength.double()
 
     def of(name: str) -> Tensor:
         return torch.where(operation == OPERATIONS.index(name), strength, torch.zeros_like(strength))
 
-    angle, across, down = of("Rotate") * (torch.pi / 180), of("ShearX"), of("ShearY")
-    cos, sin, half = angle.cos(), angle.sin(), pictures.shape[1] / 2
+    across, down, half = of("ShearX"), of("ShearY"), pictures.shape[1] / 2
     of_x = (cos, across - sin, across * half - of("TranslateX").trunc())
     return warp(pictures, torch.stack((*of_x, down + sin, cos, down * half - of("TranslateY").trunc()), 1))

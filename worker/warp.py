@@ -1,7 +1,8 @@
 """Images turned, sheared, moved and scaled, each by a map of its own: the nearest pixel, zeros from outside.
 
-The map is that of torchvision's `affine` and `rotate` on tensors, in float64 instead of their float32 so that it is the
-same on any device. Where the exact place lies on the border between two pixels, theirs may take the other one.
+The map is that of torchvision's `affine` and `rotate` on tensors, in float64 instead of their float32. Where the exact
+place lies on the border between two pixels, theirs may take the other one. Ours is the same on any device: sums and
+products are rounded alike everywhere, cosines and sines are not, so those come with the draws, from the host.
 """
 
 import torch
@@ -29,17 +30,23 @@ def warp(pictures: Tensor, matrix: Tensor) -> Tensor:
 
 
 def draw_affine(one: Affine, images: int, generator: torch.Generator, *, side: int) -> Tensor:
-    """(images, 4) float32: angle in degrees, columns and rows to move by, whole ones, and factor of size."""
+    """(images, 6) float64: degrees, columns and rows to move by, whole ones, factor of size; and `turn` over it."""
     unit = torch.rand(images, 4, generator=generator, dtype=torch.float64)
     angle = (2 * unit[:, 0] - 1) * one.degrees
     move = ((2 * unit[:, 1:3] - 1) * one.translate * side).round()
     size = one.scale[0] + unit[:, 3] * (one.scale[1] - one.scale[0])
-    return torch.cat((angle[:, None], move, size[:, None]), 1).float()
+    drawn = torch.cat((angle[:, None], move, size[:, None]), 1).float().double()
+    return torch.cat((drawn, turn(drawn[:, 0]) / drawn[:, 3:]), 1)
+
+
+def turn(degrees: Tensor) -> Tensor:
+    """(images, 2) float64: cosine and sine of `degrees` (images,) float64, both to be made on a CPU."""
+    angle = degrees * (torch.pi / 180)
+    return torch.stack((angle.cos(), angle.sin()), 1)
 
 
 def affine(pictures: Tensor, drawn: Tensor) -> Tensor:
     """`pictures` (B, side, side, channels) uint8 turned clockwise, moved and enlarged as `draw_affine` gave it."""
-    angle, right, down, size = drawn.double().unbind(1)
-    cos, sin = (angle * (torch.pi / 180)).cos() / size, (angle * (torch.pi / 180)).sin() / size
+    _, right, down, _, cos, sin = drawn.unbind(1)
     of_x = (cos, sin, -cos * right - sin * down)
     return warp(pictures, torch.stack((*of_x, -sin, cos, sin * right - cos * down), 1))

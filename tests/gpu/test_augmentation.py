@@ -22,10 +22,10 @@ def made(images, rows, augmentation, draws):
 
 
 @EACH
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_device_makes_the_cpus_pictures(augmentation, channels):
-    images, rows = by_torchvision.images(200, 32, channels), torch.randperm(200)
-    draws = draw(augmentation, 200, torch.Generator().manual_seed(5))
+@pytest.mark.parametrize(("side", "channels"), [(32, 1), (32, 3), (28, 3), (15, 1)])
+def test_a_device_makes_the_cpus_pictures(augmentation, side, channels):
+    images, rows = by_torchvision.images(2000, side, channels), torch.randperm(2000)
+    draws = draw(augmentation, 2000, torch.Generator().manual_seed(5), side=side)
     ours = apply(images.to(CUDA), rows.to(CUDA), augmentation, draws.to(CUDA))
     assert torch.equal(ours.cpu(), apply(images, rows, augmentation, draws))
 

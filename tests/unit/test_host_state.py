@@ -1,0 +1,119 @@
+"""Networks of a user's own that do something on the host in each step, which a captured graph would not follow."""
+
+import logging
+import random
+
+import numpy as np
+import pytest
+import torch
+from small_trainings import CPU, SPLITS, assert_same, config, numbers
+
+from models import bundled
+from worker import steps
+from worker.engine import Hooks, Training, train
+from worker.host_state import change, host_state
+
+TEXT = """
+import random
+
+import numpy as np
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(3), nn.Dropout(0.5))
+        self.head = nn.Linear(400, num_classes)
+        self.seen, self.shift, self.ready = 0, None, False
+        self.register_buffer("average", torch.zeros(()))
+        self.register_buffer("mask", None, persistent=False)
+
+    def forward(self, images):
+        factor = 1.0
+        if self.training:
+            pass
+        return self.head(self.body(images).flatten(1)) * factor
+"""
+NOTICED = {
+    "a counter": ("self.seen += 1; factor = 1 / self.seen", "changes its own seen from step"),
+    "a counter within": (
+        "self.body[0].seen = getattr(self.body[0], 'seen', 0) + 1; factor = 1 / self.body[0].seen",
+        "its own body.0.seen from",
+    ),
+    "a flag of the first step": ("factor, self.ready = 2.0 - self.ready, True", "changes its own ready from step"),
+    "another tensor each time": ("self.shift = images.mean(); factor = self.shift", "changes its own shift from step"),
+    "another buffer": (
+        "self.average = 0.9 * self.average + 0.1; factor = self.average",
+        "changes its own average from",
+    ),
+    "Python's draws": ("factor = random.random()", "draws from Python's random, on the host"),
+    "NumPy's draws": ("factor = np.random.rand()", "draws from numpy.random, on the host"),
+}
+FOLLOWED = {
+    "dropout": "pass",
+    "a buffer in place": "self.average.mul_(0.9).add_(0.1); factor = self.average",
+    "a tensor made once": "self.shift = torch.ones(3) if self.shift is None else self.shift; factor = self.shift",
+    "a buffer made once": "self.mask = torch.ones(3) if self.mask is None else self.mask; factor = self.mask",
+    "a number of the shape": "self.side = images.shape[-1]; factor = self.side / 32",
+}
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """Steps that go the way of captured ones, called instead of replayed; the list has one for each."""
+    real, found = steps.Steps.__init__, []
+
+    def as_on_cuda(self, *given, graph, **more):
+        real(self, *given, graph=True, **more)
+
+    def capture(step, generator):
+        for _ in range(4):  # three to warm up, and one that is captured
+            step()
+        return lambda: (found.append(1), step())
+
+    monkeypatch.setattr(steps.Steps, "__init__", as_on_cuda)
+    monkeypatch.setattr(steps, "_capture", capture)
+    return found
+
+
+def trained(line):
+    own = bundled({"nets.py": TEXT.replace("pass", line)})
+    wanted = config(model="nets.py:Net", arguments={}, code=own.name)
+    Training(wanted, 7, SPLITS, CPU, Hooks(), own=own)  # the first time a network is tried, which draws too
+    random.seed(1)
+    np.random.seed(1)
+    records = []
+    return records, train(wanted, 7, SPLITS, device=CPU, hooks=Hooks(on_epoch=records.append), own=own)
+
+
+@pytest.mark.parametrize(("line", "words"), NOTICED.values(), ids=NOTICED)
+def test_what_a_graph_would_not_follow_trains_step_by_step(line, words, captured, monkeypatch, caplog):
+    with caplog.at_level(logging.WARNING, logger="worker.steps"):
+        records, outcome = trained(line)
+    assert words in caplog.text
+    assert caplog.text.count("no CUDA graph was captured") == 1
+    assert (outcome.captured, captured) == (False, [])
+    monkeypatch.undo()
+    plain, other = trained(line)
+    assert numbers(records) == numbers(plain)
+    assert_same(outcome, other)
+
+
+@pytest.mark.parametrize("line", FOLLOWED.values(), ids=FOLLOWED)
+def test_what_stays_as_it_is_on_the_host_is_captured(line, captured, monkeypatch, caplog):
+    records, outcome = trained(line)
+    assert (outcome.captured, len(captured), caplog.text) == (True, 6, "")
+    monkeypatch.undo()
+    plain, other = trained(line)
+    assert numbers(records) == numbers(plain)
+    assert_same(outcome, other)
+
+
+def test_on_a_card_draws_of_the_cpu_are_of_the_host():
+    cards, model = [], torch.nn.Linear(1, 1)
+    for device in (torch.device("cuda"), CPU):
+        before = host_state(model, device)
+        torch.rand(1)
+        cards.append(change(before, before, host_state(model, device)))
+    assert cards == ["the network draws from torch's generator of the CPU, on the host", None]
