@@ -95,6 +95,7 @@ class Steps:
         self._first = labels.new_zeros(())
         self._within = torch.arange(config.batch_size, device=device)
         self._replay: Callable[[], object] | None = None
+        self._read: HostState | None = None
 
     @property
     def captured(self) -> bool:
@@ -164,6 +165,8 @@ class Steps:
             self._optimizer.zero_grad(set_to_none=True)
             self._seed()
         if hindrance is None:
+            # the graph reads tensors that the network made and kept, even where it drops them later
+            self._read = watched.warmed if watched else None
             return replay
         log.warning("no CUDA graph was captured, training goes on step by step: %s", hindrance)
         if watched:
@@ -185,16 +188,16 @@ class _Watched:
 
     def __init__(self, model: nn.Module, step: Callable[[], None], device: torch.device) -> None:
         self._model, self._step, self._device = model, step, device
-        self._before = host_state(model, device)
-        self._warmed: HostState | None = None
+        self._before = self.warmed = host_state(model, device)
+        self._is_first = True
 
     def __call__(self) -> None:
         self._step()
-        self._warmed = self._warmed or host_state(self._model, self._device)
+        if self._is_first:
+            self.warmed, self._is_first = host_state(self._model, self._device), False
 
     def hindrance(self) -> str | None:
-        assert self._warmed is not None  # noqa: S101 - steps were made
-        return change(self._before, self._warmed, host_state(self._model, self._device))
+        return change(self._before, self.warmed, host_state(self._model, self._device))
 
     def put_back(self) -> None:
         self._before.put_back(self._model)

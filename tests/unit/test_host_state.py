@@ -9,6 +9,7 @@ import torch
 from small_trainings import CPU, SPLITS, assert_same, config, numbers
 
 from models import bundled
+from models._own import loaded
 from worker import steps
 from worker.engine import Hooks, Training, train
 from worker.host_state import change, host_state
@@ -70,7 +71,8 @@ def captured(monkeypatch):
     def capture(step, generator):
         for _ in range(4):  # three to warm up, and one that is captured
             step()
-        return lambda: (found.append(1), step())
+        replayed = step._step  # a graph knows nothing of who watched
+        return lambda: (found.append(1), replayed())
 
     monkeypatch.setattr(steps.Steps, "__init__", as_on_cuda)
     monkeypatch.setattr(steps, "_capture", capture)
@@ -108,6 +110,33 @@ def test_what_stays_as_it_is_on_the_host_is_captured(line, captured, monkeypatch
     plain, other = trained(line)
     assert numbers(records) == numbers(plain)
     assert_same(outcome, other)
+
+
+def test_a_tensor_that_a_graph_reads_lives_as_long_as_the_graph(captured):
+    """A card's memory of a dropped tensor is soon another's, and the graph would read that."""
+    made_once = "self.shift = self.made_once() if self.shift is None else self.shift; factor = self.shift"
+    dropped = "\n        else:\n            self.shift = None"
+    text = TEXT.replace("pass", made_once + dropped)
+    text += """
+    made = []
+
+    def made_once(self):
+        tensor = torch.ones(3)
+        self.made.append(weakref.ref(tensor))
+        return tensor
+"""
+    own = bundled({"nets.py": "import weakref\n" + text})
+    made, alive = loaded("nets.py:Net", own).made, []
+    wanted = config(model="nets.py:Net", arguments={}, code=own.name)
+
+    def look(record):
+        alive.append([one() is not None for one in made[of_training:]])
+
+    Training(wanted, 7, SPLITS, CPU, Hooks(), own=own)  # the first time a network is tried
+    of_training = len(made)
+    train(wanted, 7, SPLITS, device=CPU, hooks=Hooks(on_epoch=look), own=own)
+    # one for each epoch, and that of the warm-up is the first
+    assert alive == [[True], [True, False], [True, False, False]]
 
 
 def test_on_a_card_draws_of_the_cpu_are_of_the_host():
