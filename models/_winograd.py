@@ -58,6 +58,7 @@ _LOWER = _both_ways([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0
 
 _FEWEST_CHANNELS = 32  # with fewer the lifting costs more than it saves
 _TILES, _TILES_TIMES_CHANNELS = 64, 16_384  # what is worked on at once, the larger of both, so that it stays in cache
+_MOST_KEPT = 2**23  # lifted values of a layer, 32 MiB: more has left every cache before it is read again
 _LINE = 16  # floats
 
 
@@ -75,7 +76,8 @@ class Conv3x3(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride), halves rounded up."""
         if self._pays(images):
-            convolved: Tensor = _Convolution.apply(images, self.weight, self.bias)
+            learns = torch.is_grad_enabled() and self.weight.requires_grad
+            convolved: Tensor = _Convolution.apply(images, self.weight, self.bias, learns)
             return convolved
         if self._narrow_pays(images):
             narrow: Tensor = NarrowConvolution.apply(images, self.weight, self.bias)
@@ -114,37 +116,46 @@ class Conv3x3(nn.Conv2d):
 
 
 class _Convolution(torch.autograd.Function):
-    """Images (N, inputs, H, W) in channels_last, weight (outputs, inputs, 3, 3), bias (outputs,) or None."""
+    """Images (N, inputs, H, W) in channels_last, weight (outputs, inputs, 3, 3), bias (outputs,) or None.
+
+    Where the weight `learns` its gradient needs the lifted images once more: they are kept unless that takes too much.
+    """
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(images, weight)
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, learns: bool) -> Tensor:
         pixels, filters = _by_pixel(images), _lifted_filters(weight)
+        keeps = learns and images.numel() * _LIFTED**2 // _TILE**2 <= _MOST_KEPT
         # no view may be returned: autograd would refuse to let the next layer change it in place
         shape = len(images), len(weight), *images.shape[2:]
         convolved = torch.empty(shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last)
-        out = _by_pixel(convolved)
-        for part, tiles in _parts(pixels.shape, len(weight)):
-            torch.bmm(tiles.lift(pixels[part]), filters.mT, out=tiles.products)
-            tiles.lower_into(out[part])
-        if bias is not None:
-            out += bias
+        out, kept = _by_pixel(convolved), []
+        for part, tiles in _parts(pixels.shape, images.shape[1], len(weight)):
+            lifted = torch.empty_like(tiles.lifted) if keeps else tiles.lifted
+            torch.bmm(tiles.lift(pixels[part], lifted), filters.mT, out=tiles.products)
+            tiles.lower_into(out[part], bias)
+            if keeps:
+                kept.append(lifted)
+        ctx.shape, ctx.keeps = images.shape, keeps
+        ctx.save_for_backward(filters, *(kept if keeps else [images]))
         return convolved
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        images, weight = ctx.saved_tensors
-        wants_images, wants_weight, wants_bias = ctx.needs_input_grad
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        filters, *kept = ctx.saved_tensors
+        _, outputs, inputs = filters.shape
+        wants_images, wants_weight, wants_bias, _ = ctx.needs_input_grad
         # a gradient may come in any layout, that of `sum` even as one number with strides of zero
         of_out = _by_pixel(grad).contiguous()
-        pixels, filters = _by_pixel(images), _lifted_filters(weight)
-        of_images = torch.empty_like(images) if wants_images else None
+        of_images = (
+            torch.empty(ctx.shape, dtype=grad.dtype, memory_format=torch.channels_last) if wants_images else None
+        )
         of_filters = torch.zeros_like(filters) if wants_weight else None
-        for part, tiles in _parts(pixels.shape, len(weight)):
+        for number, (part, tiles) in enumerate(_parts(of_out.shape, inputs, outputs)):
             tiles.lower_back(of_out[part])
             if of_filters is not None:
-                of_filters.baddbmm_(tiles.products.mT, tiles.lift(pixels[part]))
+                lifted = kept[number] if ctx.keeps else tiles.lift(_by_pixel(kept[0])[part], tiles.lifted)
+                of_filters.baddbmm_(tiles.products.mT, lifted)
             if of_images is not None:
                 torch.bmm(tiles.products, filters, out=tiles.lifted)
                 tiles.lift_back_into(_by_pixel(of_images)[part])
@@ -152,6 +163,7 @@ class _Convolution(torch.autograd.Function):
             of_images,
             None if of_filters is None else _lifted_filters_back(of_filters),
             of_out.sum((0, 1, 2)) if wants_bias else None,
+            None,
         )
 
 
@@ -186,8 +198,8 @@ class _Tiles:
     lowered: Tensor  # (16, tiles, outputs)
     folded: Tensor  # (images, down + 1, 4, across + 1, 4, inputs)
 
-    def lift(self, pixels: Tensor) -> Tensor:
-        """(images, H, W, inputs) to `lifted`."""
+    def lift(self, pixels: Tensor, lifted: Tensor) -> Tensor:
+        """(images, H, W, inputs) to `lifted`, of the shape of this one's own; gives it."""
         self.padded[:, 1:-1, 1:-1].copy_(pixels)
         image, row, column, _ = self.padded.stride()
         overlapping = self.padded.as_strided(
@@ -195,8 +207,8 @@ class _Tiles:
             (row, column, image, _TILE * row, _TILE * column, 1),
         )
         self.pieces.view(overlapping.shape).copy_(overlapping)
-        torch.mm(_LIFT_IMAGE, self.pieces.view(_PLACES, -1), out=self.lifted.view(_PLACES, -1))
-        return self.lifted
+        torch.mm(_LIFT_IMAGE, self.pieces.view(_PLACES, -1), out=lifted.view(_PLACES, -1))
+        return lifted
 
     def lift_back_into(self, of_pixels: Tensor) -> None:
         """The transpose of `lift`: `lifted` to (images, H, W, inputs).
@@ -219,9 +231,11 @@ class _Tiles:
         whole = folded.view(self.images, height + _TILE, width + _TILE, -1)
         of_pixels.copy_(whole[:, 1 : height + 1, 1 : width + 1])
 
-    def lower_into(self, out: Tensor) -> None:
-        """`products` to (images, H, W, outputs)."""
+    def lower_into(self, out: Tensor, bias: Tensor | None) -> None:
+        """`products` to (images, H, W, outputs), with the bias (outputs,)."""
         torch.mm(_LOWER, self.products.view(_PLACES, -1), out=self.lowered.view(len(_LOWER), -1))
+        if bias is not None:
+            self.lowered.add_(bias)
         self._tiles_of(out).copy_(self._lowered_tiles())
 
     def lower_back(self, of_out: Tensor) -> None:
@@ -262,9 +276,9 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def _parts(shape: torch.Size, outputs: int) -> Iterator[tuple[slice, _Tiles]]:
-    """A few images of (N, H, W, inputs) at a time, at least one: which, and the memory to work on them."""
-    images, height, width, inputs = shape
+def _parts(shape: torch.Size, inputs: int, outputs: int) -> Iterator[tuple[slice, _Tiles]]:
+    """A few images of (N, H, W, any) at a time, at least one: which, and the memory to work on them."""
+    images, height, width, _ = shape
     down, across = height // _TILE, width // _TILE
     wanted = max(_TILES, _TILES_TIMES_CHANNELS // (inputs + outputs))
     most = max(1, wanted // (down * across))
