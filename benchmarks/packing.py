@@ -111,7 +111,7 @@ def measured(what: str, images: int, trainings: Sequence[InTurns], counts: Seque
 @contextmanager
 def mps() -> Iterator[dict[str, str]]:
     """NVIDIA's service, for processes with this environment only."""
-    with tempfile.TemporaryDirectory(prefix="bench-mps-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-mps-", ignore_cleanup_errors=True) as folder:
         own = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
         subprocess.run([_CONTROL, "-d"], env=os.environ | own, check=True)
         try:

@@ -239,8 +239,8 @@ class Training:
         """On images (N, side, side, channels) uint8; what a network draws in evaluation depends on the epoch alone."""
         if self.own:
             randomness.seed_global(randomness.derive(self.seed, self.progress.epoch, 0, "evaluation"))
-        precision, layout = self.config.precision, self.layout
-        return evaluate(self.model, images, labels, precision=precision, keep=keep, layout=layout)
+        precision, layout, own = self.config.precision, self.layout, self.own is not None
+        return evaluate(self.model, images, labels, precision=precision, keep=keep, layout=layout, own=own)
 
     def checkpoint_is_due(self) -> bool:
         return time.monotonic() - self.unsaved_since >= self.hooks.checkpoint_s

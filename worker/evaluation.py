@@ -35,8 +35,11 @@ def evaluate(
     precision: Precision,
     keep: bool = False,
     layout: torch.memory_format = torch.channels_last,
+    own: bool = False,
 ) -> Measured:
     """Mean cross-entropy and accuracy over `images` (N, side, side, channels) uint8; `keep`: the probabilities too.
+
+    A user's `own` network may keep tensors that it makes here, and inference tensors can be neither trained nor loaded.
 
     The loss is that of the true classes, without label smoothing: figures of different configs can be compared.
     """
@@ -44,7 +47,7 @@ def evaluate(
     loss = torch.zeros((), dtype=torch.float64, device=images.device)
     correct = torch.zeros((), dtype=torch.int64, device=images.device)
     kept = []
-    with torch.inference_mode():
+    with torch.no_grad() if own else torch.inference_mode():
         for start in range(0, len(labels), _BATCH):
             truth = labels[start : start + _BATCH]
             logits = logits_of(model, as_input(images[start : start + _BATCH], layout), precision)

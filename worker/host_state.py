@@ -25,6 +25,8 @@ class HostState:
 
     attributes: dict[tuple[str, str], Any]
     draws: dict[str, Any]
+    writes: dict[tuple[str, str], int]
+    """How often each plain attribute that is a tensor was written to; parameters and buffers are not among them."""
 
     def put_back(self, model: nn.Module) -> None:
         """The attributes as they were, and the draws but for torch's, which are seeded for every step."""
@@ -49,18 +51,35 @@ def host_state(model: nn.Module, device: torch.device) -> HostState:
     draws: dict[str, Any] = {"Python's random": random.getstate(), "numpy.random": np.random.get_state()}
     if device.type != "cpu":
         draws["torch's generator of the CPU"] = torch.get_rng_state().numpy().tobytes()
-    return HostState(attributes, draws)
+    writes = {place: value._version for place, value in _plain_tensors(model).items() if not value.is_inference()}
+    return HostState(attributes, draws, writes)
+
+
+def kept_tensors(model: nn.Module) -> list[Tensor]:
+    """What modules hold as plain attributes, beside their parameters and buffers."""
+    return list(_plain_tensors(model).values())
+
+
+def _plain_tensors(model: nn.Module) -> dict[tuple[str, str], Tensor]:
+    return {
+        (owner, name): value
+        for owner, module in model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, Tensor)
+    }
 
 
 def change(before: HostState, warmed: HostState, after: HostState) -> str | None:
     """What steps do on the host, in words; None where nothing is seen.
 
-    `warmed` is after the first step of all, in which a network may make tensors that it then keeps.
+    `warmed` is after the first step of all, in which a network may make tensors that it then keeps. What it writes into
+    such a one cannot be taken back; those that it had before are a part of what a step changes.
     """
     for (owner, name), value in after.attributes.items():
         first, second = (state.attributes.get((owner, name), _OTHER) for state in (before, warmed))
         plain = isinstance(first, _PLAIN) and isinstance(value, _PLAIN)
-        if not (_same(value, second) and (_same(value, first) or not plain)):
+        written = value is not first and after.writes.get((owner, name)) != warmed.writes.get((owner, name))
+        if written or not (_same(value, second) and (_same(value, first) or not plain)):
             return f"the network changes its own {f'{owner}.{name}'.lstrip('.')} from step to step"
     for source, state in after.draws.items():
         if not _same(state, before.draws[source]):

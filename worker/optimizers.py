@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ def make_optimizer(config: Config, model: nn.Module, *, captured: bool = False) 
     own = {name: getattr(config, name) for name in found.takes}
     given = {name: tuple(of) if isinstance(of, list) else of for name, of in config.optimizer_arguments.items()}
     small = sum(weight.numel() for weight in parameters) <= _WORTH_CUTTING
-    if config.optimizer == "adam" and captured and small and not given.keys() & _NOT_CUT:
+    alike = all(weight.dtype == torch.float32 for weight in parameters)
+    if config.optimizer == "adam" and captured and small and alike and not given.keys() & _NOT_CUT:
         kind = _SpreadAdam
     switches = _switches(kind, parameters[0].device, captured=captured)
     made: torch.optim.Optimizer = kind(parameters, lr=rate, **own, **given, **switches)
@@ -62,7 +64,7 @@ def begins_with_zeros(config: Config) -> bool:
 def _switches(kind: type[torch.optim.Optimizer], device: torch.device, *, captured: bool) -> dict[str, bool]:
     """Of how a step is computed, not of what: all weights in one pass, as far as the class has that."""
     has = {"fused", "capturable"} & inspect.signature(kind).parameters.keys()
-    fused = "fused" in has and (kind is not torch.optim.Adagrad or _has_fused_adagrad(device))
+    fused = "fused" in has and (kind is not torch.optim.Adagrad or _has_fused_adagrad(device.type))
     found = {"fused" if fused else "foreach": True}
     if "capturable" in has:
         # without a graph too: else some count their steps on the CPU, and others somewhere else after a checkpoint
@@ -70,10 +72,16 @@ def _switches(kind: type[torch.optim.Optimizer], device: torch.device, *, captur
     return found
 
 
-def _has_fused_adagrad(device: torch.device) -> bool:
-    """On CUDA it came years after the CPU's, and before that the class raised."""
-    kernel = "CUDA" if device.type == "cuda" else "CPU"
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key("aten::_fused_adagrad_", kernel))
+@cache
+def _has_fused_adagrad(device: str) -> bool:
+    """On CUDA it came years after the CPU's, for a while with a kernel that the class still refused to call."""
+    weight = nn.Parameter(torch.zeros(1, device=device))
+    weight.grad = torch.zeros_like(weight)
+    try:
+        torch.optim.Adagrad([weight], fused=True).step()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _SpreadAdam(torch.optim.Adam):

@@ -28,5 +28,10 @@ def permutation(seed: int, epoch: int, images: int) -> torch.Tensor:
 
 
 def seed_global(seed: int) -> None:
-    """torch's own generators, of the CPU and of this process's cards, from which only a user's own network draws."""
-    torch.manual_seed(seed)
+    """torch's own generators, of the CPU and of the card in use, from which only a user's own network draws.
+
+    `torch.manual_seed` asks for every kind of device that there might be, which takes longer than a small step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # torch has no types here
+        torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)

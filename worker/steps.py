@@ -7,23 +7,19 @@ next, the learning rate (`worker.optimizers`) and the seed of the dropout masks.
 """
 
 import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from scheduler.config import Config
 from worker import augmentation, randomness
-from worker.host_state import HostState, change, host_state
+from worker.capture import capture
+from worker.host_state import HostState, change, host_state, kept_tensors
 from worker.mixing import Mix, loss_and_hits, mix_of, mixed_input
 from worker.precision import logits_of
 
 log = logging.getLogger(__name__)
-
-_WARM_UP = 3  # steps in which libraries choose kernels and take memory, which may not happen while a graph is captured
 
 
 def train_step(
@@ -151,7 +147,7 @@ class Steps:
         watched = _Watched(self._model, self._train_at_first, self.sums.device) if self._own else None
         replay: Callable[[], object] | None = None
         try:
-            replay = _capture(watched or self._train_at_first, self._masks)
+            replay = capture(watched or self._train_at_first, self._masks)
             hindrance = watched.hindrance() if watched else None
         except RuntimeError as error:
             hindrance = str(error)
@@ -176,7 +172,8 @@ class Steps:
 
     def _state(self) -> list[Tensor]:
         """All that a step changes."""
-        return [self.sums, *self._model.parameters(), *self._model.buffers(), *self._kept()]
+        own = kept_tensors(self._model) if self._own else ()
+        return [self.sums, *self._model.parameters(), *self._model.buffers(), *own, *self._kept()]
 
     def _kept(self) -> list[Tensor]:
         """What the optimizer has for the weights."""
@@ -201,55 +198,3 @@ class _Watched:
 
     def put_back(self) -> None:
         self._before.put_back(self._model)
-
-
-def _capture(step: Callable[[], None], generator: torch.Generator) -> Callable[[], object]:
-    """A graph of `step`, whose draws come from `generator`, after some steps in earnest.
-
-    Raises RuntimeError where it cannot be captured: where it waits for the device, before that is tried.
-    """
-    aside = _aside(torch.cuda.current_device())
-    aside.wait_stream(torch.cuda.current_stream())
-    try:
-        with torch.cuda.stream(aside):
-            for _ in range(_WARM_UP - 1):
-                step()
-            with _waiting_refused():
-                step()
-    finally:
-        torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    graph.register_generator_state(generator)
-    try:
-        # torch's own context leaves its stream behind where a capture fails
-        with (
-            torch.cuda.stream(torch.cuda.current_stream()),
-            torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"),  # the heartbeat's thread goes on
-        ):
-            step()
-    except RuntimeError:
-        # and, in older versions, generators that take themselves to be captured still
-        for drawn_from in (generator, torch.cuda.default_generators[torch.cuda.current_device()]):
-            drawn_from.graphsafe_set_state(torch.Generator(drawn_from.device))
-        raise
-    replay: Callable[[], object] = graph.replay
-    return replay
-
-
-@contextmanager
-def _waiting_refused() -> Iterator[None]:
-    """Where anything asks the device for a value, RuntimeError."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Synchronization debug mode")
-        before = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode(before)
-
-
-@cache
-def _aside(device: int) -> torch.cuda.Stream:
-    """One stream for all captures of this process: cuBLAS keeps some 32 MiB for each stream that it has met."""
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # torch has no types here

@@ -26,7 +26,7 @@ class Net(nn.Module):
         super().__init__()
         self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(3), nn.Dropout(0.5))
         self.head = nn.Linear(400, num_classes)
-        self.seen, self.shift, self.ready = 0, None, False
+        self.seen, self.shift, self.ready, self.moving = 0, None, False, torch.zeros(3)
         self.register_buffer("average", torch.zeros(()))
         self.register_buffer("mask", None, persistent=False)
 
@@ -48,12 +48,17 @@ NOTICED = {
         "self.average = 0.9 * self.average + 0.1; factor = self.average",
         "changes its own average from",
     ),
+    "a tensor made in the first step and written to": (
+        "self.shift = (torch.ones(3) if self.shift is None else self.shift).mul_(0.9); factor = self.shift",
+        "changes its own shift from step",
+    ),
     "Python's draws": ("factor = random.random()", "draws from Python's random, on the host"),
     "NumPy's draws": ("factor = np.random.rand()", "draws from numpy.random, on the host"),
 }
 FOLLOWED = {
     "dropout": "pass",
     "a buffer in place": "self.average.mul_(0.9).add_(0.1); factor = self.average",
+    "a tensor in place": "self.moving.mul_(0.9).add_(0.1); factor = self.moving",
     "a tensor made once": "self.shift = torch.ones(3) if self.shift is None else self.shift; factor = self.shift",
     "a buffer made once": "self.mask = torch.ones(3) if self.mask is None else self.mask; factor = self.mask",
     "a number of the shape": "self.side = images.shape[-1]; factor = self.side / 32",
@@ -75,7 +80,7 @@ def captured(monkeypatch):
         return lambda: (found.append(1), replayed())
 
     monkeypatch.setattr(steps.Steps, "__init__", as_on_cuda)
-    monkeypatch.setattr(steps, "_capture", capture)
+    monkeypatch.setattr(steps, "capture", capture)
     return found
 
 

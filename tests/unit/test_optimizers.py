@@ -211,6 +211,24 @@ def test_where_adagrad_is_not_fused_it_reads_its_steps_on_the_host_and_goes_with
     assert make_optimizer(Config.parse(FIELDS["adagrad"]), torch.nn.Linear(2, 2)).param_groups[0]["foreach"]
 
 
+def test_adagrad_is_fused_where_torch_has_that_and_calls_it(monkeypatch):
+    assert make_optimizer(Config.parse(FIELDS["adagrad"]), torch.nn.Linear(2, 2)).param_groups[0]["fused"]
+
+    def refuses(self):
+        raise RuntimeError("`fused=True` requires all the params to be floating point Tensors of supported devices")
+
+    monkeypatch.setattr(torch.optim.Adagrad, "step", refuses)
+    assert not optimizers._has_fused_adagrad.__wrapped__("cpu")
+
+
+def test_only_weights_of_one_type_are_handed_over_in_pieces():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    chosen = Config.parse({"optimizer": "adam"})
+    assert isinstance(make_optimizer(chosen, model, captured=True), optimizers._SpreadAdam)
+    model[1].double()
+    assert type(make_optimizer(chosen, model, captured=True)) is torch.optim.Adam
+
+
 def test_what_cannot_be_captured_is_trained_step_by_step_and_the_log_says_so(caplog):
     with caplog.at_level(logging.WARNING, logger="worker.engine"):
         training = Training(config(optimizer="adafactor"), 7, SPLITS, CPU, Hooks(), graph=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_trainings import CPU, SPLITS, assert_same, assert_same_tensors, config, numbers
 
-from db.records import Cause
+from db.records import Cause, Weights
 from models import OwnNetworkError, build_own, bundled, describe, takes_channels_last
 from models._own import loaded
 from worker import engine, steps
@@ -18,6 +18,7 @@ from worker.attempt import classify
 from worker.checkpoints import Checkpoints
 from worker.engine import Hooks, Stopped, fits, train
 from worker.precision import compute_in
+from worker.randomness import seed_global
 
 HEAD = "import torch\nfrom torch import nn\n\n"
 DROPPED = (
@@ -132,6 +133,21 @@ def test_frozen_weights_stay_as_they_were():
     )
 
 
+def test_a_network_that_assigns_its_buffers_anew_is_measured_and_trains_on():
+    """As an inference tensor such a buffer could not have the best weights loaded into it."""
+    text = TIED.replace("self.steps += self.training", "self.steps = self.steps + 1")
+    records, outcome = trained(text)
+    assert [record.epoch for record in records] == [1, 2, 3]
+    assert outcome.predictions[Weights.BEST].probabilities.shape == (30, 3)
+
+
+def test_the_seed_of_an_own_networks_draws_is_that_of_torchs_manual_seed():
+    seed_global(5)
+    first = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), first)
+
+
 def test_a_training_of_an_own_network_gives_its_own_size():
     _, outcome = trained(TIED)
     assert outcome.parameters == 3 * 32 * 32 * 8 + 8 + 64 + 8 * 3 + 3
@@ -173,7 +189,7 @@ def test_captured_steps_of_an_own_network_give_the_numbers_of_plain_ones(monkeyp
     monkeypatch.setattr(
         steps.Steps, "__init__", lambda self, *given, graph, **more: real(self, *given, graph=True, **more)
     )
-    monkeypatch.setattr(steps, "_capture", capture)
+    monkeypatch.setattr(steps, "capture", capture)
     assert numbers(trained(DROPPED)[0]) == numbers(plain)
     assert len(replays) == 6
 

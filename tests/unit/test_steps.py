@@ -55,7 +55,7 @@ def called(monkeypatch):
         return replay
 
     monkeypatch.setattr(steps.Steps, "__init__", as_on_cuda)
-    monkeypatch.setattr(steps, "_capture", capture)
+    monkeypatch.setattr(steps, "capture", capture)
     return words
 
 
@@ -99,7 +99,7 @@ def test_where_nothing_can_be_captured_training_goes_on_step_by_step(fields, cal
         step()
         raise RuntimeError("not permitted when stream is capturing")
 
-    monkeypatch.setattr(steps, "_capture", fails)
+    monkeypatch.setattr(steps, "capture", fails)
     with caplog.at_level(logging.WARNING, logger="worker.steps"):
         records, outcome = run(fields)
     assert caplog.text.count("no CUDA graph was captured") == 1
