@@ -36,8 +36,9 @@ guards: $(TEST_STAMP) ## remove each guard and see its fault test fail (two hour
 bench-engine: $(TEST_STAMP) ## measure the engine on a machine without other work; SAVE=1 keeps the numbers
 	$(foreach name,engine slots augmentation bound overhead start growth,$(BIN)/python -m benchmarks.$(name) $(if $(SAVE),--save) &&) true
 
-bench-gpu: $(TEST_STAMP) ## on a card: the engine against a plain script, and several trainings at once; SAVE=1 keeps the numbers
+bench-gpu: $(TEST_STAMP) ## on a card: the engine against a plain script, graphs and kernels, several trainings at once; SAVE=1 keeps the numbers
 	$(BIN)/python -m benchmarks.engine --device cuda --images 8000 --precision float32 --precision bfloat16 $(if $(SAVE),--save)
+	$(BIN)/python -m benchmarks.graph --precision float32 --precision bfloat16 $(if $(SAVE),--save)
 	$(BIN)/python -m benchmarks.packing $(if $(SAVE),--save)
 
 bench-cli: $(TEST_STAMP) ## how long help, status and submit take, as stores grow: make bench-cli JOBS=10,1000

@@ -17,6 +17,7 @@ TINY = {
     "augmentation": "--batches 2 --rounds 1",
     "overhead": "--images 100 --rounds 1 --epochs 2 --checkpoint-s 0",
     "start": "--images 100 --rounds 1",
+    "graph": "--images 64 --rounds 1 --variant baseline --device cpu",
     "growth": "--images 100 --rounds 1",
     "report": "--images 40 --rounds 1 --seeds 1 --variants 3 --variant-seeds 2 --claims 1",
 }
