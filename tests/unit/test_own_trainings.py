@@ -153,12 +153,37 @@ def test_a_builtin_network_written_down_as_an_own_one_gives_the_same_numbers():
     assert_same(outcome, other)
 
 
-@pytest.mark.parametrize("raised", ["MemoryError", "RuntimeError('CUDA out of memory. Tried to allocate')"])
+NO_MEMORY = (
+    "CUDA out of memory. Tried to allocate",
+    "GET was unable to find an engine to execute this computation",
+    "FIND was unable to find an engine to execute this computation",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+    "cuFFT error: CUFFT_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+)
+
+
+@pytest.mark.parametrize("raised", ["MemoryError", *(f"RuntimeError({words!r})" for words in NO_MEMORY)])
 def test_a_network_for_which_there_is_no_memory_is_out_of_memory_and_no_error_of_code(raised):
     own = bundled({"nets.py": f"def MyNet():\n    raise {raised}\n"})
     with pytest.raises(OwnNetworkError) as caught:
         build_own("nets.py:MyNet", own, classes=3, arguments={})
     assert classify(caught.value, None)[0] is Cause.OOM
+
+
+@pytest.mark.parametrize("words", NO_MEMORY[1:4])
+def test_a_library_that_gets_no_memory_since_a_kernel_failed_is_an_error_of_code(words, monkeypatch):
+    def fail():
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered\nFor debugging consider")
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    said = f"AcceleratorError: CUDA error: device-side assert triggered; then {words}"
+    assert classify(RuntimeError(words), None) == (Cause.CODE, said)
 
 
 def test_captured_steps_of_an_own_network_give_the_numbers_of_plain_ones(monkeypatch):
