@@ -252,6 +252,50 @@ def test_what_a_network_changes_for_the_whole_process_is_put_back(where, monkeyp
     assert settings() == before
 
 
+NEWER = {
+    "torch.backends": torch.backends,
+    "torch.backends.cudnn": torch.backends.cudnn,
+    "torch.backends.cuda.matmul": torch.backends.cuda.matmul,
+    "torch.backends.cudnn.conv": torch.backends.cudnn.conv,
+    "torch.backends.cudnn.rnn": torch.backends.cudnn.rnn,
+    "torch.backends.mkldnn.matmul": torch.backends.mkldnn.matmul,
+    "torch.backends.mkldnn.conv": torch.backends.mkldnn.conv,
+}
+
+
+def float32_is():
+    newer = [switch.fp32_precision for switch in NEWER.values()]
+    return newer, torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+
+@pytest.fixture
+def _float32_as_before():
+    yield
+    compute_in("float32", CPU)
+
+
+@pytest.mark.usefixtures("_float32_as_before")
+@pytest.mark.parametrize(("precision", "other"), [("float32", "tf32"), ("tf32", "ieee")])
+@pytest.mark.parametrize("switch", NEWER)
+def test_torchs_newer_switches_are_put_back_as_well(switch, precision, other):
+    compute_in(precision, torch.device("cuda"))  # only its name
+    before = float32_is()
+    text = (
+        HEAD + f"{switch}.fp32_precision = {other!r}\nSEEN = {switch}.fp32_precision\ndef MyNet():\n    return SEEN\n"
+    )
+    assert loaded("nets.py:MyNet", bundled({"nets.py": text}))() == other
+    assert float32_is() == before
+
+
+@pytest.mark.usefixtures("_float32_as_before")
+def test_a_network_can_be_tried_where_the_newer_switches_are_in_use():
+    torch.backends.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "tf32"
+    with pytest.raises(RuntimeError, match="legacy and new API"):
+        torch.get_float32_matmul_precision()
+    loaded("nets.py:MyNet", bundled({"nets.py": TIED + "torch.backends.cuda.matmul.fp32_precision = 'ieee'\n"}))
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+
+
 def test_a_training_has_none_of_the_settings_that_an_earlier_one_left():
     before = torch.get_default_dtype(), torch.get_float32_matmul_precision()
     try:
