@@ -36,7 +36,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed")
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "_status_alloc_failed",  # of cuBLAS, cuSOLVER, cuSPARSE, and of cuDNN before its version 9
+    "cufft_alloc_failed",
+    "cudnn_status_internal_error_host_allocation_failed",
+    "cudnn_status_internal_error_device_allocation_failed",
+    # cuBLAS has no memory for its handle, and no kernel of cuDNN's gets enough to work in
+    "cublas_status_not_initialized",
+    "unable to find an engine to execute this computation",
+)
 _ASKED_FOR = frozenset({Cause.PREEMPTED, Cause.CANCELLED})
 _ORDERLY = _ASKED_FOR | {Cause.TIMEOUT}  # the loop itself stopped, so there is nothing to trace
 
@@ -329,13 +339,33 @@ def classify(error: Exception | SystemExit, interruptions: Interruptions) -> tup
 
     if isinstance(error, Stopped):
         return interruptions.cause()
-    first = (str(error).strip().splitlines() or [""])[0]
+    first = _first_line(error)
     if isinstance(error, BenchError):
         cause = error.cause if isinstance(error, TrainingError) else "data" if isinstance(error, DataError) else "code"
         return Cause(cause), f"{error} ({error.fix})" if error.fix else str(error)
     memory = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
     if memory or any(words in first.lower() for words in _NO_MEMORY):
-        return Cause.OOM, first or "out of memory"
+        broken = _error_of_device()
+        return (Cause.CODE, f"{broken}; then {first}") if broken else (Cause.OOM, first or "out of memory")
     if isinstance(error, OwnNetworkError):
         return Cause.CODE, f"{error} ({error.fix})"
     return Cause.CODE, f"{type(error).__name__}: {first}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0]
+
+
+def _error_of_device() -> str:
+    """What CUDA answers in this process, whatever it is asked; nothing while it works.
+
+    Once a kernel has failed, libraries may say that they get no memory.
+    """
+    import torch
+
+    try:
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # torch has no types here
+            torch.cuda.synchronize()
+    except RuntimeError as error:
+        return f"{type(error).__name__}: {_first_line(error)}"
+    return ""

@@ -28,6 +28,7 @@ from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, run_attempt
 from worker.devices import card_memory
 from worker.keeper import outage_is_over
+from worker.logs import ids
 from worker.own_code import sizes_of
 from worker.stopping import StopPipe
 
@@ -137,12 +138,12 @@ class Child:
             graph=self.graph,
             card=self.card,
         )
+        self.ran = claim.config.get("code")
         state = run_attempt(store, claim, slot)
-        free_memory()
+        works = _device_works_after(claim)
         if state is JobState.DONE:
             self._order_again(store, claim.config)
-        self.ran = claim.config.get("code")
-        if not self._may_take_next(store) or self._is_spent(store, claim.job_id, state):
+        if not works or not self._may_take_next(store) or self._is_spent(store, claim.job_id, state):
             raise SystemExit(_RECYCLED)
 
     def _may_take_next(self, store: Store) -> bool:
@@ -239,13 +240,28 @@ def set_threads() -> None:
 
 
 def free_memory() -> None:
-    """What the last attempt held, however it ended, for whoever comes next on this device."""
+    """What the last attempt held, however it ended, for whoever comes next on this device.
+
+    Raises RuntimeError where the CUDA context is broken.
+    """
     import torch
 
     gc.collect()
     give_back_memory()
     if _has_context():
+        torch.cuda.synchronize()  # nobody may have waited for a kernel that failed, and an empty cache asks for nothing
         torch.cuda.empty_cache()
+
+
+def _device_works_after(claim: Claim) -> bool:
+    """Give back what the job held; False where CUDA fails ever after in this process, after a kernel that failed."""
+    try:
+        free_memory()
+    except RuntimeError as error:
+        what = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        log.warning("the device fails after this job, its process is replaced: %s", what, extra=ids(claim))
+        return False
+    return True
 
 
 def _has_context() -> bool:

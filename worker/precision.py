@@ -5,6 +5,8 @@ mantissa. `bfloat16`: the network computes in bfloat16 where PyTorch's autocast 
 optimizer, losses and sums stay float32. bfloat16 has float32's range of exponents, so no gradient has to be scaled.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -24,12 +26,27 @@ def compute_in(precision: Precision, device: torch.device) -> None:
     torch.set_default_dtype(torch.float32)
     if torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(False)
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    _switch_tf32(precision == "tf32")
     # products of bfloat16 are summed in float32
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     # the same numbers in every run: no kernel is chosen by how fast it was
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+
+
+def _switch_tf32(on: bool) -> None:
+    """For products, convolutions and recurrent layers on CUDA; on a CPU nothing of float32 is shortened.
+
+    By the older switches first: torch still reads them, and refuses to where they and the newer ones say different
+    things. An older one that is off leaves the newer ones to what they inherit, so each of those is set as well.
+    """
+    backends: Any = torch.backends
+    backends.fp32_precision = backends.cudnn.fp32_precision = "none"
+    torch.set_float32_matmul_precision("high" if on else "highest")
+    backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = on
+    for of in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
+        of.fp32_precision = "tf32" if on else "ieee"
+    for of in (backends.mkldnn.conv, backends.mkldnn.rnn):
+        of.fp32_precision = "ieee"
 
 
 def logits_of(model: nn.Module, images: Tensor, precision: Precision) -> Tensor:

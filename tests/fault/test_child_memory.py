@@ -6,7 +6,8 @@ import weakref
 
 import psutil
 import pytest
-from real_worker import outcomes, submit_digits, submit_endless, until, worker
+import torch
+from real_worker import job, outcomes, sabotaged, submit_digits, submit_endless, until, worker
 
 from db.records import Cause, JobState
 from scheduler.suite import load_suite
@@ -45,6 +46,41 @@ def test_a_cancelled_job_holds_no_memory_once_its_child_can_take_the_next(store,
     assert outcomes(store) == [Cause.CANCELLED]
     assert len(held) > 1
     assert left == []
+
+
+ASSERTED = "CUDA error: device-side assert triggered"
+
+
+def test_a_child_whose_device_fails_after_a_job_keeps_what_the_job_gave_and_makes_room_for_a_new_one(
+    store, here, child, monkeypatch, caplog
+):
+    first, second = submit_digits(store, here, "baseline", seeds=[1, 2], epochs=1)
+
+    def fail():
+        raise torch.AcceleratorError(f"{ASSERTED}\nCUDA kernel errors might be asynchronously reported")
+
+    monkeypatch.setattr("worker.child._has_context", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    with pytest.raises(SystemExit):
+        child._work()
+    assert (job(store, first).state, job(store, second).state) == (JobState.DONE, JobState.QUEUED)
+    (said,) = [record for record in caplog.records if ASSERTED in record.getMessage()]
+    assert (said.levelname, said.ids["job"], "\n" in said.getMessage()) == ("WARNING", first, False)
+
+
+def test_no_job_is_run_by_a_process_whose_device_failed_after_another(store, here, tmp_path):
+    jobs = submit_digits(store, here, "baseline", seeds=[1, 2], epochs=1)
+    fails = f"""
+import worker.child
+def fail():
+    raise RuntimeError("{ASSERTED}")
+worker.child.free_memory = fail
+"""
+    with worker(tmp_path, drain=True, PYTHONPATH=sabotaged(tmp_path / "own", fails)) as only:
+        assert only.wait(timeout=120) == 0
+    assert [outcomes(store, one) for one in jobs] == [["done"], ["done"]]
+    assert len(owners(store)) == 2
+    assert (tmp_path / "worker.log").read_text().count(ASSERTED) == 2
 
 
 SHAPES = """

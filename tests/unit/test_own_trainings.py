@@ -169,12 +169,37 @@ def test_a_builtin_network_written_down_as_an_own_one_gives_the_same_numbers():
     assert_same(outcome, other)
 
 
-@pytest.mark.parametrize("raised", ["MemoryError", "RuntimeError('CUDA out of memory. Tried to allocate')"])
+NO_MEMORY = (
+    "CUDA out of memory. Tried to allocate",
+    "GET was unable to find an engine to execute this computation",
+    "FIND was unable to find an engine to execute this computation",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+    "cuFFT error: CUFFT_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+)
+
+
+@pytest.mark.parametrize("raised", ["MemoryError", *(f"RuntimeError({words!r})" for words in NO_MEMORY)])
 def test_a_network_for_which_there_is_no_memory_is_out_of_memory_and_no_error_of_code(raised):
     own = bundled({"nets.py": f"def MyNet():\n    raise {raised}\n"})
     with pytest.raises(OwnNetworkError) as caught:
         build_own("nets.py:MyNet", own, classes=3, arguments={})
     assert classify(caught.value, None)[0] is Cause.OOM
+
+
+@pytest.mark.parametrize("words", NO_MEMORY[1:4])
+def test_a_library_that_gets_no_memory_since_a_kernel_failed_is_an_error_of_code(words, monkeypatch):
+    def fail():
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered\nFor debugging consider")
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    said = f"AcceleratorError: CUDA error: device-side assert triggered; then {words}"
+    assert classify(RuntimeError(words), None) == (Cause.CODE, said)
 
 
 def test_captured_steps_of_an_own_network_give_the_numbers_of_plain_ones(monkeypatch):
@@ -241,6 +266,50 @@ def test_what_a_network_changes_for_the_whole_process_is_put_back(where, monkeyp
     if where != "when it is tried":
         build_own("nets.py:MyNet", own, classes=3, arguments={})
     assert settings() == before
+
+
+NEWER = {
+    "torch.backends": torch.backends,
+    "torch.backends.cudnn": torch.backends.cudnn,
+    "torch.backends.cuda.matmul": torch.backends.cuda.matmul,
+    "torch.backends.cudnn.conv": torch.backends.cudnn.conv,
+    "torch.backends.cudnn.rnn": torch.backends.cudnn.rnn,
+    "torch.backends.mkldnn.matmul": torch.backends.mkldnn.matmul,
+    "torch.backends.mkldnn.conv": torch.backends.mkldnn.conv,
+}
+
+
+def float32_is():
+    newer = [switch.fp32_precision for switch in NEWER.values()]
+    return newer, torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+
+@pytest.fixture
+def _float32_as_before():
+    yield
+    compute_in("float32", CPU)
+
+
+@pytest.mark.usefixtures("_float32_as_before")
+@pytest.mark.parametrize(("precision", "other"), [("float32", "tf32"), ("tf32", "ieee")])
+@pytest.mark.parametrize("switch", NEWER)
+def test_torchs_newer_switches_are_put_back_as_well(switch, precision, other):
+    compute_in(precision, torch.device("cuda"))  # only its name
+    before = float32_is()
+    text = (
+        HEAD + f"{switch}.fp32_precision = {other!r}\nSEEN = {switch}.fp32_precision\ndef MyNet():\n    return SEEN\n"
+    )
+    assert loaded("nets.py:MyNet", bundled({"nets.py": text}))() == other
+    assert float32_is() == before
+
+
+@pytest.mark.usefixtures("_float32_as_before")
+def test_a_network_can_be_tried_where_the_newer_switches_are_in_use():
+    torch.backends.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "tf32"
+    with pytest.raises(RuntimeError, match="legacy and new API"):
+        torch.get_float32_matmul_precision()
+    loaded("nets.py:MyNet", bundled({"nets.py": TIED + "torch.backends.cuda.matmul.fp32_precision = 'ieee'\n"}))
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
 
 
 def test_a_training_has_none_of_the_settings_that_an_earlier_one_left():

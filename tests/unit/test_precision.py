@@ -71,6 +71,29 @@ def test_tf32_is_on_for_its_own_training_alone(following):
     assert tf32_is_on() == (False, False)
 
 
+NEWER = {
+    "all": torch.backends,
+    "cudnn": torch.backends.cudnn,
+    "matmul": torch.backends.cuda.matmul,
+    "conv": torch.backends.cudnn.conv,
+    "rnn": torch.backends.cudnn.rnn,
+    "conv on cpu": torch.backends.mkldnn.conv,
+}
+
+
+@pytest.mark.parametrize("left", ["tf32", "ieee"])
+@pytest.mark.parametrize("switch", NEWER.values(), ids=NEWER)
+def test_what_torchs_newer_switches_were_left_at_holds_for_no_training(switch, left):
+    switch.fp32_precision = left
+    compute_in("float32", CPU)
+    assert {NEWER[name].fp32_precision for name in ("matmul", "conv", "rnn", "conv on cpu")} == {"ieee"}
+    assert (tf32_is_on(), torch.get_float32_matmul_precision()) == ((False, False), "highest")
+    switch.fp32_precision = left
+    compute_in("tf32", CUDA)
+    assert {NEWER[name].fp32_precision for name in ("matmul", "conv", "rnn")} == {"tf32"}
+    assert (tf32_is_on(), torch.get_float32_matmul_precision()) == ((True, True), "high")
+
+
 def test_tf32_on_a_cpu_is_refused_and_never_trained_as_something_else():
     with pytest.raises(TrainingError, match="precision tf32 needs CUDA, and this worker trains on cpu") as refused:
         run({"precision": "tf32"})
