@@ -254,7 +254,12 @@ def free_memory() -> None:
 
 
 def _device_works_after(claim: Claim) -> bool:
-    """Give back what the job held; False where CUDA fails ever after in this process, after a kernel that failed."""
+    """Give back what the job held; False where CUDA fails ever after in this process, or gives nothing back any more."""
+    from worker.capture import broke_off
+
+    if broke_off():
+        log.info("a CUDA graph's capture broke off in this job, its process is replaced", extra=ids(claim))
+        return False
     try:
         free_memory()
     except RuntimeError as error:

@@ -68,6 +68,14 @@ def test_a_child_whose_device_fails_after_a_job_keeps_what_the_job_gave_and_make
     assert (said.levelname, said.ids["job"], "\n" in said.getMessage()) == ("WARNING", first, False)
 
 
+def test_a_child_whose_graph_broke_off_makes_room_for_a_new_one(store, here, child, monkeypatch):
+    first, second = submit_digits(store, here, "baseline", seeds=[1, 2], epochs=1)
+    monkeypatch.setattr("worker.capture.broke_off", lambda: True)
+    with pytest.raises(SystemExit):
+        child._work()
+    assert (job(store, first).state, job(store, second).state) == (JobState.DONE, JobState.QUEUED)
+
+
 def test_no_job_is_run_by_a_process_whose_device_failed_after_another(store, here, tmp_path):
     jobs = submit_digits(store, here, "baseline", seeds=[1, 2], epochs=1)
     fails = f"""
