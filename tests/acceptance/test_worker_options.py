@@ -1,4 +1,4 @@
-"""What `worker`, `run` and `demo` are told of their slots, up to where children would be made."""
+"""What `worker`, `run` and `demo` are told of slots and graphs, up to where children would be made."""
 
 import os
 import signal
@@ -84,3 +84,15 @@ def test_a_run_from_python_takes_the_same(started, slots, words):
     with pytest.raises(BenchError, match="enough"):
         bench.run(variants=["baseline"], dataset="digits", epochs=1, device="cpu", slots=slots)
     assert started == [["--device", "cpu", *words]]
+
+
+@pytest.mark.parametrize(("words", "graph"), [([], True), (["--no-graph"], False)], ids=["as usual", "--no-graph"])
+def test_a_worker_whose_steps_are_not_to_be_captured_tells_its_children(begun, words, graph):
+    assert begun(*words).graph is graph
+
+
+def test_a_run_whose_steps_are_not_to_be_captured_tells_its_worker(typed, started):
+    typed(*RUN, "--no-graph", code=1)
+    with pytest.raises(BenchError, match="enough"):
+        bench.run(variants=["baseline"], dataset="digits", epochs=1, device="cpu", graph=False)
+    assert started == [["--device", "cpu", "--no-graph"]] * 2
