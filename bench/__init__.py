@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from bench import _looking, _rows
 from bench._records import Asked, Finished, Overrides, Status, Submission, Told
@@ -116,7 +116,7 @@ def run(
     epochs: int | None = None,
     precision: str | None = None,
     priority: int = 0,
-    slots: int | None = None,
+    slots: int | Literal["auto"] | None = None,
     device: str = "auto",
     graph: bool = True,
     out: str | Path = OUT,
@@ -130,11 +130,12 @@ def run(
     """
     from report import check_writable
     from worker.background import Background, check_precisions
-    from worker.devices import choose_device
+    from worker.devices import choose_device, chosen_slots
 
     here = _looking.settings(None, settings)
     plan = _planned(here, suite, variants, seeds, dataset=dataset, epochs=epochs, precision=precision)
     command = _command("run", suite, variants, seeds, dataset=dataset, epochs=epochs, precision=precision)
+    number = chosen_slots(slots)
     check_precisions([entry.config.precision for entry in plan.entries], choose_device(device))
     check_writable(Path(out))
     with _broker(here):
@@ -143,7 +144,7 @@ def run(
         seen = _looking.look(here, submission.id)
         if not seen.ended:
             with _looking.private():
-                worker = Background(here, slots=slots, device=device, graph=graph)
+                worker = Background(here, slots=number, device=device, graph=graph)
             try:
                 seen = _looking.look_until_ended(here, submission.id, None, progress, each=worker.check)
             finally:

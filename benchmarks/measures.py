@@ -46,6 +46,7 @@ def conclude(name: str, measures: Sequence[Measure], *, save: bool, device: str 
     if save:
         RESULTS.mkdir(exist_ok=True)
         words = f"{name} {told['machine']['device_name']} {told['machine']['cores']} cores"
+        words += f" {told['machine']['instruction_set']}"  # processors of one name differ in it
         path = RESULTS / f"{re.sub('[^a-z0-9]+', '-', words.lower()).strip('-')}.json"
         path.write_text(json.dumps(told, indent=1) + "\n")
         print(f"saved in {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")

@@ -82,13 +82,21 @@ Out = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on stdout.")]
+
+
+def _slots(given: str) -> int | None:
+    from worker.devices import chosen_slots
+
+    return chosen_slots(given)
+
+
 Slots = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        min=1,
-        max=1024,
-        help="Jobs at once; default: one for each real core that has memory, or for each card.",
+        parser=_slots,
+        help="Jobs at once, 1 to 1024, or auto: one for each real core that has memory, or for each card. "
+        "Default: auto.",
     ),
 ]
 Device = Annotated[

@@ -126,6 +126,7 @@ def _machine(result: Result) -> str:
         *(f"{what} {known[what]}" for what in ("cuda",) if known.get(what)),
     ]
     words += [known.get("cpu") if known.get("cpu") != known.get("device_name") else None]
+    words += [known.get("instruction_set")]
     words += [f"{known['cores']} cores" if known.get("cores") else None]
     words += [f"threads for each training: {known['threads']}" if known.get("threads") else None, known.get("system")]
     return ", ".join(str(word) for word in words if word)

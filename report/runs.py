@@ -122,8 +122,7 @@ def _tags(job: Job, first: Submission, result: Result | None) -> dict[str, str]:
         code = result.environment.get("git") or {}
         tags |= {"device": result.device, "precision": result.precision, "data_fingerprint": result.fingerprint}
         tags |= {"code_revision": str(code.get("revision", "")), "code_changed": str(code.get("dirty", "")).lower()}
-        tags |= {"device_name": str(result.environment.get("device_name", ""))}
-        tags |= {"host": str(result.environment.get("host", ""))}
+        tags |= {name: str(result.environment.get(name, "")) for name in ("device_name", "instruction_set", "host")}
     elif job.fingerprint:
         tags["data_fingerprint"] = job.fingerprint
     return {name: value for name, value in tags.items() if value}

@@ -130,7 +130,13 @@ def result(best, last, number, random, fingerprint):
         device="cpu",
         precision="float32",
         fingerprint=fingerprint,
-        environment={"host": "here", "git": None, "packages": {"torch": "2.14"}, "threads": 1},
+        environment={
+            "host": "here",
+            "git": None,
+            "packages": {"torch": "2.14"},
+            "threads": 1,
+            "instruction_set": "AVX2",
+        },
     )
 
 

@@ -24,7 +24,11 @@ MACHINE = {
     "python": "3.11.9",
     "device_name": "AMD EPYC 7B13 64-Core Processor",
 }
-OTHER = MACHINE | {"git": {"revision": "2" * 40, "dirty": True}, "packages": {"torch": "2.15", "numpy": "2.4"}}
+OTHER = MACHINE | {
+    "git": {"revision": "2" * 40, "dirty": True},
+    "packages": {"torch": "2.15", "numpy": "2.4"},
+    "instruction_set": "AVX2",  # which results of earlier versions lack
+}
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "a.py", line 3, in step\n    raise ValueError("bad")\nValueError: bad\n'
 )

@@ -254,7 +254,7 @@ def free_memory() -> None:
 
 
 def _device_works_after(claim: Claim) -> bool:
-    """Give back what the job held; False where CUDA fails ever after in this process, or gives nothing back any more."""
+    """Give back what the job held; False where CUDA fails ever after here, or gives nothing back any more."""
     from worker.capture import broke_off
 
     if broke_off():

@@ -15,7 +15,10 @@ from db.errors import ConfigError
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-_SLOT_BYTES = 3 * 2**29  # 1.5 GiB: interpreter, PyTorch, and what the built-in networks need at their batch sizes
+# 1.5 GiB. At their batch sizes the built-in suite's small networks took 0.5 to 0.9 on a CPU, interpreter and PyTorch
+# included; its resnet took 3.1, so where memory is scarce several of it at once need fewer slots than this allows
+_SLOT_BYTES = 3 * 2**29
+_MOST_SLOTS = 1024
 
 
 def choose_device(wanted: str) -> str:
@@ -135,6 +138,17 @@ def _ask_nvml(question: Callable[[Any], Answer], otherwise: Answer) -> Answer:
         return otherwise
     finally:
         pynvml.nvmlShutdown()
+
+
+def chosen_slots(wanted: int | str | None) -> int | None:
+    """The number that is asked for; None, which stands for `auto_slots`, for `auto`. Raises ConfigError for others."""
+    if wanted is None or wanted == "auto":
+        return None
+    text = str(wanted)
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= _MOST_SLOTS):
+        fix = "give a number, or auto for one slot on each real core that has memory, or on each card"
+        raise ConfigError(f"--slots must be 1 to {_MOST_SLOTS} or auto, not {wanted!r:.40}", fix=fix)
+    return int(text)
 
 
 def auto_slots(device: str) -> int:

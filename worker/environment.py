@@ -23,6 +23,7 @@ def environment(device: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "host": platform.node(),
         "cpu": _cpu_name(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),  # the same job has other bits with another one
         "cores": os.cpu_count(),
         "device": device,
         "device_name": torch.cuda.get_device_name(device) if cuda else _cpu_name(),

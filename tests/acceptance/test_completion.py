@@ -156,6 +156,7 @@ def by_both(line, monkeypatch):
         *(f"bench {command} {words}" for command in _quick.SELECTS for words in ("", "1 ", "2 3 ", "--state ", "3")),
         "bench plan --all --seeds 3 --suite report --variant ba",
         "bench run --no-graph --slots 2 --variant res",
+        "bench run --slots auto --variant res",
         "bench show --submission 1 --variant ",
         "bench show --submission 9 --variant ",
         "bench retry --failed --yes --state fa",

@@ -43,7 +43,8 @@ def test_only_what_differs_is_listed_by_part(diff):
     assert found["code", "git.revision"] == ("2" * 40, "1" * 40)
     assert found["code", "git.dirty"] == (True, False)
     assert [name for part, name in found if part == "packages"] == ["torch"]
-    assert [name for part, name in found if part == "device"] == ["device"]
+    assert [name for part, name in found if part == "device"] == ["instruction_set", "device"]
+    assert found["device", "instruction_set"] == ("AVX2", None)
     assert ("curve", "best_epoch") not in found
     assert {"best_test_accuracy", "last_test_accuracy"} <= {name for part, name in found if part == "result"}
 

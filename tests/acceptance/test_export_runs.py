@@ -83,6 +83,7 @@ def test_mlflow_has_an_experiment_for_the_suite_and_a_run_for_each_job_that_has_
         if job.id in results:
             result = results[job.id]
             assert tags["bench.device"] == result.device
+            assert tags["bench.instruction_set"] == "AVX2"
             assert tags["bench.data_fingerprint"] == result.fingerprint
             assert run.data.metrics["best_test_accuracy"] == result.best.test_accuracy
             assert run.data.metrics["last_test_loss"] == result.last.test_loss

@@ -207,6 +207,7 @@ def test_wrong_words_are_refused_before_anything_is_written(bench_home, tmp_path
         ({"device": "tpu"}, "tpu"),
         ({"out": "/proc/none"}, "cannot write"),
         ({"precision": "tf32"}, "tf32"),
+        ({"slots": 0}, "--slots must be 1 to 1024 or auto, not 0"),
     ]:
         with pytest.raises(bench.ConfigError, match=what):
             bench.run(**SMALL | {"device": "cpu"} | wrong)

@@ -52,14 +52,17 @@ def all_done(store, job_ids):
 
 
 @POSTGRES_IN_THE_LONG_RUN
-def test_five_messages_for_each_job_make_one_attempt_of_each(store, here, tmp_path):
-    jobs = submit_digits(store, here, "baseline", seeds=range(42, 46), epochs=1)
+def test_five_messages_for_each_job_make_one_attempt_of_each(store, here, tmp_path, undisturbed):
+    seeds = range(42, 46)
+    jobs = submit_digits(store, here, "baseline", seeds=seeds, epochs=1)
     for _ in range(5):
         doorbells(here).send(jobs)
     assert messages(here) == 5 * len(jobs)
     with worker(tmp_path, slots=2, drain=True) as only:
         assert only.wait(timeout=120) == 0
     assert [outcomes(store, one) for one in jobs] == [["done"]] * len(jobs)
+    # two slots side by side change no number
+    assert [numbers(store, one) for one in jobs] == [undisturbed("baseline", epochs=1, seed=seed) for seed in seeds]
 
 
 @POSTGRES_IN_THE_LONG_RUN

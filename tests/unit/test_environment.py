@@ -84,5 +84,11 @@ def test_a_result_carries_revision_packages_host_and_device(checkout, monkeypatc
     assert seen["device_name"] == seen["cpu"] != ""
 
 
+def test_a_result_carries_the_instruction_set_that_pytorch_has_chosen(monkeypatch):
+    assert environment("cpu")["instruction_set"] == torch.backends.cpu.get_cpu_capability() != ""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "SVE256")
+    assert environment("cpu")["instruction_set"] == "SVE256"
+
+
 def test_what_pytorch_is_built_for_is_read_from_its_file():
     assert doctor._cuda_of_torch() == torch.version.cuda

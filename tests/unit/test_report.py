@@ -259,7 +259,7 @@ def test_both_pages_say_how_the_numbers_were_made(tmp_path):
         "Changed from the suite": "dataset = digits, epochs = 5",
         "Data fingerprint": FINGERPRINT,
         "Trained (UTC)": str(day),
-        "Environment 1": "host here, torch 2.14, threads 1",
+        "Environment 1": "host here, torch 2.14, threads 1, instruction_set AVX2",
     }
     for name, text in facts.items():
         assert f"<dt>{name}</dt><dd>{text}" in page

@@ -104,6 +104,17 @@ def test_each_kind_of_machine_is_counted(tmp_path):
     assert "1 of 3 results: cpu, H200" in answer
 
 
+def test_processors_of_one_name_are_told_apart_by_their_instruction_set(tmp_path):
+    before = {"device_name": "EPYC", "cpu": "EPYC", "cores": 2}
+    sets = [before, *(before | {"instruction_set": name} for name in ("AVX2", "AVX512"))]
+    answer = items(made_by(read(tmp_path, seeds=(42, 43, 44)), *sets))["Computing infrastructure (ACL, too)"].answer
+    assert answer.split("; ") == [
+        "1 of 3 results: cpu, EPYC, 2 cores",
+        "1 of 3 results: cpu, EPYC, AVX2, 2 cores",
+        "1 of 3 results: cpu, EPYC, AVX512, 2 cores",
+    ]
+
+
 def test_times_are_those_of_the_results_and_of_all_attempts(tmp_path):
     found = read(tmp_path, seeds=(42, 43))
     longer = {

@@ -28,6 +28,7 @@ def test_every_value_stands_in_its_part(store):
     assert found["data", "fingerprint"] == ("f" * 64, "f" * 64)
     assert found["packages", "python"] == ("3.11.9", "3.11.9")
     assert found["device", "device"] == ("cpu", "cuda")
+    assert found["device", "instruction_set"] == (None, "AVX2")
     assert found["curve", "epochs_trained"] == (5, 5)
     assert found["curve", "best_val_loss"][0] == min(one.val_loss for one in history)
     assert found["curve", "last_val_accuracy"][0] == history[-1].val_accuracy
