@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from cli._tables import Part, Table, console, plain, table
 from cli._talk import number
 from db.records import WAITING, Cause, Job, JobState, Measured, Worker
-from scheduler.duration import Durations, Span, TimeLeft
+from scheduler.duration import Durations, TimeLeft
+from scheduler.epoch_time import Span
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -14,7 +14,8 @@ from cli._tables import Table, table
 if TYPE_CHECKING:
     from db.records import Job
     from scheduler.disk import Bytes, Disk
-    from scheduler.duration import Durations, Estimate
+    from scheduler.duration import Durations
+    from scheduler.epoch_time import Estimate
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
@@ -158,7 +159,7 @@ def _outwards(value: float, up: bool) -> float:
 
 def _basis(estimates: "Sequence[Estimate | None]") -> str:
     """What the time of the jobs comes from."""
-    from scheduler.duration import Source
+    from scheduler.epoch_time import Source
 
     guessed = sum(one is not None and one.source is Source.FLOPS for one in estimates)
     if not guessed:

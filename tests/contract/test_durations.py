@@ -8,7 +8,8 @@ from records import EPOCH, new_job, predictions, result, submission
 from sqlalchemy import event
 
 from db.records import Cause, Measured
-from scheduler.duration import Durations, Source
+from scheduler.duration import Durations
+from scheduler.epoch_time import Source
 from worker.child import Child, count_flops
 
 pytestmark = pytest.mark.usefixtures("clock")

@@ -8,7 +8,8 @@ import pytest
 
 from db.records import Job, JobState, Measured, MeasuredAttempt, Worker
 from scheduler.config import Config
-from scheduler.duration import Durations, Source, Span, makespan, training_flops
+from scheduler.duration import Durations, makespan
+from scheduler.epoch_time import Source, Span, training_flops
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 CONFIG = Config.parse({"dataset": "digits", "epochs": 40, "early_stopping_patience": 0}).canonical()

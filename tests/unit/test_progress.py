@@ -10,7 +10,8 @@ from rich.console import Console
 from cli._progress import Screen, between, failures, render, span_list
 from cli._tables import plain, table
 from db.records import Cause, Job, JobState, Measured, MeasuredAttempt, Worker
-from scheduler.duration import Durations, Span
+from scheduler.duration import Durations
+from scheduler.epoch_time import Span
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 JOB = Job(
