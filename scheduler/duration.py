@@ -6,7 +6,7 @@ docs/operations.md says what the model knows and what it does not. Nothing here 
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,7 +30,9 @@ from scheduler.epoch_time import (
 )
 
 _ELSEWHERE = 2.0  # when only other machines with this kind of device were measured
-_EPOCHS_KNOWN = 5  # ended jobs of a config from which on the most epochs of theirs count too
+_SEEDS_APART = (2.0, 1.5, 1.35, 1.25, 1.2)  # around the epochs of a config's ended jobs, if there is one, two, ...
+_ALIKE = (0.4, 0.8)  # how far what makes different kinds of work shorter correlates, and what makes them longer
+_LEAST = 1 / 16  # of the upper end, where the lower one is so near to 0 that the two have no geometric mean
 _ANY = ""  # the name of a machine that stands for all of its kind
 
 
@@ -116,17 +118,22 @@ class Durations:
 
     def all_left(self, jobs: Iterable[Job]) -> TimeLeft:
         """Of these jobs on the slots of the workers: those that run, then the others as they will be claimed."""
-        open_jobs = [job for job in jobs if job.state in WAITING]
-        spans = [(job, found.span) for job in open_jobs if (found := self.left(job)) is not None]
-        order = sorted(spans, key=lambda one: (one[0].state is not JobState.RUNNING, -one[0].priority, -sum(one[1])))
-        return self.scheduled([span for _, span in order], unknown=len(open_jobs) - len(spans))
+        found = [(job, self.left(job)) for job in jobs if job.state in WAITING]
+        found.sort(key=_turn)
+        return self.scheduled([(job.config, left) for job, left in found])
 
-    def scheduled(self, spans: Sequence[Span], *, unknown: int = 0) -> TimeLeft:
-        """Of jobs that take so long, each given in this order to the slot that is free first."""
-        if unknown and not spans:
+    def scheduled(self, found: Sequence[tuple[Mapping[str, Any], Estimate | None]]) -> TimeLeft:
+        """Of jobs of these configs that take so long, each given in this order to the slot that is free first.
+
+        What is wrong of one kind of work is wrong of all its jobs; different kinds are not all at their worst at once.
+        """
+        known = [(config, one.span) for config, one in found if one is not None]
+        unknown = len(found) - len(known)
+        if unknown and not known:
             return TimeLeft(span=None, slots=self.slots, unknown=unknown)
-        low, high = (makespan([span[end] for span in spans], self.slots or 1) for end in (0, 1))
-        return TimeLeft(span=Span(low, high), slots=self.slots, unknown=unknown)
+        works = {id(config): work_of(config) for config, _ in known}  # by identity: jobs of a config share it
+        whole = _together([works[id(config)] for config, _ in known], [span for _, span in known], self.slots or 1)
+        return TimeLeft(span=whole, slots=self.slots, unknown=unknown)
 
     def equal_flops(self, config: Mapping[str, Any], image_flops: float, *, device: str, host: str) -> float:
         """The training FLOPs of a job, as if it reached the device's usual rate: longer jobs have more of them.
@@ -181,8 +188,9 @@ class Durations:
             return Span(most, most)
         low, high = min(patience + 1, most), most
         if ended := self._trained.get(config_text(config)):
-            low = min(max(low, math.floor(0.8 * min(ended))), most)
-            high = min(most, math.ceil(1.2 * max(ended))) if len(ended) >= _EPOCHS_KNOWN else most
+            apart = _SEEDS_APART[min(len(ended), len(_SEEDS_APART)) - 1]
+            low = min(max(low, math.floor(min(ended) / apart)), most)
+            high = min(most, math.ceil(max(ended) * apart))
         return Span(low, max(low, high))
 
 
@@ -198,6 +206,36 @@ def _within_budget(config: Mapping[str, Any], seconds: Span, epoch: Span, *, don
     least = max(budget - done * epoch.high, 0.0)
     most = max(with_validation - (0 if lost else done * epoch.low), 0.0) + epoch.high
     return Span(min(seconds.low, least), min(seconds.high, most))
+
+
+def _turn(found: tuple[Job, Estimate | None]) -> tuple[bool, int, float]:
+    job, left = found
+    return job.state is not JobState.RUNNING, -job.priority, -sum(left.span) if left else 0.0
+
+
+def _together(works: Sequence[str], spans: Sequence[Span], slots: int) -> Span:
+    """Of all jobs from the first's start to the last's end; `works` says which of them are wrong together."""
+    middles = [math.sqrt(max(low, high * _LEAST) * high) for low, high in spans]
+    middle = makespan(middles, slots)
+    ends = []
+    for end, alike in enumerate(_ALIKE):
+        apart: dict[str, float] = defaultdict(float)
+        for work, span, usual in zip(works, spans, middles, strict=True):
+            apart[work] += abs(span[end] - usual)
+        far = makespan([span[end] for span in spans], slots)
+        ends.append(far + (1 - _share(apart.values(), alike)) * (middle - far))
+    return Span(ends[0], max(ends[1], *(span.high for span in spans), 0.0))
+
+
+def _share(apart: Collection[float], alike: float) -> float:
+    """Which share of the sum of their deviations several kinds of work have together: 1 of one, less of more.
+
+    The standard deviation of a sum whose terms all correlate by `alike`.
+    """
+    whole = sum(apart)
+    if not whole:
+        return 1.0
+    return math.sqrt(alike + (1 - alike) * sum((one / whole) ** 2 for one in apart))
 
 
 def makespan(seconds: Iterable[float], slots: int) -> float:

@@ -25,6 +25,7 @@ _UNTIMED = frozenset(
 
 _MANY, _FEW = 1.15, 1.3  # around measured epochs of three attempts or more, and of fewer
 _MANY_RATES, _FEW_RATES = 1.5, 3.0  # around a guess from FLOPs: rates of three networks or more, and of fewer
+_FAR = 2  # times the FLOPs of an image, from which on a network counts as larger than another
 _ENOUGH = 3
 _USUAL_IMAGES = 10_000  # of a data set whose size a name does not tell
 
@@ -57,19 +58,34 @@ class Load(NamedTuple):
     """Of an epoch."""
 
     flops: float
+    images: int  # of training and validation
     steps: int  # of training
+
+    @property
+    def step_flops(self) -> float:
+        """Of a training step, with its share of the validation."""
+        return self.flops / self.steps
+
+    @property
+    def image_flops(self) -> float:
+        """Of an image, on the average of both parts."""
+        return self.flops / self.images
 
 
 class _Kind(NamedTuple):
-    """What one kind of work reached: FLOPs of a training step, its share of the validation's too, and its seconds."""
+    """What one kind of work is, and the seconds that its epochs took."""
 
-    step_flops: float
-    step_s: float
+    load: Load
+    epoch_s: float
+
+    @property
+    def step_s(self) -> float:
+        return self.epoch_s / self.load.steps
 
     @property
     def rate(self) -> float:
         """FLOP/s."""
-        return self.step_flops / self.step_s
+        return self.load.flops / self.epoch_s
 
 
 def training_flops(image_flops: float, config: Mapping[str, Any]) -> float:
@@ -95,7 +111,7 @@ def epoch_flops(image_flops: float, config: Mapping[str, Any], images: int) -> f
 
 def load_of(flops: float, config: Mapping[str, Any], images: int) -> Load:
     trained = images * (1 - float(config["validation_fraction"]))
-    return Load(flops, max(1, round(trained / config["batch_size"])))
+    return Load(flops, images, max(1, round(trained / config["batch_size"])))
 
 
 class Pool:
@@ -124,8 +140,9 @@ class Pool:
                 around.append(attempt.around_s)
             load = _measured_load(attempt, counted)
             if load and attempt.epoch_s > 0:
-                one = _Kind(load.flops / load.steps, attempt.epoch_s / load.steps)
-                kinds[precision_of(attempt.config)][work].append(one)
+                alike = kinds[precision_of(attempt.config)][work]
+                # a finished job's first: of one that waits or runs the measured seconds may stand for its FLOPs
+                alike.insert(0 if attempt.flops else len(alike), _Kind(load, attempt.epoch_s))
         self._kinds = {name: [_usual(own) for own in of.values()] for name, of in kinds.items()}
         self.around = _middle(around) if around else Span(0.0, 0.0)
 
@@ -140,19 +157,28 @@ class Pool:
         kinds = self._kinds.get(precision)
         if load is None or not kinds:
             return None
-        wide = _MANY_RATES if len(kinds) >= _ENOUGH else _FEW_RATES
         guess = _by_steps_or_flops if self._launches else _by_flops
-        return Estimate(guess(kinds, load).widened(wide), Source.FLOPS)
+        return Estimate(guess(kinds, load), Source.FLOPS)
 
 
 def _usual(kinds: Sequence[_Kind]) -> _Kind:
-    return _Kind(kinds[0].step_flops, median([one.step_s for one in kinds]))
+    return _Kind(kinds[0].load, median([one.epoch_s for one in kinds]))
+
+
+def _margin(kinds: Sequence[_Kind]) -> float:
+    return _MANY_RATES if len(kinds) >= _ENOUGH else _FEW_RATES
 
 
 def _by_flops(kinds: Sequence[_Kind], load: Load) -> Span:
-    """As many FLOPs a second as the others."""
+    """As many FLOPs a second as the others; far larger networks reach hardly fewer, and far smaller ones fewer."""
     slow, fast = _middle([kind.rate for kind in kinds])
-    return Span(load.flops / fast, load.flops / slow)
+    least = most = _margin(kinds)
+    sizes = [kind.load.image_flops for kind in kinds]
+    if load.image_flops >= _FAR * max(sizes):
+        least, most = _FEW_RATES, _MANY_RATES
+    elif load.image_flops * _FAR <= min(sizes):
+        most = _FEW_RATES
+    return Span(load.flops / fast / least, load.flops / slow * most)
 
 
 def _by_steps_or_flops(kinds: Sequence[_Kind], load: Load) -> Span:
@@ -160,11 +186,10 @@ def _by_steps_or_flops(kinds: Sequence[_Kind], load: Load) -> Span:
 
     It lies between the two, and so between the nearest that all of them leave.
     """
-    more = load.flops / load.steps
-    ends = [sorted((kind.step_s, more / kind.rate)) for kind in kinds]
+    ends = [sorted((kind.step_s, load.step_flops / kind.rate)) for kind in kinds]
     # of networks that differ in more than their FLOPs, one's least may be above another's most
     low, high = sorted((max(least for least, _ in ends), min(most for _, most in ends)))
-    return Span(load.steps * low, load.steps * high)
+    return Span(load.steps * low, load.steps * high).widened(_margin(kinds))
 
 
 def _measured_load(attempt: MeasuredAttempt, counted: Mapping[int, float]) -> Load | None:
