@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from cli._tables import Part, Table, console, plain, table
 from cli._talk import number
 from db.records import WAITING, Cause, Job, JobState, Measured, Worker
-from scheduler.duration import Durations, Span, TimeLeft
+from scheduler.duration import Durations, TimeLeft
+from scheduler.epoch_time import Span
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -145,11 +146,6 @@ def _job_table(jobs: Sequence[Job], durations: Durations) -> Table:
     return table(head, rows, right={0, 2, 4, 5, 6}, shrinks=1)
 
 
-def _step(units: float) -> float:
-    """To which multiples so many units are rounded."""
-    return next(step for limit, step in _STEPS if units < limit)
-
-
 def _data(job: Job) -> str:
     """The data set; of an image folder its last name."""
     return _last_name(job.config["dataset"])
@@ -191,16 +187,27 @@ def time_left(left: TimeLeft) -> str:
 
 
 def between(span: Span) -> str:
-    """4-7 min, < 3 s, 1.5-4 h: in the unit of its end and no finer than that, rounded outwards."""
-    unit, unit_s = next(((name, one) for name, one in _UNITS if span.high >= _ENOUGH * one), _UNITS[-1])
-    least, most = span.low / unit_s, span.high / unit_s
-    fine, coarse = (max(_step(units), 1.0 if unit == "s" else 0.0) for units in (least, most))
+    """4-7 min, 20 min-12 h, < 3 s: rounded outwards, no finer than their unit; one unit for both ends if it is fit."""
+    least, most = _unit(span.low), _unit(span.high)
+    if span.high <= _SHARED * _UNITS[least]:
+        most = least
+    low, high = _rounded(span.low, least, math.floor), _rounded(span.high, most, math.ceil)
+    if low == 0 or span.low < _NOTHING * span.high:
+        return f"< {high or 1:g} {most}"
+    if least != most:
+        return f"{low:g} {least}-{high:g} {most}"
+    return f"{high:g} {most}" if low == high else f"{low:g}-{high:g} {most}"
+
+
+def _unit(seconds: float) -> str:
+    return next((name for name, one in _UNITS.items() if seconds >= _ENOUGH * one), "s")
+
+
+def _rounded(seconds: float, unit: str, towards: Callable[[float], int]) -> float:
+    units = seconds / _UNITS[unit]
+    step = max(next(step for limit, step in _STEPS if units < limit), 1.0 if unit == "s" else 0.0)
     # not by a hair: a sum that is a little more than a whole step is that step
-    low = math.floor(least / fine + _HAIR) * fine
-    high = max(math.ceil(most / coarse - _HAIR), 1) * coarse
-    if low == 0:
-        return f"< {high:g} {unit}"
-    return f"{high:g} {unit}" if low == high else f"{low:g}-{high:g} {unit}"
+    return towards(units / step + (_HAIR if towards is math.floor else -_HAIR)) * step
 
 
 def _moment(value: datetime | None) -> str | None:
@@ -278,8 +285,10 @@ def _line(job: Job) -> str:
 
 
 _AROUND = 6  # lines above and below the jobs
-_UNITS = (("days", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+_UNITS = {"days": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
 _ENOUGH = 1.5  # of a unit, from which on it is used
+_SHARED = 120  # of the lower end's unit, up to which the upper end has the same
+_NOTHING = 0.01  # of the upper end: a lower end below that is not told
 _STEPS = ((5, 0.5), (30, 1.0), (100, 5.0), (300, 10.0), (math.inf, 100.0))  # below a number of units, in what steps
 _HAIR = 1e-6
 RETRIED_MOST = 10  # ids in one line

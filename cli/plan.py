@@ -14,7 +14,8 @@ from cli._tables import Table, table
 if TYPE_CHECKING:
     from db.records import Job
     from scheduler.disk import Bytes, Disk
-    from scheduler.duration import Durations, Estimate
+    from scheduler.duration import Durations
+    from scheduler.epoch_time import Estimate
     from scheduler.planning import Plan
     from scheduler.settings import Settings
 
@@ -53,9 +54,7 @@ def plan(
     )
     known = _known(here)
     rows, estimates = _rows(found, known)
-    left = known.durations.scheduled(
-        [one.span for one in estimates if one is not None], unknown=sum(one is None for one in estimates)
-    )
+    left = known.durations.scheduled(estimates)
     room = _room(found, rows, known, here)
     retried = [known.jobs[row["key"]].id for row in rows if row["state"] in _ENDED_BADLY]
     if as_json:
@@ -76,7 +75,7 @@ def plan(
 
         options.say(f"A submit leaves what ended badly: {retry_command(retried)} queues it again.")
     if estimates:
-        options.say(f"Time: {time_left(left)}{_basis(estimates) if left.whole else ''}.")
+        options.say(f"Time: {time_left(left)}{_basis([one for _, one in estimates]) if left.whole else ''}.")
     options.say(_disk_words(room))
 
 
@@ -158,7 +157,7 @@ def _outwards(value: float, up: bool) -> float:
 
 def _basis(estimates: "Sequence[Estimate | None]") -> str:
     """What the time of the jobs comes from."""
-    from scheduler.duration import Source
+    from scheduler.epoch_time import Source
 
     guessed = sum(one is not None and one.source is Source.FLOPS for one in estimates)
     if not guessed:
@@ -229,26 +228,30 @@ def _known(here: "Settings") -> _Known:
         return _Known(is_new=False, jobs=jobs, durations=durations, predictions=store.prediction_bytes())
 
 
-def _rows(found: "Plan", known: _Known) -> "tuple[list[dict[str, Any]], list[Estimate | None]]":
-    """A row for each job; and the time of each that a submit queues or finds waiting, the longest first."""
+def _rows(
+    found: "Plan", known: _Known
+) -> "tuple[list[dict[str, Any]], list[tuple[Mapping[str, Any], Estimate | None]]]":
+    """A row for each job; and config and time of each that a submit queues or finds waiting, the longest first."""
     from cli._progress import span_list
     from db.records import WAITING
     from scheduler.config import network_key
 
+    configs = {}
     sizes = {}
     rows = []
     estimates = []
     for job in found.distinct():
-        if job.label not in sizes:  # once for all seeds: a key is a hash
-            sizes[job.label] = found.sizes[network_key(job.config.canonical())]
-        there, size = known.jobs.get(job.key), sizes[job.label]
+        if job.label not in configs:  # once for all seeds: a key is a hash
+            configs[job.label] = job.config.canonical()
+            sizes[job.label] = found.sizes[network_key(configs[job.label])]
+        there, size, config = known.jobs.get(job.key), sizes[job.label], configs[job.label]
         estimate = None
         if there is None or there.state in WAITING:
             estimate = known.durations.left(there) if there else None
             if estimate is None:  # the FLOPs of a job that waits may not be counted yet; here they are
                 images = job.dataset.images[0]
-                estimate = known.durations.planned(job.config.canonical(), size.flops, images=images)
-            estimates.append(estimate)
+                estimate = known.durations.planned(config, size.flops, images=images)
+            estimates.append((config, estimate))
         rows.append(
             {
                 "variant": job.label,
@@ -265,4 +268,4 @@ def _rows(found: "Plan", known: _Known) -> "tuple[list[dict[str, Any]], list[Est
                 "time_from": str(estimate.source) if estimate else None,
             }
         )
-    return rows, sorted(estimates, key=lambda one: -sum(one.span) if one else 0.0)
+    return rows, sorted(estimates, key=lambda one: -sum(one[1].span) if one[1] else 0.0)

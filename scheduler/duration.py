@@ -1,60 +1,39 @@
-"""How long jobs take, as ranges of seconds: from measured epochs, else from FLOPs over the device's measured rate.
+"""How long jobs take, as ranges of seconds: so many epochs, what one takes, and the slots that share them.
 
 docs/operations.md says what the model knows and what it does not. Nothing here reads or writes; no heavy import.
 """
 
 import heapq
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from db.records import WAITING, Job, JobState, Measured, MeasuredAttempt, Worker
-
-_UNTIMED = frozenset(
-    {
-        *("epochs", "early_stopping_patience", "split_seed", "label_smoothing", "weight_decay"),
-        *("learning_rate", "momentum", "nesterov", "schedule", "plateau_factor", "plateau_patience"),
-        *("step_epochs", "step_factor", "step_milestones", "one_cycle_warmup", "one_cycle_start", "one_cycle_end"),
-        *("warmup_epochs", "train_budget_s"),
-    }
+from scheduler.epoch_time import (
+    Estimate,
+    Load,
+    Pool,
+    Source,
+    Span,
+    config_text,
+    counted_load,
+    epoch_flops,
+    hull,
+    likely,
+    load_of,
+    median,
+    precision_of,
+    training_flops,
+    work_of,
 )
-"""Fields of a config that change how many epochs it needs, or none of its seconds, but not the seconds of an epoch."""
 
-_MANY, _FEW = 1.15, 1.3  # around measured epochs of three attempts or more, and of fewer
-_MANY_RATES, _FEW_RATES = 1.5, 3.0  # around a guess from FLOPs: rates of three networks or more, and of fewer
-_ENOUGH = 3
 _ELSEWHERE = 2.0  # when only other machines with this kind of device were measured
-_EPOCHS_KNOWN = 5  # ended jobs of a config from which on the most epochs of theirs count too
+_SEEDS_APART = (2.0, 1.5, 1.35, 1.25, 1.2)  # around the epochs of a config's ended jobs, if there is one, two, ...
+_ALIKE = (0.4, 0.8)  # how far what makes different kinds of work shorter correlates, and what makes them longer
+_LEAST = 1 / 16  # of the upper end, where the lower one is so near to 0 that the two have no geometric mean
 _ANY = ""  # the name of a machine that stands for all of its kind
-_USUAL_IMAGES = 10_000  # of a data set whose size a name does not tell
-
-
-class Source(StrEnum):
-    """What a range is based on; `OWN` are the job's own last epochs."""
-
-    OWN = "own"
-    MEASURED = "measured"
-    FLOPS = "flops"
-
-
-class Span(NamedTuple):
-    """Seconds, or epochs, from the least to the most that is to be expected."""
-
-    low: float
-    high: float
-
-    def widened(self, factor: float) -> "Span":
-        return Span(self.low / factor, self.high * factor)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    span: Span
-    source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,61 +57,6 @@ class Machine(NamedTuple):
     name: str
 
 
-def training_flops(image_flops: float, config: Mapping[str, Any]) -> float:
-    """Of all epochs a job may take: forward and backward of its training images, forward of its validation images.
-
-    `image_flops` is one image's forward pass; backward costs about twice of that. Data sets whose names do not tell
-    how many images they have count as one of 10,000.
-    """
-    images = _images_of(config["dataset"]) or _USUAL_IMAGES
-    return _epoch_flops(image_flops, config, images) * float(config["epochs"])
-
-
-def _images_of(dataset: str) -> int | None:
-    from scheduler.datasets import published_images  # only now: the prompt would wait for its imports
-
-    return published_images(dataset)
-
-
-def _epoch_flops(image_flops: float, config: Mapping[str, Any], images: int) -> float:
-    validation = float(config["validation_fraction"])
-    return image_flops * images * (3 * (1 - validation) + validation)
-
-
-class _Pool:
-    """What was measured on one machine, or on one kind of device."""
-
-    def __init__(
-        self, attempts: Iterable[MeasuredAttempt], counted: Mapping[int, float], works: Mapping[int, str]
-    ) -> None:
-        """`counted`: training FLOPs of jobs that are not done yet; `works`: what `work_of` says, by the config's id."""
-        self.epoch_s: dict[str, list[float]] = defaultdict(list)
-        rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        around = []
-        for attempt in attempts:
-            work = works[id(attempt.config)]
-            self.epoch_s[work].append(attempt.epoch_s)
-            if attempt.around_s is not None:
-                around.append(attempt.around_s)
-            flops = _measured_flops(attempt, counted)
-            if flops and attempt.epoch_s > 0:
-                rates[_precision(attempt.config)][work].append(flops / attempt.epoch_s)
-        # FLOP/s by precision, one for each kind of work
-        self.rates = {name: [_median(own) for own in of.values()] for name, of in rates.items()}
-        self.around = _middle(around) if around else Span(0.0, 0.0)
-
-    def epoch(self, work: str, precision: str, flops: float | None) -> Estimate | None:
-        """Of one epoch; `flops` of one, None when nobody knows them. Other precisions have rates of their own."""
-        if work in self.epoch_s:
-            return Estimate(_likely(self.epoch_s[work]), Source.MEASURED)
-        rates = self.rates.get(precision)
-        if not flops or not rates:
-            return None
-        wide = _MANY_RATES if len(rates) >= _ENOUGH else _FEW_RATES
-        slow, fast = _middle(rates)
-        return Estimate(Span(flops / fast, flops / slow).widened(wide), Source.FLOPS)
-
-
 class Durations:
     """The model, made of what the store measured; `workers` are those that are heard of, where jobs will run."""
 
@@ -151,8 +75,11 @@ class Durations:
         # by identity: thousands of attempts share a hundred configs, and to write one as text costs more than all else
         configs = {id(attempt.config): attempt.config for attempt in measured.attempts}
         works = {key: work_of(config) for key, config in configs.items()}
-        self._pools = {machine: _Pool(own, measured.train_flops, works) for machine, own in sorted_out.items()}
-        texts = {key: _text(config) for key, config in configs.items()}
+        self._pools = {
+            machine: Pool(own, measured.train_flops, works, launches=machine.device == "cuda")
+            for machine, own in sorted_out.items()
+        }
+        texts = {key: config_text(config) for key, config in configs.items()}
         self._trained: dict[str, list[int]] = defaultdict(list)
         for attempt in measured.attempts:
             if attempt.trained_epochs is not None:
@@ -160,14 +87,14 @@ class Durations:
         self._machines = list(dict.fromkeys(self._machine(worker.device, worker.host) for worker in workers))
         if not self._machines and measured.attempts:  # nobody works: as if on the machine that worked last
             self._machines = [self._machine(measured.attempts[0].device, measured.attempts[0].host)]
-        self._known: dict[tuple[str, float | None], Estimate | None] = {}
+        self._known: dict[tuple[str, Load | None], Estimate | None] = {}
 
     def left(self, job: Job) -> Estimate | None:
         """Of one job from now on, once it runs; None when nothing like it was measured. Nothing is left of an ended."""
         if job.state not in WAITING:
             return Estimate(Span(0.0, 0.0), Source.OWN)
         running, counted = job.state is JobState.RUNNING, self._measured.train_flops
-        epoch = self._own_epoch(job) or self._epoch(job.config, _counted(counted.get(job.id), job.config))
+        epoch = self._own_epoch(job) or self._epoch(job.config, counted_load(counted.get(job.id), job.config))
         if epoch is None:
             return None
         low, high = self._epochs(job.config, job.epochs)
@@ -181,7 +108,7 @@ class Durations:
 
     def planned(self, config: Mapping[str, Any], image_flops: float, *, images: int) -> Estimate | None:
         """Of a job that nobody has queued yet; `images` are those of the data set's training part before the split."""
-        epoch = self._epoch(config, _epoch_flops(image_flops, config, images))
+        epoch = self._epoch(config, load_of(epoch_flops(image_flops, config, images), config, images))
         if epoch is None:
             return None
         low, high = self._epochs(config, config["epochs"])
@@ -191,17 +118,22 @@ class Durations:
 
     def all_left(self, jobs: Iterable[Job]) -> TimeLeft:
         """Of these jobs on the slots of the workers: those that run, then the others as they will be claimed."""
-        open_jobs = [job for job in jobs if job.state in WAITING]
-        spans = [(job, found.span) for job in open_jobs if (found := self.left(job)) is not None]
-        order = sorted(spans, key=lambda one: (one[0].state is not JobState.RUNNING, -one[0].priority, -sum(one[1])))
-        return self.scheduled([span for _, span in order], unknown=len(open_jobs) - len(spans))
+        found = [(job, self.left(job)) for job in jobs if job.state in WAITING]
+        found.sort(key=_turn)
+        return self.scheduled([(job.config, left) for job, left in found])
 
-    def scheduled(self, spans: Sequence[Span], *, unknown: int = 0) -> TimeLeft:
-        """Of jobs that take so long, each given in this order to the slot that is free first."""
-        if unknown and not spans:
+    def scheduled(self, found: Sequence[tuple[Mapping[str, Any], Estimate | None]]) -> TimeLeft:
+        """Of jobs of these configs that take so long, each given in this order to the slot that is free first.
+
+        What is wrong of one kind of work is wrong of all its jobs; different kinds are not all at their worst at once.
+        """
+        known = [(config, one.span) for config, one in found if one is not None]
+        unknown = len(found) - len(known)
+        if unknown and not known:
             return TimeLeft(span=None, slots=self.slots, unknown=unknown)
-        low, high = (makespan([span[end] for span in spans], self.slots or 1) for end in (0, 1))
-        return TimeLeft(span=Span(low, high), slots=self.slots, unknown=unknown)
+        works = {id(config): work_of(config) for config, _ in known}  # by identity: jobs of a config share it
+        whole = _together([works[id(config)] for config, _ in known], [span for _, span in known], self.slots or 1)
+        return TimeLeft(span=whole, slots=self.slots, unknown=unknown)
 
     def equal_flops(self, config: Mapping[str, Any], image_flops: float, *, device: str, host: str) -> float:
         """The training FLOPs of a job, as if it reached the device's usual rate: longer jobs have more of them.
@@ -211,11 +143,11 @@ class Durations:
         """
         pool = self._pools.get(self._machine(device, host))
         measured = pool.epoch_s.get(work_of(config)) if pool else None
-        rates = pool.rates.get(_precision(config)) if pool else None
+        rates = pool.rates(precision_of(config)) if pool else None
         if not measured or not rates:
             return training_flops(image_flops, config)
-        seconds = _median(measured) * float(config["epochs"])
-        return min(seconds, config.get("train_budget_s") or seconds) * _median(rates)
+        seconds = median(measured) * float(config["epochs"])
+        return min(seconds, config.get("train_budget_s") or seconds) * median(rates)
 
     def _machine(self, device: str | None, host: str | None) -> Machine:
         kind, here = device or "unknown", host or "unknown"
@@ -225,29 +157,29 @@ class Durations:
         if job.state is not JobState.RUNNING:
             return None
         recent = self._measured.recent.get(job.id) or ([job.epoch_s] if job.epoch_s is not None and job.epoch else [])
-        return Estimate(_likely(recent), Source.OWN) if recent else None
+        return Estimate(likely(recent), Source.OWN) if recent else None
 
-    def _epoch(self, config: Mapping[str, Any], flops: float | None) -> Estimate | None:
+    def _epoch(self, config: Mapping[str, Any], load: Load | None) -> Estimate | None:
         """On any of the machines where it may run; None when one of them cannot tell."""
         work = work_of(config)
-        if (work, flops) not in self._known:
-            found = [self._epoch_on(machine, work, _precision(config), flops) for machine in self._machines]
+        if (work, load) not in self._known:
+            found = [self._epoch_on(machine, work, precision_of(config), load) for machine in self._machines]
             told = [one for one in found if one is not None]
             whole = bool(told) and len(told) == len(found)
-            self._known[work, flops] = _joined(told) if whole else None
-        return self._known[work, flops]
+            self._known[work, load] = _joined(told) if whole else None
+        return self._known[work, load]
 
-    def _epoch_on(self, machine: Machine, work: str, precision: str, flops: float | None) -> Estimate | None:
+    def _epoch_on(self, machine: Machine, work: str, precision: str, load: Load | None) -> Estimate | None:
         own, kind = self._pools.get(machine), self._pools.get(Machine(machine.device, _ANY))
-        found = own.epoch(work, precision, flops) if own else None
-        if found is None and kind is not None and (alike := kind.epoch(work, precision, flops)) is not None:
+        found = own.epoch(work, precision, load) if own else None
+        if found is None and kind is not None and (alike := kind.epoch(work, precision, load)) is not None:
             return Estimate(alike.span.widened(_ELSEWHERE), alike.source)
         return found
 
     def _around(self) -> Span:
         pools = [self._pools.get(one) or self._pools.get(Machine(one.device, _ANY)) for one in self._machines]
         spans = [pool.around for pool in pools if pool is not None]
-        return _hull(spans) if spans else Span(0.0, 0.0)
+        return hull(spans) if spans else Span(0.0, 0.0)
 
     def _epochs(self, config: Mapping[str, Any], most: int) -> Span:
         """At least one more than the patience; nearer where seeds of the same config have ended."""
@@ -255,9 +187,10 @@ class Durations:
         if not patience:
             return Span(most, most)
         low, high = min(patience + 1, most), most
-        if ended := self._trained.get(_text(config)):
-            low = min(max(low, math.floor(0.8 * min(ended))), most)
-            high = min(most, math.ceil(1.2 * max(ended))) if len(ended) >= _EPOCHS_KNOWN else most
+        if ended := self._trained.get(config_text(config)):
+            apart = _SEEDS_APART[min(len(ended), len(_SEEDS_APART)) - 1]
+            low = min(max(low, math.floor(min(ended) / apart)), most)
+            high = min(most, math.ceil(max(ended) * apart))
         return Span(low, max(low, high))
 
 
@@ -269,10 +202,40 @@ def _within_budget(config: Mapping[str, Any], seconds: Span, epoch: Span, *, don
     budget = config.get("train_budget_s")
     if budget is None:
         return seconds
-    with_validation = budget * _epoch_flops(1.0, config, 1) / (3 * (1 - float(config["validation_fraction"])))
+    with_validation = budget * epoch_flops(1.0, config, 1) / (3 * (1 - float(config["validation_fraction"])))
     least = max(budget - done * epoch.high, 0.0)
     most = max(with_validation - (0 if lost else done * epoch.low), 0.0) + epoch.high
     return Span(min(seconds.low, least), min(seconds.high, most))
+
+
+def _turn(found: tuple[Job, Estimate | None]) -> tuple[bool, int, float]:
+    job, left = found
+    return job.state is not JobState.RUNNING, -job.priority, -sum(left.span) if left else 0.0
+
+
+def _together(works: Sequence[str], spans: Sequence[Span], slots: int) -> Span:
+    """Of all jobs from the first's start to the last's end; `works` says which of them are wrong together."""
+    middles = [math.sqrt(max(low, high * _LEAST) * high) for low, high in spans]
+    middle = makespan(middles, slots)
+    ends = []
+    for end, alike in enumerate(_ALIKE):
+        apart: dict[str, float] = defaultdict(float)
+        for work, span, usual in zip(works, spans, middles, strict=True):
+            apart[work] += abs(span[end] - usual)
+        far = makespan([span[end] for span in spans], slots)
+        ends.append(far + (1 - _share(apart.values(), alike)) * (middle - far))
+    return Span(ends[0], max(ends[1], *(span.high for span in spans), 0.0))
+
+
+def _share(apart: Collection[float], alike: float) -> float:
+    """Which share of the sum of their deviations several kinds of work have together: 1 of one, less of more.
+
+    The standard deviation of a sum whose terms all correlate by `alike`.
+    """
+    whole = sum(apart)
+    if not whole:
+        return 1.0
+    return math.sqrt(alike + (1 - alike) * sum((one / whole) ** 2 for one in apart))
 
 
 def makespan(seconds: Iterable[float], slots: int) -> float:
@@ -283,60 +246,6 @@ def makespan(seconds: Iterable[float], slots: int) -> float:
     return max(free)
 
 
-def _measured_flops(attempt: MeasuredAttempt, counted: Mapping[int, float]) -> float | None:
-    """Of one epoch."""
-    images = _images_of(str(attempt.config.get("dataset")))
-    if attempt.flops and images:
-        return _epoch_flops(attempt.flops, attempt.config, images)
-    return _counted(counted.get(attempt.job_id), attempt.config)
-
-
-def _counted(train_flops: float | None, config: Mapping[str, Any]) -> float | None:
-    """Of one epoch; None as well for a data set whose size nobody told the one who counted."""
-    known = train_flops and _images_of(str(config.get("dataset")))
-    return train_flops / config["epochs"] if train_flops and known else None
-
-
-def _precision(config: Mapping[str, Any]) -> str:
-    return str(config.get("precision", "float32"))
-
-
-def work_of(config: Mapping[str, Any]) -> str:
-    """Equal for configs whose epochs take equally long on one machine."""
-    return _text({name: value for name, value in config.items() if name not in _UNTIMED})
-
-
-def _text(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, sort_keys=True, default=str)
-
-
-def _likely(seconds: Sequence[float]) -> Span:
-    """What the next one may take: the middle of these, and a margin that few of them need more of."""
-    return _middle(seconds).widened(_MANY if len(seconds) >= _ENOUGH else _FEW)
-
-
-def _middle(values: Sequence[float]) -> Span:
-    """The 10th and the 90th percentile."""
-    return Span(_quantile(values, 0.1), _quantile(values, 0.9))
-
-
-def _median(values: Sequence[float]) -> float:
-    return _quantile(values, 0.5)
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    """Between the two nearest of the values; not from `statistics`, whose import every command would pay."""
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
 def _joined(found: Sequence[Estimate]) -> Estimate:
     """One range around all, as trustworthy as the least of them."""
-    return Estimate(_hull([one.span for one in found]), max((one.source for one in found), key=list(Source).index))
-
-
-def _hull(spans: Sequence[Span]) -> Span:
-    return Span(min(span.low for span in spans), max(span.high for span in spans))
+    return Estimate(hull([one.span for one in found]), max((one.source for one in found), key=list(Source).index))

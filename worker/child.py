@@ -21,7 +21,8 @@ from db.errors import LostError, StoreError
 from db.records import Cause, Claim, JobState
 from db.store import Store
 from scheduler.config import network_key
-from scheduler.duration import Durations, work_of
+from scheduler.duration import Durations
+from scheduler.epoch_time import work_of
 from scheduler.settings import Settings
 from worker.admission import CONTEXT_MIB, expect_memory
 from worker.allocator import give_back_memory, keep_freed_memory

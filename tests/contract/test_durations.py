@@ -8,7 +8,8 @@ from records import EPOCH, new_job, predictions, result, submission
 from sqlalchemy import event
 
 from db.records import Cause, Measured
-from scheduler.duration import Durations, Source
+from scheduler.duration import Durations
+from scheduler.epoch_time import Source
 from worker.child import Child, count_flops
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -112,7 +113,7 @@ def test_the_other_seeds_of_a_job_that_is_done_are_estimated_by_it(store, clock)
     add(store, 1, 2, 3, dataset="digits")
     held = trained(store, 1.5, 1.5)
     clock.now += 5
-    store.finish(held, replace(result(), epochs=2), predictions())
+    store.finish(held, replace(result(), epochs=20), predictions())
     durations = Durations(store.measured(), store.workers(seen_within_s=60))
     _, waits, _ = store.jobs()
     assert durations.left(waits).source is Source.MEASURED

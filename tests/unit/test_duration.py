@@ -1,62 +1,14 @@
 """How long jobs take: what is measured beats what is guessed, and ranges hold what made-up jobs really took."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from timed import ATTEMPT, CONFIG, JOB, LARGE, SMALL, WORKER, config, job
 
-from db.records import Job, JobState, Measured, MeasuredAttempt, Worker
-from scheduler.config import Config
-from scheduler.duration import Durations, Source, Span, makespan, training_flops
-
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-CONFIG = Config.parse({"dataset": "digits", "epochs": 40, "early_stopping_patience": 0}).canonical()
-SMALL, LARGE = 12e6, 120e6  # FLOPs of one image
-JOB = Job(
-    id=1,
-    key="k",
-    label="baseline",
-    seed=42,
-    config=CONFIG,
-    fingerprint=None,
-    state=JobState.QUEUED,
-    priority=0,
-    attempt=0,
-    epoch=0,
-    epochs=40,
-    val_accuracy=None,
-    epoch_s=None,
-    cause=None,
-    message="",
-    owner=None,
-    cancel_requested=False,
-    created_at=NOW,
-    started_at=None,
-    finished_at=None,
-)
-ATTEMPT = MeasuredAttempt(
-    job_id=9,
-    config=CONFIG,
-    device="cpu",
-    host="here",
-    device_name="Xeon",
-    epochs=40,
-    epoch_s=2.0,
-    around_s=5.0,
-    trained_epochs=40,
-    flops=SMALL,
-)
-WORKER = Worker(id="w", host="here", pid=6, slots=2, device="cpu", started_at=NOW, seen_at=NOW)
-
-
-def config(**fields):
-    return {**CONFIG, **fields}
-
-
-def job(job_id=1, **fields):
-    changed = replace(JOB, id=job_id, **fields)
-    return replace(changed, epochs=changed.config["epochs"])
+from db.records import JobState, Measured
+from scheduler.duration import Durations, makespan
+from scheduler.epoch_time import Source, Span, training_flops
 
 
 def running(epoch, **fields):
@@ -194,7 +146,10 @@ def test_without_a_worker_the_machine_that_worked_last_counts():
 
 @pytest.mark.parametrize(
     ("ended", "low", "high"),
-    [([], 11, 40), ([20], 16, 40), ([12, 30, 25], 11, 40), ([20, 22, 24, 23, 21], 16, 29), ([40] * 5, 32, 40)],
+    [
+        *(([], 11, 40), ([20], 11, 40), ([26], 13, 40), ([18, 16], 11, 27), ([12, 20, 15], 11, 27)),
+        *(([20, 22, 24, 23], 16, 30), ([20, 22, 24, 23, 21], 16, 29), ([40] * 5, 33, 40)),
+    ],
     ids=str,
 )
 def test_early_stopping_may_end_a_job_sooner(ended, low, high):
@@ -256,8 +211,8 @@ def test_running_jobs_come_first_then_priority_then_the_longest():
     short, long = config(epochs=10), config(epochs=30)
     urgent = job(4, config=short, priority=1)
     waiting = [job(2, config=short), job(3, config=long), urgent]
-    spans = [own.left(one).span for one in (running(20), urgent, job(3, config=long), job(2, config=short))]
-    assert own.all_left([*waiting, running(20)]) == own.scheduled(spans)
+    turns = [(one.config, own.left(one)) for one in (running(20), urgent, job(3, config=long), job(2, config=short))]
+    assert own.all_left([*waiting, running(20)]) == own.scheduled(turns)
 
 
 def test_without_a_worker_one_slot_is_assumed():

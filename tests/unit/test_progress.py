@@ -10,7 +10,8 @@ from rich.console import Console
 from cli._progress import Screen, between, failures, render, span_list
 from cli._tables import plain, table
 from db.records import Cause, Job, JobState, Measured, MeasuredAttempt, Worker
-from scheduler.duration import Durations, Span
+from scheduler.duration import Durations
+from scheduler.epoch_time import Span
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 JOB = Job(
@@ -101,7 +102,7 @@ def test_the_time_left_is_a_range_and_says_on_how_many_slots():
 
 
 def test_a_running_job_tells_its_own_time_left():
-    assert drawn(RUNNING)[3].endswith("50.0 %  0.5-2 min")
+    assert drawn(RUNNING)[3].endswith("50.0 %   55-110 s")
     early = replace(RUNNING, config=JOB.config | {"early_stopping_patience": 10}, epoch=35)
     assert drawn(early)[3].endswith("< 13 s")
     assert drawn(replace(RUNNING, epoch_s=None))[3].endswith("?")
@@ -127,13 +128,20 @@ def test_nothing_is_said_of_time_where_nothing_is_left_or_a_worker_is_still_star
         (0, 2.2, "< 3 s"),
         (3.9, 7.1, "3-8 s"),
         (41, 88, "40-90 s"),
-        (31, 119, "0.5-2 min"),
+        (31, 119, "30-120 s"),
+        (31, 121, "30 s-2.5 min"),
         (4 * 60, 6.9 * 60, "4-7 min"),
         (12 * 60, 20 * 60, "12-20 min"),
         (599, 601, "9-11 min"),
         (48 * 60, 71 * 60, "45-75 min"),
         (100 * 60, 190 * 60, "1.5-3.5 h"),
-        (3600, 30 * 3600, "1-30 h"),
+        (20 * 60, 96 * 60, "20-100 min"),
+        (50 * 60, 90 * 60, "50-90 min"),
+        (3600, 30 * 3600, "60 min-30 h"),
+        (23 * 60, 9.5 * 3600, "23 min-10 h"),
+        (30, 3600, "< 60 min"),
+        (40, 3600, "40 s-60 min"),
+        (4.5 * 3600, 8 * 86_400, "4.5 h-8 days"),
         (2 * 86_400, 3.1 * 86_400, "2-3.5 days"),
         (0, 1.7e9, "< 19700 days"),
         (3600 * 3, 3600 * 3, "3 h"),
@@ -142,6 +150,12 @@ def test_nothing_is_said_of_time_where_nothing_is_left_or_a_worker_is_still_star
 )
 def test_a_range_is_rounded_outwards_and_never_falsely_precise(low, high, words):
     assert between(Span(low, high)) == words
+
+
+def test_a_range_stays_short_enough_for_its_column():
+    ends = [1.37**number for number in range(51)]  # up to 80 days
+    longest = max((between(Span(low, high)) for low in ends for high in ends if low <= high), key=len)
+    assert len(longest) <= len("stopped early") + 2
 
 
 def test_machines_get_seconds_or_nothing():
