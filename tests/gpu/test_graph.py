@@ -82,6 +82,33 @@ def test_with_every_optimizer_a_training_goes_on_bit_for_bit(name, schedule, gra
     assert_same_tensors(*(end.tensors for end in ends))
 
 
+MORE = {
+    "adam, amsgrad": {"optimizer": "adam", "weight_decay": 0.01, "optimizer_arguments": {"amsgrad": True}},
+    "adam, decoupled": {
+        "optimizer": "adam",
+        "weight_decay": 0.1,
+        "optimizer_arguments": {"decoupled_weight_decay": True},
+    },
+    "rmsprop, centered": {"optimizer": "rmsprop", "weight_decay": 0.01, "optimizer_arguments": {"centered": True}},
+    "sgd, dampened": {
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "weight_decay": 0.01,
+        "optimizer_arguments": {"dampening": 0.5},
+    },
+}
+
+
+@pytest.mark.parametrize("fields", MORE.values(), ids=MORE)
+def test_arguments_of_an_optimizer_hold_in_captured_steps(fields):
+    wanted = {"arguments": SMALL, "schedule": "cosine", "warmup_epochs": 1, **fields}
+    (records, outcome), (plain, _) = (run(wanted, device=CUDA, graph=graph) for graph in (True, False))
+    assert outcome.captured
+    for ours, theirs in zip(records, plain, strict=True):
+        assert (ours.train_loss, ours.val_loss) == pytest.approx((theirs.train_loss, theirs.val_loss), rel=1e-3)
+
+
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "rprop"])  # it reads its rate once
 def test_a_graph_heeds_the_learning_rate_of_each_step(name):
     """A rate that was fixed when the graph was captured would train as at the beginning of the warm-up."""
