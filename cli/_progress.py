@@ -222,6 +222,7 @@ class Screen:
         self._closed = closed
         self._live: Live | None = None
         self._last: dict[int, str] = {}
+        self._told: tuple[set[int], int] | None = None  # the jobs whose time left was told, and how many were unknown
 
     def __enter__(self) -> "Screen":
         if self._out.isatty() and os.environ.get("TERM") != "dumb":
@@ -250,11 +251,23 @@ class Screen:
             return
         lines = {job.id: _line(job) for job in jobs}
         changed = [line for job_id, line in lines.items() if self._last.get(job_id) != line]
-        text = "\n".join(changed) if self._last else plain(render(jobs, workers, durations, closed=self._closed))
+        left = self._time_left(jobs, workers, durations)
+        text = "\n".join(changed + left) if self._last else plain(render(jobs, workers, durations, closed=self._closed))
         if text:
             self._out.write(text + "\n")
             self._out.flush()
         self._last = lines
+
+    def _time_left(self, jobs: Sequence[Job], workers: Sequence[Worker], durations: Durations | None) -> list[str]:
+        """A line for a log once it is known, and again whenever a job has ended."""
+        waiting = {job.id for job in jobs if job.state in WAITING}
+        if not waiting or not workers or durations is None:
+            return []
+        left = durations.all_left(jobs)
+        if left.span is None or (waiting, left.unknown) == self._told:
+            return []
+        self._told = waiting, left.unknown
+        return [f"Time left: {time_left(left)}."]
 
     def tell(self, line: str) -> None:
         """A line for itself, which stays."""

@@ -223,9 +223,17 @@ def _known(here: "Settings") -> _Known:
     except NoStoreError:
         return _Known(is_new=True, jobs={}, durations=Durations(Measured()), predictions={})
     with closing(store):
-        durations = Durations(store.measured(), store.workers(seen_within_s=here.lease_s))
+        workers = store.workers(seen_within_s=here.lease_s)
+        durations = Durations(store.measured(), workers, otherwise=0 if workers else _slots_of_a_run())
         jobs = {job.key: job for job in store.jobs()}
         return _Known(is_new=False, jobs=jobs, durations=durations, predictions=store.prediction_bytes())
+
+
+def _slots_of_a_run() -> int:
+    """As many as `bench run` would start here."""
+    from worker.devices import auto_slots, choose_device
+
+    return auto_slots(choose_device("auto"))
 
 
 def _rows(

@@ -58,11 +58,14 @@ class Machine(NamedTuple):
 
 
 class Durations:
-    """The model, made of what the store measured; `workers` are those that are heard of, where jobs will run."""
+    """The model, made of what the store measured; `workers` are those that are heard of, where jobs will run.
 
-    def __init__(self, measured: Measured, workers: Sequence[Worker] = ()) -> None:
+    `otherwise`: the slots that there would be if none is heard of.
+    """
+
+    def __init__(self, measured: Measured, workers: Sequence[Worker] = (), *, otherwise: int = 0) -> None:
         self._measured = measured
-        self.slots = sum(worker.slots for worker in workers)
+        self.slots = sum(worker.slots for worker in workers) or otherwise
         self._names: dict[tuple[str, str], str] = {}
         for attempt in measured.attempts:
             if attempt.device and attempt.host and attempt.device_name:

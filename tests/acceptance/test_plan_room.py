@@ -11,9 +11,11 @@ import pytest
 from command import ROOT, bench
 from filled_store import filled
 
+from cli._talk import number
 from cli.plan import _size
 from db import open_store
 from scheduler.disk import Bytes, Training, checkpoint, disk, predictions
+from worker.devices import auto_slots, choose_device
 
 DIGITS = ("--dataset", "digits")
 
@@ -44,6 +46,14 @@ def test_a_plan_counts_by_state_and_names_the_retry_of_what_ended_badly(typed, h
     counted = "24 jobs: 2 new, 10 waiting, 1 running, 8 done already, 2 failed, 1 cancelled."
     assert counted in said
     assert f"A submit leaves what ended badly: `bench retry {' '.join(map(str, found['retry']))}` queues" in said
+
+
+def test_a_plan_counts_on_the_slots_of_the_workers_or_else_those_that_a_run_here_would_start(typed, home):
+    words = ("plan", "--variant", LAST, "--seeds", "2")
+    assert f" on {number(auto_slots(choose_device('auto')), 'slot')}" in typed(*words).err
+    with closing(open_store(f"sqlite:///{home / 'bench.db'}")) as store:
+        store.register_worker("there:1:a", host="there", pid=1, slots=77, device="cpu")
+    assert " on 77 slots" in typed(*words).err
 
 
 def test_a_plan_of_jobs_that_are_done_needs_no_checkpoints_and_has_nothing_to_retry(typed, home):

@@ -178,6 +178,30 @@ def test_a_log_gets_a_line_for_each_change_of_a_job():
     ]
 
 
+def test_a_log_gets_the_time_left_once_it_is_known_and_whenever_a_job_has_ended():
+    out = io.StringIO()
+    queued = [replace(JOB, id=number, seed=number) for number in range(3)]
+    ended = [replace(queued[0], state=JobState.DONE, epoch=40), *queued[1:]]
+    with Screen(out, closed=True) as screen:
+        screen.show(queued, [], Durations(Measured()))
+        screen.show(queued, [WORKER], Durations(Measured(), [WORKER]))
+        for jobs in (queued, queued, ended, ended):
+            screen.show(jobs, [WORKER], known(WORKER))
+    assert out.getvalue().splitlines()[5:] == [
+        "Time left: about 15-26 min on 2 slots.",
+        "job 0, baseline, seed 0: done, epoch 40/40",
+        "Time left: about 7-13 min on 2 slots.",
+    ]
+
+
+def test_a_log_that_begins_with_the_time_left_does_not_tell_it_twice():
+    out = io.StringIO()
+    with Screen(out) as screen:
+        for _ in range(2):
+            screen.show([JOB], [WORKER], known(WORKER))
+    assert out.getvalue().count("Time left") == 1
+
+
 def test_a_failure_says_why_and_how_to_try_again():
     assert failures([JOB, replace(FAILED, id=3)]) == [
         "job 3 failed (data): no image",
