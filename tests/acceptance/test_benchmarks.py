@@ -17,7 +17,7 @@ TINY = {
     "engine": "--images 160 --rounds 1 --variant baseline",
     "slots": "--images 64 --rounds 1 --variant baseline",
     "bound": "--images 64 --rounds 1 --variant both_augmented",
-    "overhead": "--images 100 --rounds 1 --epochs 2 --checkpoint-s 0",
+    "overhead": "--images 100 --rounds 1 --epochs 2 --checkpoint-s 0 --calls 1",
     "start": "--images 100 --rounds 1",
     "graph": "--images 64 --rounds 1 --variant baseline --device cpu",
     "growth": "--images 100 --rounds 1",
@@ -81,6 +81,14 @@ def test_a_benchmark_runs_and_tells_finite_numbers(name):
     for measure in told["measures"]:
         assert measure["n"] == (3 if measure["what"].startswith(REPEATED) else 1), measure
         assert all(math.isfinite(value) for value in measure["values"]), measure
+
+
+@pytest.mark.long
+def test_the_parts_of_an_attempt_are_timed_one_by_one():
+    measures = told_in(run("overhead", TINY["overhead"] + " --calls 4"))["measures"]
+    counted = {(one["what"], one["unit"]): one["n"] for one in measures if one["unit"].endswith("ms")}
+    parts = ("one checkpoint", "one row of history", "one heartbeat")
+    assert counted == {(part, unit): 4 for part in parts for unit in ("CPU ms", "ms")}
 
 
 @pytest.mark.long
