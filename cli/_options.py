@@ -72,7 +72,12 @@ Precision = Annotated[
 ]
 Priority = Annotated[
     int,
-    typer.Option(metavar="N", min=-MOST, max=MOST, help="Of these jobs; among those that wait the highest goes first."),
+    typer.Option(
+        metavar="N",
+        min=-MOST,
+        max=MOST,
+        help="Of these jobs, those that wait already too where it is higher; the highest goes first.",
+    ),
 ]
 Out = Annotated[
     Path | None,

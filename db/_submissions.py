@@ -32,7 +32,8 @@ class Submissions(Moves):
         """Write the submission and those of its jobs that the store lacks, all or nothing.
 
         `new_jobs` has one entry for each (label, seed); entries with one key are one job, named after the first. A
-        job that is there and not done takes over the `timeout_s`, the one thing that its key leaves open.
+        job that is there and not done takes over the `timeout_s`, the one thing that its key leaves open, and a higher
+        priority than its own, unless that is 0, which nobody need have asked for.
         `sources`: the code of the jobs' own networks by its sha256, `sizes` how large they are by `network_key`.
         Gives the submission's id and, in the same order, what became of each entry.
         """
@@ -52,6 +53,7 @@ class Submissions(Moves):
             added = [job for key, job in first_of.items() if key not in before]
             self._add_jobs(connection, added, priority)
             self._set_timeouts(connection, [job for key, job in first_of.items() if key in before])
+            self._raise_priority(connection, [key for key in first_of if key in before], priority)
             known = before | _by_key(connection, [job.key for job in added])
             answer = [
                 SubmittedJob(
@@ -126,6 +128,11 @@ class Submissions(Moves):
                 open_ones = update(jobs).where(jobs.c.key.in_(part), jobs.c.state != JobState.DONE)
                 changed = jobs.c.timeout_s.is_distinct_from(timeout_s)
                 connection.execute(open_ones.where(changed).values(timeout_s=timeout_s))
+
+    def _raise_priority(self, connection: Connection, keys: Sequence[str], priority: int) -> None:
+        for part in _chunks(keys) if priority else ():
+            open_ones = update(jobs).where(jobs.c.key.in_(part), jobs.c.state != JobState.DONE)
+            connection.execute(open_ones.where(jobs.c.priority < priority).values(priority=priority))
 
     def jobs_without_flops(self) -> list[tuple[int, dict[str, Any]]]:
         """Id and config of the queued jobs whose training FLOPs nobody has counted yet."""

@@ -53,6 +53,16 @@ def test_a_higher_priority_then_a_longer_training_goes_first(store):
     assert claim(store) is None
 
 
+def test_a_submission_raises_the_priority_of_jobs_that_wait_and_lowers_none(store):
+    first, second, third = add(store, 1, 2, 3)
+    add(store, 2, priority=5)
+    add(store, 2, priority=-1)
+    add(store, 2)
+    add(store, 1, priority=-1)
+    assert [job.priority for job in store.jobs([first, second, third])] == [0, 5, 0]
+    assert claim(store).job_id == second
+
+
 def test_a_lost_job_is_claimed_again_as_a_new_attempt(store, clock):
     add(store, 1)
     assert claim(store).attempt == 1
