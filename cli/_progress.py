@@ -261,7 +261,7 @@ class Screen:
     def _time_left(self, jobs: Sequence[Job], workers: Sequence[Worker], durations: Durations | None) -> list[str]:
         """A line for a log once it is known, and again whenever a job has ended."""
         waiting = {job.id for job in jobs if job.state in WAITING}
-        if not waiting or not workers or durations is None:
+        if not waiting or not workers or durations is None or self._told == (waiting, 0):
             return []
         left = durations.all_left(jobs)
         if left.span is None or (waiting, left.unknown) == self._told:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -233,7 +234,7 @@ def _slots_of_a_run() -> int:
     """As many as `bench run` would start here."""
     from worker.devices import auto_slots, choose_device
 
-    return auto_slots(choose_device("auto"))
+    return auto_slots(choose_device(os.environ.get("BENCH_DEVICE") or "auto"))
 
 
 def _rows(

@@ -23,12 +23,6 @@ _UNTIMED = frozenset(
 )
 """Fields of a config that change how many epochs it needs, or none of its seconds, but not the seconds of an epoch."""
 
-_MANY, _FEW = 1.15, 1.3  # around measured epochs of three attempts or more, and of fewer
-_MANY_RATES, _FEW_RATES = 1.5, 3.0  # around a guess from FLOPs: rates of three networks or more, and of fewer
-_FAR = 2  # times the FLOPs of an image, from which on a network counts as larger than another
-_ENOUGH = 3
-_USUAL_IMAGES = 10_000  # of a data set whose size a name does not tell
-
 
 class Source(StrEnum):
     """What a range is based on; `OWN` are the job's own last epochs."""
@@ -46,6 +40,14 @@ class Span(NamedTuple):
 
     def widened(self, factor: float) -> "Span":
         return Span(self.low / factor, self.high * factor)
+
+
+_MANY, _FEW = 1.15, 1.3  # around measured epochs of three attempts or more, and of fewer
+_MANY_RATES, _FEW_RATES = 1.5, 3.0  # around a guess from FLOPs: rates of three networks or more, and of fewer
+_AROUND = Span(0.0, 10.0)  # seconds that a job takes beside its epochs, where none has ended yet
+_FAR = 2  # times the FLOPs of an image, from which on a network counts as larger than another
+_ENOUGH = 3
+_USUAL_IMAGES = 10_000  # of a data set whose size a name does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class Pool:
                 # a finished job's first: of one that waits or runs the measured seconds may stand for its FLOPs
                 alike.insert(0 if attempt.flops else len(alike), _Kind(load, attempt.epoch_s))
         self._kinds = {name: [_usual(own) for own in of.values()] for name, of in kinds.items()}
-        self.around = _middle(around) if around else Span(0.0, 0.0)
+        self.around = _middle(around) if around else _AROUND
 
     def rates(self, precision: str) -> list[float]:
         """FLOP/s, one for each kind of work."""

@@ -56,8 +56,15 @@ def host_state(model: nn.Module, device: torch.device) -> HostState:
 
 
 def kept_tensors(model: nn.Module) -> list[Tensor]:
-    """What modules hold as plain attributes, beside their parameters and buffers."""
-    return list(_plain_tensors(model).values())
+    """What modules hold as plain attributes, beside their parameters and buffers, and can be written into."""
+    return [value for value in _plain_tensors(model).values() if _has_a_place_for_each(value)]
+
+
+def _has_a_place_for_each(value: Tensor) -> bool:
+    """Not so of a sparse tensor, nor of one that an `expand` made."""
+    if value.layout != torch.strided or value.is_inference():
+        return False
+    return all(step or size < 2 for size, step in zip(value.shape, value.stride(), strict=True))
 
 
 def _plain_tensors(model: nn.Module) -> dict[tuple[str, str], Tensor]:

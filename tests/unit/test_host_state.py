@@ -27,6 +27,7 @@ class Net(nn.Module):
         self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(3), nn.Dropout(0.5))
         self.head = nn.Linear(400, num_classes)
         self.seen, self.shift, self.ready, self.moving = 0, None, False, torch.zeros(3)
+        self.expanded, self.sparse = torch.ones(1).expand(3), torch.eye(3).to_sparse()
         self.register_buffer("average", torch.zeros(()))
         self.register_buffer("mask", None, persistent=False)
 
@@ -59,6 +60,7 @@ FOLLOWED = {
     "dropout": "pass",
     "a buffer in place": "self.average.mul_(0.9).add_(0.1); factor = self.average",
     "a tensor in place": "self.moving.mul_(0.9).add_(0.1); factor = self.moving",
+    "a tensor without a place for each value": "factor = self.expanded + self.sparse.to_dense()[0]",
     "a tensor made once": "self.shift = torch.ones(3) if self.shift is None else self.shift; factor = self.shift",
     "a buffer made once": "self.mask = torch.ones(3) if self.mask is None else self.mask; factor = self.mask",
     "a number of the shape": "self.side = images.shape[-1]; factor = self.side / 32",

@@ -184,6 +184,7 @@ def test_a_log_gets_the_time_left_once_it_is_known_and_whenever_a_job_has_ended(
     ended = [replace(queued[0], state=JobState.DONE, epoch=40), *queued[1:]]
     with Screen(out, closed=True) as screen:
         screen.show(queued, [], Durations(Measured()))
+        screen.show(queued, [], known())  # no worker is heard of, so nobody knows on how many slots
         screen.show(queued, [WORKER], Durations(Measured(), [WORKER]))
         for jobs in (queued, queued, ended, ended):
             screen.show(jobs, [WORKER], known(WORKER))
