@@ -56,6 +56,13 @@ def test_a_plan_counts_on_the_slots_of_the_workers_or_else_those_that_a_run_here
     assert " on 77 slots" in typed(*words).err
 
 
+def test_a_plan_counts_on_the_device_that_a_run_here_would_take(typed, home, monkeypatch):
+    monkeypatch.setenv("BENCH_DEVICE", "cpu")
+    monkeypatch.setattr("worker.devices.visible_cards", lambda: ["GPU-1"] * 5)
+    monkeypatch.setattr("worker.devices.auto_slots", lambda device: 41 if device == "cpu" else 43)
+    assert " on 41 slots" in typed("plan", "--variant", LAST, "--seeds", "2").err
+
+
 def test_a_plan_of_jobs_that_are_done_needs_no_checkpoints_and_has_nothing_to_retry(typed, home):
     found = json.loads(typed("plan", "--variant", "resnet", "--seeds", "1", "--json").out)
     assert (found["counts"]["done"], found["retry"], found["disk"]["checkpoint_bytes"]) == (1, [], [0, 0])
