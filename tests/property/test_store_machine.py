@@ -129,7 +129,10 @@ class StoreMachine(RuleBasedStateMachine):
             assert entry.new == (entry.seed not in self.jobs)
             needs_mib = NEEDS_MIB[entry.seed]
             known = Expected(id=entry.job_id, priority=priority, available_at=self.clock.now, needs_mib=needs_mib)
-            assert self.jobs.setdefault(entry.seed, known).id == entry.job_id
+            job = self.jobs.setdefault(entry.seed, known)
+            assert job.id == entry.job_id
+            if priority and job.state is not JobState.DONE:
+                job.priority = max(job.priority, priority)
         self.store.set_memory({job.id: job.needs_mib for job in self.jobs.values() if job.needs_mib is not None})
 
     def claim(self, owner):
