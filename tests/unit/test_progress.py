@@ -2,55 +2,22 @@
 
 import io
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
+import timed
 from rich.console import Console
+from timed import WORKER
 
 from cli._progress import Screen, between, failures, render, span_list
 from cli._tables import plain, table
-from db.records import Cause, Job, JobState, Measured, MeasuredAttempt, Worker
+from db.records import Cause, JobState, Measured
 from scheduler.duration import Durations
 from scheduler.epoch_time import Span
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-JOB = Job(
-    id=1,
-    key="abcdef0123456789",
-    label="baseline",
-    seed=42,
-    config={"dataset": "digits"},
-    fingerprint=None,
-    state=JobState.QUEUED,
-    priority=0,
-    attempt=1,
-    epoch=0,
-    epochs=40,
-    val_accuracy=None,
-    epoch_s=None,
-    cause=None,
-    message="",
-    owner=None,
-    cancel_requested=False,
-    created_at=NOW,
-    started_at=None,
-    finished_at=None,
-)
+JOB = replace(timed.JOB, key="abcdef0123456789", config={"dataset": "digits"}, attempt=1)
 RUNNING = replace(JOB, state=JobState.RUNNING, epoch=1, val_accuracy=0.5, epoch_s=2.0, owner="w/7")
 FAILED = replace(JOB, state=JobState.FAILED, cause=Cause.DATA, message="no image")
-WORKER = Worker(id="w", host="here", pid=6, slots=2, device="cpu", started_at=NOW, seen_at=NOW)
-MEASURED = MeasuredAttempt(
-    job_id=9,
-    config=JOB.config,
-    device="cpu",
-    host="here",
-    device_name="Xeon",
-    epochs=40,
-    epoch_s=15.0,
-    around_s=0.0,
-    trained_epochs=40,
-    flops=None,
-)
+MEASURED = replace(timed.ATTEMPT, config=JOB.config, epoch_s=15.0, around_s=0.0, flops=None)
 
 
 def drawn(*jobs, workers=(WORKER,), durations=None, **how):
