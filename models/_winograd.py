@@ -147,9 +147,9 @@ class _Convolution(torch.autograd.Function):
         wants_images, wants_weight, wants_bias, _ = ctx.needs_input_grad
         # a gradient may come in any layout, that of `sum` even as one number with strides of zero
         of_out = _by_pixel(grad).contiguous()
-        of_images = (
-            torch.empty(ctx.shape, dtype=grad.dtype, memory_format=torch.channels_last) if wants_images else None
-        )
+        of_images = None
+        if wants_images:
+            of_images = torch.empty(ctx.shape, dtype=grad.dtype, device=grad.device, memory_format=torch.channels_last)
         of_filters = torch.zeros_like(filters) if wants_weight else None
         for number, (part, tiles) in enumerate(_parts(of_out.shape, inputs, outputs)):
             tiles.lower_back(of_out[part])

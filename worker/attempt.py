@@ -339,7 +339,7 @@ def classify(error: Exception | SystemExit, interruptions: Interruptions) -> tup
 
     if isinstance(error, Stopped):
         return interruptions.cause()
-    first = _first_line(error)
+    first = first_line(error)
     if isinstance(error, BenchError):
         cause = error.cause if isinstance(error, TrainingError) else "data" if isinstance(error, DataError) else "code"
         return Cause(cause), f"{error} ({error.fix})" if error.fix else str(error)
@@ -352,7 +352,7 @@ def classify(error: Exception | SystemExit, interruptions: Interruptions) -> tup
     return Cause.CODE, f"{type(error).__name__}: {first}"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0]
 
 
@@ -367,5 +367,5 @@ def _error_of_device() -> str:
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call] # torch has no types here
             torch.cuda.synchronize()
     except RuntimeError as error:
-        return f"{type(error).__name__}: {_first_line(error)}"
+        return f"{type(error).__name__}: {first_line(error)}"
     return ""

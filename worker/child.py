@@ -26,7 +26,7 @@ from scheduler.epoch_time import work_of
 from scheduler.settings import Settings
 from worker.admission import CONTEXT_MIB, expect_memory
 from worker.allocator import give_back_memory, keep_freed_memory
-from worker.attempt import Slot, run_attempt
+from worker.attempt import Slot, first_line, run_attempt
 from worker.devices import card_memory
 from worker.keeper import outage_is_over
 from worker.logs import ids
@@ -264,7 +264,7 @@ def _device_works_after(claim: Claim) -> bool:
     try:
         free_memory()
     except RuntimeError as error:
-        what = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = first_line(error) or type(error).__name__
         log.warning("the device fails after this job, its process is replaced: %s", what, extra=ids(claim))
         return False
     return True

@@ -186,12 +186,11 @@ class _Watched:
     def __init__(self, model: nn.Module, step: Callable[[], None], device: torch.device) -> None:
         self._model, self._step, self._device = model, step, device
         self._before = self.warmed = host_state(model, device)
-        self._is_first = True
 
     def __call__(self) -> None:
         self._step()
-        if self._is_first:
-            self.warmed, self._is_first = host_state(self._model, self._device), False
+        if self.warmed is self._before:  # the first step of all
+            self.warmed = host_state(self._model, self._device)
 
     def hindrance(self) -> str | None:
         return change(self._before, self.warmed, host_state(self._model, self._device))
