@@ -44,8 +44,8 @@ bench-gpu: $(TEST_STAMP) ## on a card: the engine against a plain script, graphs
 bench-cli: $(TEST_STAMP) ## how long help, status and submit take, as stores grow: make bench-cli JOBS=10,1000
 	$(BIN)/python -m benchmarks.cli $(if $(JOBS),--jobs $(JOBS)) $(if $(SAVE),--save)
 
-bench-report: $(TEST_STAMP) ## seconds and memory of the report, of 60 and of 1,000 jobs; KEEP=FOLDER keeps the filled stores
-	$(BIN)/python -m benchmarks.report $(if $(KEEP),--keep $(KEEP)) $(if $(SAVE),--save)
+bench-report: $(TEST_STAMP) ## seconds and memory of the report: make bench-report JOBS=10,1000,10000; KEEP=FOLDER keeps the filled stores
+	$(BIN)/python -m benchmarks.report $(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep $(KEEP)) $(if $(SAVE),--save)
 
 pages: $(TEST_STAMP) ## write the pages of docs/ that are made from the code: all commands, all errors
 	$(BIN)/python tests/pages.py

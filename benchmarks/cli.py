@@ -141,9 +141,14 @@ def completed(what: str, home: Path, line: str, *, rounds: int) -> list[Measure]
     ]
 
 
+def variants_of(number: int) -> int:
+    """Of so many jobs: at least five seeds each, where there are as many."""
+    return min(VARIANTS, max(number // 5, 1))
+
+
 def made_store(home: Path, number: int) -> str:
     """A home whose store has that many jobs, all done; gives the path of their suite."""
-    variants = min(VARIANTS, max(number // 5, 1))
+    variants = variants_of(number)
     suite = write_suite(home, variants)
     fill(home, suite, seeds=number // variants)
     return suite

@@ -21,7 +21,7 @@ TINY = {
     "start": "--images 100 --rounds 1",
     "graph": "--images 64 --rounds 1 --variant baseline --device cpu",
     "growth": "--images 100 --rounds 1",
-    "report": "--images 40 --rounds 1 --seeds 1 --variants 3 --variant-seeds 2 --claims 1",
+    "report": "--images 40 --rounds 1 --seeds 1 --jobs 10 --claims 1",
     "cli": "--jobs 2 --rounds 1 --submit 1",
 }
 REPEATED = "bench submit of 1, empty store"  # by the benchmark itself, whatever --rounds says
