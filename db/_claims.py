@@ -24,12 +24,14 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from db._endings import HELD, Endings, lost, names, storable
 from db._moves import Move
+from db.policy import USUAL_CPU_MIB
 from db.records import (
     Artifact,
     Beat,
@@ -42,7 +44,7 @@ from db.records import (
     Scores,
     Weights,
 )
-from db.tables import URGENCY, artifacts, attempts, epochs, jobs, predictions, results, submission_jobs
+from db.tables import EXPECTED_MIB, URGENCY, artifacts, attempts, epochs, jobs, predictions, results, submission_jobs
 
 _NEWEST_SUBMISSION = select(func.max(submission_jobs.c.submission_id)).where(submission_jobs.c.job_id == jobs.c.id)
 _CLAIM_COLUMNS = (
@@ -51,13 +53,23 @@ _CLAIM_COLUMNS = (
 )
 _AT_ONCE = select(func.count()).where(jobs.c.state == JobState.RUNNING, jobs.c.place == bindparam("here"))
 
+_NEEDS_MIB = EXPECTED_MIB | {"cpu": func.coalesce(EXPECTED_MIB["cpu"], USUAL_CPU_MIB)}
 _EVEN_ALONE: ColumnElement[bool] = bindparam("even_alone", type_=Boolean)
-_PASSED_OVER_S = 600.0  # for so long at most do smaller jobs go before one that does not fit beside others
+_FOREMOST = tuple_(bindparam("top_priority"), bindparam("top_flops", type_=Double), bindparam("minus_top_id"))
+_BEFORE_THOSE_BESIDE = tuple_(jobs.c.priority, jobs.c.train_flops, -jobs.c.id) > _FOREMOST  # as `URGENCY` has it
+_PASSED_OVER_S = 600.0  # for so long smaller jobs go before one that does not fit beside others, whatever runs
 
 
 class Claims(Endings):
     def claim_next(
-        self, owner: str, *, lease_s: float, place: str = "", room_mib: float | None = None, free_mib: float = math.inf
+        self,
+        owner: str,
+        *,
+        lease_s: float,
+        place: str = "",
+        device: str = "cuda",
+        room_mib: float | None = None,
+        free_mib: float = math.inf,
     ) -> Claim | None:
         """Open the next attempt of the most urgent job whose time has come; None when there is none.
 
@@ -66,59 +78,65 @@ class Claims(Endings):
         `place` is the device on which the job will run: one that must be alone waits until nothing else runs there,
         and while it runs nothing else is given to that place.
 
-        Of a card `room_mib` is what its jobs may need together, and `free_mib` what nobody holds now. Only a job fits
-        whose expected memory does beside that of those that run there, and is free; one of which nobody knows it, or
-        that needs more than the room, runs there alone. Less urgent jobs that fit go before one that does not, until
-        its time has come for ten minutes: then the place takes nothing before that one.
+        `room_mib` is what the jobs of a place may need together, and `free_mib` what nobody holds now: of a card's
+        memory, or of a host's where the `device` is "cpu". Only a job fits whose expected memory does beside that of
+        those that run there, and is free. On a card one of which nobody knows it, or that needs more than the room,
+        runs alone; where nothing else runs on a CPU whatever is most urgent does, since a system can swap. Less urgent
+        jobs that fit go before one that does not, until its time has come for ten minutes and it is more urgent than
+        all that runs there: then the place takes nothing before that one.
         """
         with self._writing() as connection:
             self._one_at_a_time(connection, zlib.crc32(place.encode()))
-            beside = self._beside(connection, place, owner)
+            beside = self._beside(connection, place, device, owner)
             if any(running.alone for running in beside):
                 return None
             now: dict[str, Any] = {"holder": owner, "here": place, "lease_s": lease_s, "even_alone": not beside}
             claiming = self._claiming
-            if room_mib is not None:
-                claiming = self._admitting
+            if room_mib is not None and (beside or device != "cpu"):
+                claiming = self._admitting[device]
                 now |= {"room_mib": room_mib, "left_mib": min(_left_mib(beside, room_mib), free_mib)}
+                now |= _foremost(beside)
             for row in self._move(connection, claiming, now, actor=owner, what="claimed"):
                 opened = {"job_id": row.id, "number": row.attempt, "owner": owner}
                 attempt_id = connection.execute(self._opening, opened).scalar_one()
                 return replace(_claim(row, attempt_id, owner), trainings=len(beside) + 1)
         return None
 
-    def _beside(self, connection: Connection, place: str, actor: str) -> list[Row[Any]]:
+    def _beside(self, connection: Connection, place: str, device: str, actor: str) -> list[Row[Any]]:
         """Every job that runs at the place, after expired leases, there and elsewhere, were taken back."""
         own = f"{actor.rpartition('/')[0]}/"
-        running = connection.execute(self._running, {"here": place}).all()
+        looking = self._running[device]
+        running = connection.execute(looking, {"here": place}).all()
         if any(row.lost and not row.owner.startswith(own) for row in running):
             elsewhere = jobs.c.owner.startswith(own, autoescape=True).is_(False)
             self._take_back(connection, actor, and_(self._expired(), elsewhere))
-            running = connection.execute(self._running, {"here": place}).all()
+            running = connection.execute(looking, {"here": place}).all()
         return [row for row in running if row.place == place]
 
     @cached_property
-    def _running(self) -> Select[Any]:
+    def _running(self) -> dict[str, Select[Any]]:
         """The running jobs that a claim must look at: those of its place, and those of lost workers."""
         expired = self._expired()
         wanted = or_(jobs.c.place == bindparam("here"), expired)
-        looked_at = select(jobs.c.place, jobs.c.alone, jobs.c.memory_mib, jobs.c.owner, expired.label("lost"))
-        return looked_at.where(jobs.c.state == JobState.RUNNING, wanted)
+        looked_at = select(jobs.c.id, jobs.c.priority, jobs.c.train_flops, jobs.c.place, jobs.c.alone, jobs.c.owner)
+        looked_at = looked_at.add_columns(expired.label("lost")).where(jobs.c.state == JobState.RUNNING, wanted)
+        return {device: looked_at.add_columns(needs.label("needs_mib")) for device, needs in _NEEDS_MIB.items()}
 
     @cached_property
     def _claiming(self) -> Move:
         return self._claim_first(or_(jobs.c.alone.is_(False), _EVEN_ALONE))
 
     @cached_property
-    def _admitting(self) -> Move:
+    def _admitting(self) -> dict[str, Move]:
         """Where memory is counted. The first that fits or has waited too long is looked at, and must fit."""
-        known = and_(
-            or_(jobs.c.alone.is_(False), _EVEN_ALONE), jobs.c.memory_mib <= bindparam("left_mib", type_=Double)
-        )
-        beyond = or_(jobs.c.memory_mib.is_(None), jobs.c.memory_mib > bindparam("room_mib", type_=Double))
+        return {device: self._admitting_by(needs) for device, needs in _NEEDS_MIB.items()}
+
+    def _admitting_by(self, needs_mib: ColumnElement[float]) -> Move:
+        known = and_(or_(jobs.c.alone.is_(False), _EVEN_ALONE), needs_mib <= bindparam("left_mib", type_=Double))
+        beyond = or_(needs_mib.is_(None), needs_mib > bindparam("room_mib", type_=Double))
         fits = or_(known, and_(beyond, _EVEN_ALONE))
         # where nothing runs, what is missing is in other programs' hands: then no waiting makes room
-        overdue = and_(not_(_EVEN_ALONE), jobs.c.available_at <= self.clock - _PASSED_OVER_S)
+        overdue = and_(not_(_EVEN_ALONE), jobs.c.available_at <= self.clock - _PASSED_OVER_S, _BEFORE_THOSE_BESIDE)
         return self._claim_first(or_(fits, overdue), fits)
 
     def _claim_first(self, looked_at: ColumnElement[bool], *taken: ColumnElement[bool]) -> Move:
@@ -252,8 +270,14 @@ class Claims(Endings):
 
 def _left_mib(beside: Sequence[Row[Any]], room_mib: float) -> float:
     """What the running jobs leave of the room: nothing beside one of which nobody knows what it needs."""
-    needs = [running.memory_mib for running in beside]
+    needs = [running.needs_mib for running in beside]
     return -math.inf if None in needs else room_mib - sum(needs)
+
+
+def _foremost(beside: Sequence[Row[Any]]) -> dict[str, Any]:
+    """The most urgent of those that run there."""
+    first = max(((row.priority, row.train_flops, -row.id) for row in beside), default=(0, 0.0, 0))
+    return dict(zip(("top_priority", "top_flops", "minus_top_id"), first, strict=True))
 
 
 def _claim(row: Row[Any], attempt_id: int, owner: str) -> Claim:

@@ -1,3 +1,3 @@
 """The schema that this version of bench speaks; the newest of `migrations/versions` leads to it."""
 
-HEAD = "0005"
+HEAD = "0006"

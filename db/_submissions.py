@@ -11,7 +11,7 @@ from db._database import SUBMIT_LOCK
 from db._moves import Move, Moves
 from db.errors import NotFoundError
 from db.records import Cause, JobState, NetworkSize, NewJob, NewSubmission, SubmittedJob
-from db.tables import NOT_COUNTED, jobs, submission_jobs, submissions
+from db.tables import EXPECTED_MIB, NOT_COUNTED, jobs, submission_jobs, submissions
 
 _Item = TypeVar("_Item")
 _CHUNK = 500  # rows in one statement; SQLite takes 32,766 variables
@@ -155,21 +155,26 @@ class Submissions(Moves):
             queued = (jobs.c.state == JobState.QUEUED, jobs.c.train_flops != NOT_COUNTED)
             connection.execute(update(jobs).where(*queued).values(train_flops=NOT_COUNTED))
 
-    def queued_memory(self) -> list[tuple[int, str, float | None]]:
-        """Id, config as text, and the MiB that it is expected to need on a card, of each queued job."""
-        wanted = select(jobs.c.id, cast(jobs.c.config, Text).label("text"), jobs.c.memory_mib)
-        with self._reading() as connection:
-            rows = connection.execute(wanted.where(jobs.c.state == JobState.QUEUED))
-            return [(row.id, row.text, row.memory_mib) for row in rows]
+    def queued_memory(self, device: str, *, new: bool = False) -> list[tuple[int, str, float | None]]:
+        """Id, config as text, and the MiB that it is expected to need on this kind of device, of each queued job.
 
-    def set_memory(self, expected: Mapping[int, float]) -> None:
+        Of `new` ones alone: those of which nobody has noted that yet.
+        """
+        noted = EXPECTED_MIB[device]
+        wanted = select(jobs.c.id, cast(jobs.c.config, Text).label("text"), noted.label("mib"))
+        wanted = wanted.where(jobs.c.state == JobState.QUEUED)
+        with self._reading() as connection:
+            rows = connection.execute(wanted.where(noted.is_(None)) if new else wanted)
+            return [(row.id, row.text, row.mib) for row in rows]
+
+    def set_memory(self, device: str, expected: Mapping[int, float]) -> None:
         """MiB by job; one that runs by now keeps the figure by which its neighbours were admitted."""
         rows = [{"job": job_id, "mib": mib} for job_id, mib in sorted(expected.items())]
         if not rows:
             return
         with self._writing() as connection:
             queued = update(jobs).where(jobs.c.id == bindparam("job"), jobs.c.state == JobState.QUEUED)
-            connection.execute(queued.values(memory_mib=bindparam("mib")), rows)
+            connection.execute(queued.values({EXPECTED_MIB[device]: bindparam("mib")}), rows)
 
     def cancel(self, job_ids: Iterable[int], *, actor: str = "cancel") -> tuple[list[int], list[int]]:
         """Cancel queued jobs at once, ask running ones to stop; gives both lists. Ended jobs are left alone."""

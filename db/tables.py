@@ -97,6 +97,7 @@ jobs = Table(
     Column("counted_from", Integer, nullable=False),  # attempts after this one count against a cause's limit
     Column("alone", Boolean, nullable=False),  # whether it must run without neighbours on its device
     Column("memory_mib", Double),  # expected on a card, with a CUDA context; NULL while nothing like it was measured
+    Column("cpu_memory_mib", Double),  # expected of a host, its process included; NULL while nobody has looked
     Column("owner", Text),
     Column("place", Text),  # the device where it runs or last ran: host/device
     Column("timeout_s", Double),
@@ -113,6 +114,9 @@ jobs = Table(
     Column("finished_at", Moment),
     Index("ix_jobs_lease", "state", "lease_until"),
 )
+
+EXPECTED_MIB = {"cuda": jobs.c.memory_mib, "cpu": jobs.c.cpu_memory_mib}
+"""What a job is expected to need, by the kind of device on which it runs."""
 
 URGENCY = (jobs.c.priority.desc(), jobs.c.train_flops.desc(), jobs.c.id)
 """Who goes first; the index has the same order, so that a claim reads one row however many wait."""

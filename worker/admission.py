@@ -1,7 +1,8 @@
-"""How much of a card's memory a job is expected to need: by what jobs like it took, else by the size of its network."""
+"""How much memory a job is expected to need, of a card or of a host: by what jobs like it took, else by its network."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from db.records import NetworkSize
@@ -12,28 +13,51 @@ from worker.own_code import sizes_of
 
 CONTEXT_MIB = 1024.0
 """Of a CUDA context and the libraries' own memory, which no measured peak holds."""
-_SAME_CONFIG = 1.5  # times the peak: the allocator keeps more than its tensors hold
-_SAME_NETWORK = 2.0  # with another optimizer, augmentation or number of classes
-# where nothing like it was measured: far above what the built-in networks took (docs/operations.md)
-_LIBRARIES_MIB = 4096.0  # in which cuDNN and cuBLAS work, and a data set of usual pictures
 _USUAL_PICTURE, _USUAL_IMAGES = 32 * 32 * 3, 50_000  # bytes; images where the data set's name does not tell
-_COPIES, _MOMENTS = 4, 8  # of all activations, forwards and backwards; of all parameters, with gradients and optimizer
+_MOMENTS = 8  # times all parameters, with gradients and optimizer
 _EVALUATED = 256  # images at once, however small the batches of the training are
 
 
-def expect_memory(store: Store) -> None:
-    """Note it for all queued jobs of which more is known than was noted: the store admits by it."""
-    waiting = store.queued_memory()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Margins:
+    """How far above what is known an expectation lies; the guesses above what built-in networks took, operations.md."""
+
+    context_mib: float  # what no peak holds
+    same_config: float  # times the peak: the allocator keeps more than its tensors hold
+    same_network: float  # with another optimizer, augmentation or number of classes
+    # where nothing like it was measured
+    libraries_mib: float  # in which they work, and a data set of usual pictures
+    copies: float  # of all activations, forwards and backwards
+
+
+_MARGINS = {
+    "cuda": _Margins(context_mib=CONTEXT_MIB, same_config=1.5, same_network=2.0, libraries_mib=4096.0, copies=4),
+    # a peak is that of the whole process there, and differs by a quarter from run to run
+    "cpu": _Margins(context_mib=0.0, same_config=1.25, same_network=1.5, libraries_mib=1024.0, copies=1),
+}
+
+
+def expect_memory(store: Store, device: str, *, new: bool = False) -> None:
+    """Note it for all queued jobs of which more is known than was noted: the store admits by it.
+
+    For `new` ones alone: those of which nothing was noted for this kind of device.
+    """
+    waiting = store.queued_memory(device, new=new)
     if not waiting:
         return
-    peaks = store.peak_memory("cuda")
     texts = {text for _, text, _ in waiting}
-    known = expectations(texts, peaks, sizes_of(store, map(json.loads, texts)))
-    store.set_memory({job: known[text] for job, text, noted in waiting if text in known and known[text] != noted})
+    sizes = sizes_of(store, map(json.loads, texts))
+    known = expectations(texts, store.peak_memory(device), sizes, device)
+    store.set_memory(
+        device, {job: known[text] for job, text, noted in waiting if text in known and known[text] != noted}
+    )
 
 
-def expectations(configs: set[str], peaks: Mapping[str, float], sizes: Mapping[str, NetworkSize]) -> dict[str, float]:
+def expectations(
+    configs: set[str], peaks: Mapping[str, float], sizes: Mapping[str, NetworkSize], device: str
+) -> dict[str, float]:
     """MiB by config, as text like those of the measured `peaks`; without configs of which nothing is known."""
+    margins = _MARGINS[device]
     alike: dict[tuple[Any, ...], float] = {}
     for text, peak in peaks.items():
         network = _network(text)
@@ -41,11 +65,11 @@ def expectations(configs: set[str], peaks: Mapping[str, float], sizes: Mapping[s
     known = {}
     for text in configs:
         if text in peaks:
-            known[text] = _SAME_CONFIG * peaks[text] + CONTEXT_MIB
+            known[text] = margins.same_config * peaks[text] + margins.context_mib
         elif (network := _network(text)) in alike:
-            known[text] = _SAME_NETWORK * alike[network] + CONTEXT_MIB
-        elif (estimate := _estimate(network, json.loads(text), sizes)) is not None:
-            known[text] = estimate + CONTEXT_MIB
+            known[text] = margins.same_network * alike[network] + margins.context_mib
+        elif (estimate := _estimate(network, json.loads(text), sizes, margins)) is not None:
+            known[text] = estimate + margins.context_mib
     return known
 
 
@@ -53,15 +77,17 @@ def _estimate(
     network: tuple[Any, ...],
     config: Mapping[str, Any],
     sizes: Mapping[str, NetworkSize],
+    margins: _Margins,
 ) -> float | None:
     """MiB, by what a network and its data are made of; None for one that this worker does not know."""
     size = sizes.get(network_key(config))
     if size is None:
         return None
     side, channels, images = (int(number) for number in network[-3:])
-    values: float = _COPIES * size.activations * max(config["batch_size"], _EVALUATED) + _MOMENTS * size.parameters
+    at_once = max(config["batch_size"], _EVALUATED)
+    values: float = margins.copies * size.activations * at_once + _MOMENTS * size.parameters
     larger = max(0, side * side * channels - _USUAL_PICTURE) * images
-    return _LIBRARIES_MIB + (4 * values + larger) / 2**20
+    return margins.libraries_mib + (4 * values + larger) / 2**20
 
 
 def _network(text: str) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ from worker.admission import CONTEXT_MIB, expect_memory
 from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, first_line, run_attempt
 from worker.devices import card_memory
+from worker.host import Memory, host_memory
 from worker.keeper import outage_is_over
 from worker.logs import ids
 from worker.own_code import sizes_of
@@ -40,7 +41,8 @@ _REPORT_S = 2.0  # for the pool to hear that a message was dealt with, before it
 _ORPHAN_S = 0.2  # how often a child that has to stop looks for its parent
 _GROWTH_MIB = 1024.0  # a child that holds so much more than after its first job is replaced
 _ORDER_S = 600.0  # at least between two times that a child has the queue put in order again
-_RESERVE_MIB = 1024.0  # of a card, for the driver and for the contexts of slots that have no job
+_RESERVE_MIB = 1024.0  # of a card, for the driver and contexts of slots without a job; of a host, for its system
+_EXPECT_S = 60.0  # at least between two times that a child looks at all that waits for the memory it will need
 _BROKEN = frozenset({Cause.OOM, Cause.CODE})  # what may leave memory taken, or a CUDA context that fails ever after
 
 
@@ -62,6 +64,8 @@ class Child:
     tidied: bool = False
     ordered_for: set[str] = field(default_factory=set)
     ordered_at: float = -math.inf
+    expected_at: float = -math.inf
+    told: bool = False  # why it has no job though some wait, since it had one
     working: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
@@ -80,7 +84,8 @@ class Child:
             os.environ["CUDA_VISIBLE_DEVICES"] = self.card  # before torch is loaded: this child sees one, its own
             self.place += f":{self.card}"  # by UUID: whoever counts the cards otherwise means the same place
         self.store, self.first_mib, self.ran, self.tidied = None, 0.0, None, False
-        self.ordered_for, self.ordered_at = set(), -math.inf
+        self.ordered_for, self.ordered_at, self.expected_at = set(), -math.inf, -math.inf
+        self.told = False
 
     def _end_if_orphaned(self) -> None:
         """Once everybody has to stop: without a parent nobody else ends this process, when its job is given back."""
@@ -117,19 +122,22 @@ class Child:
             self._prepare_torch()  # before the claim: on a busy machine the import alone may outlast a short lease
             self._tidy(store)
             count_flops(store, self.device)
-            if self.card:
-                expect_memory(store)
+            self._expect_memory(store)
             if not self._after_outages(store) or self.pipe.stopping.is_set():
                 return  # what is loaded above takes seconds, in which the worker may have been stopped
             if not self._may_take_next(store):
                 raise SystemExit(_RECYCLED)  # the keeper rings again for what waits
             owner = f"{self.worker_id}/{os.getpid()}"
-            claim = store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place, **self._memory())
+            claim = store.claim_next(
+                owner, lease_s=self.settings.lease_s, place=self.place, device=self.kind, **self._memory()
+            )
         except StoreError as error:
             log.warning("no job was claimed: %s", error)  # reconcile rings again
             return
         if claim is None:
+            self._tell_why(store)
             return
+        self.told = False
         if self.ran not in (None, claim.config.get("code")):
             self._leave_to_another(store, claim)
         slot = Slot(
@@ -146,6 +154,14 @@ class Child:
             self._order_again(store, claim.config)
         if not works or not self._may_take_next(store) or self._is_spent(store, claim.job_id, state):
             raise SystemExit(_RECYCLED)
+
+    def _tell_why(self, store: Store) -> None:
+        """That jobs wait though this slot has none: once, and not every time that somebody rings."""
+        with suppress(StoreError):
+            if not self.told and store.claimable(1):
+                self.told = True
+                why = "for want of memory, or because one of them has to be alone"
+                log.info("jobs wait, but none of them may start on %s beside what runs there: %s", self.place, why)
 
     def _may_take_next(self, store: Store) -> bool:
         """Whether the most urgent job may run in this process: after a user's network only one of the same code.
@@ -165,14 +181,27 @@ class Child:
             store.fail(claim, Cause.PREEMPTED, "its process had run other code, and left it to a new one")
         raise SystemExit(_RECYCLED)
 
+    @property
+    def kind(self) -> str:
+        """Of the device, as results name it."""
+        return "cuda" if self.card else "cpu"
+
+    def _expect_memory(self, store: Store) -> None:
+        """Of what is new before every claim; of all that waits now and then, since more is known after each job."""
+        due = time.monotonic() - self.expected_at >= _EXPECT_S
+        expect_memory(store, self.kind, new=not due)
+        if due:
+            self.expected_at = time.monotonic()
+
     def _memory(self) -> dict[str, float]:
-        """What the store must know of the card's memory to admit a job; nothing on a CPU, where none is counted."""
-        if not self.card:
-            return {}
-        now = card_memory(self.card)
+        """What the store must know of the memory of this child's card, or else of its host, to admit a job."""
+        # what is expected of a job holds its process, on a card its context, though these are taken by now
+        now: Memory | None = host_memory()
+        own_mib = psutil.Process().memory_info().rss / 2**20
+        if self.card:
+            now, own_mib = card_memory(self.card), CONTEXT_MIB if _has_context() else 0.0
         if now is None:
             return {"room_mib": 0.0}  # one job at a time
-        own_mib = CONTEXT_MIB if _has_context() else 0.0  # a job's expected memory holds it, though it is taken by now
         return {"room_mib": max(now.total_mib - _RESERVE_MIB, 0.0), "free_mib": now.free_mib + own_mib}
 
     def _order_again(self, store: Store, config: Mapping[str, Any]) -> None:

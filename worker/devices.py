@@ -1,23 +1,21 @@
 """Which device a slot uses, found without starting CUDA in a process that will fork."""
 
 import logging
+import math
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
 from db.errors import ConfigError
+from db.policy import USUAL_CPU_MIB
+from worker.host import Memory, cpu_quota, host_memory
 
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-# 1.5 GiB. At their batch sizes the built-in suite's small networks took 0.5 to 0.9 on a CPU, interpreter and PyTorch
-# included; its resnet took 3.1, so where memory is scarce several of it at once need fewer slots than this allows
-_SLOT_BYTES = 3 * 2**29
 _MOST_SLOTS = 1024
 
 
@@ -48,17 +46,12 @@ def visible_cards() -> list[str]:
     return uuids if visible is None else _named(visible.split(","), uuids)
 
 
-class CardMemory(NamedTuple):
-    total_mib: float
-    free_mib: float
-
-
-def card_memory(uuid: str) -> CardMemory | None:
+def card_memory(uuid: str) -> Memory | None:
     """All that a card has, and what no process of anybody holds now; None when the driver does not tell."""
 
-    def look(nvml: Any) -> CardMemory | None:
+    def look(nvml: Any) -> Memory | None:
         memory = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(uuid))
-        return CardMemory(memory.total / 2**20, memory.free / 2**20)
+        return Memory(memory.total / 2**20, memory.free / 2**20)
 
     return _ask_nvml(look, None)
 
@@ -155,21 +148,12 @@ def auto_slots(device: str) -> int:
     """How many jobs at once: one on each card, as more were not measured; on CPUs one thread for each real core.
 
     A second thread of a core shares its arithmetic units, which a training keeps busy. Fewer where a container may not
-    use all cores, or where the memory that is free now is too small.
+    use all cores, or where the memory that is free now is too small for as many usual jobs.
     """
     if device == "cuda":
         return max(1, len(visible_cards()))
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     everywhere = psutil.cpu_count() or 1
     a_core = max(1, everywhere // (psutil.cpu_count(logical=False) or everywhere))
-    room = psutil.virtual_memory().available // _SLOT_BYTES
-    return max(1, min(threads // a_core, int(_cpu_quota()), room))
-
-
-def _cpu_quota() -> float:
-    """How many CPUs' time the container of this process may use (cgroup v2); infinite without a limit."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return float(quota) / float(period)
-    except (OSError, ValueError):  # no such file, or "max"
-        return sys.maxsize
+    room = int(host_memory().free_mib // USUAL_CPU_MIB)
+    return max(1, min(threads // a_core, math.floor(min(cpu_quota(), _MOST_SLOTS)), room))

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-import psutil
-
 from db import open_store, shared_disk
 from db.errors import BenchError, NoStoreError
 from db.records import JobState
@@ -23,6 +21,7 @@ from scheduler.urls import scrubbed, shown
 from worker.artifacts import asked, in_short, local_folder, opened
 from worker.devices import auto_slots, card_memory, driver, visible_cards
 from worker.environment import versions
+from worker.host import host_memory
 
 _GIB = 2**30
 _SCARCE, _TOO_LITTLE = 2 * _GIB, _GIB // 10  # bytes free; checkpoints and report of the built-in suite fit into 2 GiB
@@ -109,7 +108,7 @@ def _device() -> _Found:
     if cards:
         yield from _cards(cards, version)
         return
-    free = psutil.virtual_memory().available / _GIB
+    free = host_memory().free_mib / 1024
     slots = auto_slots("cpu")
     why = "NVIDIA's driver does not answer" if version is None else "CUDA_VISIBLE_DEVICES leaves none"
     yield Level.OK, f"no card ({why}); trains on the CPU: {slots} at once, {free:.1f} GiB of memory free", ""

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from db.errors import DataError
 from scheduler.config import CHANNELS, SIDE
+from worker.host import host_memory
 from worker.splits import Part
 
 # no other reader of Pillow is ever tried: some start programs or are seldom used
@@ -65,7 +65,7 @@ def resized(part: Part, side: int, channels: int) -> Part:
 
 def room_for(images: int, side: int, channels: int, place: object) -> NDArray[np.uint8]:
     """An empty array of so many pictures. Raises DataError when memory has no room for what a training makes of it."""
-    needed, free = _COPIES * images * side * side * channels, free_memory()
+    needed, free = _COPIES * images * side * side * channels, host_memory().free_mib * 2**20
     if needed > free:
         message = (
             f"{place}: {images:,} pictures of {side}x{side}x{channels} need some {needed / 2**30:,.1f} GiB of memory, "
@@ -73,16 +73,6 @@ def room_for(images: int, side: int, channels: int, place: object) -> NDArray[np
         )
         raise DataError(message, fix="lower image_size in [suite], or take fewer pictures or a larger machine")
     return np.empty((images, channels, side, side), np.uint8)
-
-
-def free_memory() -> int:
-    """Bytes that this process may still take: of the machine, or of its container (cgroup v2) where that is less."""
-    free = psutil.virtual_memory().available
-    try:
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
-    except (OSError, ValueError):  # no such file, or "max"
-        return free
-    return min(free, max(0, limit - used))
 
 
 def notices_of(images: int, scaled: int, greyed: int, side: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which jobs may share a card, on SQLite and on Postgres: those whose expected memory has room there."""
+"""Which jobs may share a card or a host, on SQLite and on Postgres: those whose expected memory has room there."""
 
 import threading
 from contextlib import closing
@@ -9,7 +9,7 @@ from records import new_job, predictions, result, submission
 from sqlalchemy import event
 
 from db import open_store
-from db.policy import RETRIES
+from db.policy import RETRIES, USUAL_CPU_MIB
 from db.records import Cause, JobState
 from worker.admission import expect_memory
 
@@ -21,16 +21,25 @@ MINUTE = 60.0
 LONG = 3600.0
 
 
-def add(store, *needs, start=0):
+def add(store, *needs, start=0, device="cuda"):
     """A job for each expected memory, the first the most urgent; gives their ids."""
     jobs = [new_job(seed) for seed in range(start, start + len(needs))]
     ids = [job.job_id for job in store.submit(submission(), jobs)[1]]
-    store.set_memory({job_id: mib for job_id, mib in zip(ids, needs, strict=True) if mib is not None})
+    store.set_memory(device, {job_id: mib for job_id, mib in zip(ids, needs, strict=True) if mib is not None})
     return ids
 
 
 def claim(store, place=CARD, *, owner="w1", **card):
     return store.claim_next(owner, lease_s=LONG, place=place, **({"room_mib": ROOM} | card))
+
+
+def beside_a_shorter_one(store, *needs):
+    """As `add`, of a card where 4,000 MiB are in a job's hands to which the first of them is preferred."""
+    add(store, 4_000.0, start=100)
+    claim(store, owner="w1/1")
+    jobs = add(store, *needs)
+    store.set_train_flops({jobs[0]: 1.0})
+    return jobs
 
 
 def claimed(store, place=CARD, **card):
@@ -76,8 +85,7 @@ def test_a_job_of_unknown_need_or_of_more_than_there_is_runs_alone(store, need):
 
 
 def test_a_card_is_drained_for_a_job_that_was_passed_over_for_ten_minutes(store, clock):
-    _, large, small, smaller = add(store, 4_000.0, 9_000.0, 100.0, 50.0)
-    claim(store)
+    large, small, smaller = beside_a_shorter_one(store, 9_000.0, 100.0, 50.0)
     clock.now += 10 * MINUTE - 1
     beside = claim(store)
     assert beside.job_id == small
@@ -87,18 +95,46 @@ def test_a_card_is_drained_for_a_job_that_was_passed_over_for_ten_minutes(store,
     assert claimed(store) == smaller
 
 
-def test_once_a_card_is_drained_the_large_job_is_next(store, clock):
-    _, large, _ = add(store, 4_000.0, 9_000.0, 100.0)
-    first = claim(store)
+def test_while_a_more_urgent_job_runs_there_smaller_ones_go_on_however_long_one_was_passed_over(store, clock):
+    """To drain the place would leave it empty for as long as that one takes."""
+    first, large, *small = add(store, 4_000.0, 9_000.0, 100.0, 50.0)
+    assert claim(store).job_id == first
+    clock.now += 20 * MINUTE
+    assert [claimed(store), claimed(store)] == small
+    store.cancel([large])
+
+
+@pytest.mark.parametrize(
+    ("large", "running"),
+    [((1, 1.0), (0, 2.0)), ((0, 2.0), (0, 1.0)), ((0, 1.0), (0, 1.0))],
+    ids=["by priority", "by length", "by age"],
+)
+def test_a_place_is_drained_for_what_is_more_urgent_than_all_that_runs_there(store, clock, large, running):
+    oldest = store.submit(submission(), [new_job(0)], priority=large[0])[1][0].job_id
+    second = store.submit(submission(), [new_job(1)], priority=running[0])[1][0].job_id
+    store.set_memory("cuda", {oldest: 4_000.0, second: 4_000.0})
+    store.set_train_flops({oldest: large[1], second: running[1]})
+    elsewhere, _ = claim(store, "host/cuda:GPU-b"), claim(store)
+    add(store, 100.0, start=5)
+    store.fail(elsewhere, Cause.PREEMPTED, "stop")
+    store.set_memory("cuda", {oldest: 9_000.0})
     clock.now += 10 * MINUTE
     assert claimed(store) is None
-    store.finish(first, result(), predictions())
+
+
+def test_once_a_card_is_drained_the_large_job_is_next(store, clock):
+    large, _ = beside_a_shorter_one(store, 9_000.0, 100.0)
+    clock.now += 10 * MINUTE
+    assert claimed(store) is None
+    (first,) = store.held("w1")
+    store.finish(first.claim, result(), predictions())
     assert claimed(store) == large
 
 
 def test_no_job_goes_before_one_that_waits_too_long_because_a_newer_one_does_not_fit_either(store, clock):
-    add(store, 4_000.0, 9_000.0)
+    _, waits = add(store, 4_000.0, 9_000.0)
     claim(store)
+    store.set_train_flops({waits: 2.0})
     clock.now += 9 * MINUTE
     urgent, small, _ = add(store, 9_000.0, 100.0, 50.0, start=10)
     store.set_train_flops({urgent: 9.0})
@@ -172,8 +208,8 @@ def measured(store, seed, *, peak_mib, device="cuda", **fields):
     store.finish(done, replace(result(), peak_mib=peak_mib, device=device), {})
 
 
-def needs(store):
-    return {job_id: mib for job_id, _, mib in store.queued_memory()}
+def needs(store, device="cuda"):
+    return {job_id: mib for job_id, _, mib in store.queued_memory(device)}
 
 
 def test_what_a_job_needs_is_told_by_the_greatest_peak_of_its_config_or_else_of_its_network(store):
@@ -185,7 +221,7 @@ def test_what_a_job_needs_is_told_by_the_greatest_peak_of_its_config_or_else_of_
     measured(store, 5, peak_mib=9_000.0, device="cpu", model="resnet")
     wanted = [{}, {"learning_rate": 0.25}, {"batch_size": 64}, {"precision": "bfloat16"}, {"model": "resnet"}]
     asked = store.submit(submission(), [new_job(seed, **fields) for seed, fields in enumerate(wanted, 10)])[1]
-    expect_memory(store)
+    expect_memory(store, "cuda")
     found = [needs(store)[job.job_id] for job in asked]
     assert found[:2] == [1.5 * 2_000 + 1_024, 2 * 4_000 + 1_024]
     assert found[2:] == [small := pytest.approx(5_442, abs=1), small, pytest.approx(14_279, abs=1)]
@@ -196,7 +232,7 @@ def test_a_job_like_which_nothing_was_measured_is_told_by_the_size_of_its_networ
     strange = new_job(4)
     strange.config["model"] = "of a later version"
     store.submit(submission(), [*known, strange])
-    expect_memory(store)
+    expect_memory(store, "cuda")
     small, larger_batch, larger, unknown = needs(store).values()
     # 78,100 values of 4 bytes for each image, four times; 546,388 parameters, eight times
     assert small == pytest.approx(1_024 + 4_096 + 4 * (4 * 256 * 78_100 + 8 * 546_388) / 2**20)
@@ -208,12 +244,69 @@ def test_a_job_like_which_nothing_was_measured_is_told_by_the_size_of_its_networ
 def test_a_guess_gives_way_to_what_is_measured_but_not_under_a_job_that_runs(store):
     measured(store, 1, peak_mib=2_000.0, learning_rate=0.5)
     running, waits = add(store, None, None, start=10)
-    expect_memory(store)
+    expect_memory(store, "cuda")
     assert claimed(store) == running
     assert [*needs(store).values()] == [5_024.0]
     measured(store, 2, peak_mib=1_000.0)
-    expect_memory(store)
+    expect_memory(store, "cuda")
     assert [*needs(store).values()] == [2_524.0]
-    store.set_memory(dict.fromkeys((running, waits), 1.0))
+    store.set_memory("cuda", dict.fromkeys((running, waits), 1.0))
     assert claimed(store, room_mib=5_024.0) is None
     assert claimed(store, room_mib=5_025.0) == waits
+
+
+HOST = {"place": "host/cpu", "device": "cpu"}
+
+
+def test_jobs_share_a_host_as_far_as_its_memory_goes(store):
+    first, large, small, smaller = add(store, 4_000.0, 6_001.0, 5_000.0, 900.0, device="cpu")
+    running = claim(store, **HOST)
+    assert [running.job_id, claimed(store, **HOST), claimed(store, **HOST)] == [first, small, smaller]
+    store.finish(running, result(), predictions())
+    assert claimed(store, **HOST) is None
+    assert claimed(store, "other/cpu", device="cpu") == large
+
+
+def test_what_is_expected_of_a_card_says_nothing_of_a_host(store):
+    jobs = add(store, ROOM, ROOM, ROOM)
+    store.set_memory("cpu", dict.fromkeys(jobs, 3_000.0))
+    assert [claimed(store, **HOST) for _ in jobs] == jobs
+
+
+def test_of_which_nothing_is_known_a_job_counts_as_a_usual_one_on_a_host(store):
+    jobs = add(store, *[None] * 4)
+    assert [claimed(store, **HOST, room_mib=3 * USUAL_CPU_MIB) for _ in jobs] == [*jobs[:3], None]
+
+
+@pytest.mark.parametrize("scarce", [{"room_mib": 100.0}, {"free_mib": 100.0}], ids=["too small", "others hold it"])
+def test_where_nothing_else_runs_a_host_takes_any_job(store, scarce):
+    first, second = add(store, 5_000.0, 200.0, device="cpu")
+    running = claim(store, **HOST, **scarce)
+    assert (running.job_id, claimed(store, **HOST, **scarce)) == (first, None)
+    store.finish(running, result(), predictions())
+    assert claimed(store, **HOST, **scarce) == second
+
+
+def test_what_a_job_needs_of_a_host_is_told_by_measured_processes_or_by_its_network(store):
+    measured(store, 1, peak_mib=800.0, device="cpu")
+    measured(store, 2, peak_mib=700.0, device="cpu")
+    measured(store, 3, peak_mib=900.0, device="cpu", learning_rate=0.5)
+    measured(store, 4, peak_mib=9_000.0, device="cuda")
+    wanted = [{}, {"learning_rate": 0.25}, {"batch_size": 64}, {"batch_size": 512}, {"model": "resnet"}]
+    asked = store.submit(submission(), [new_job(seed, **fields) for seed, fields in enumerate(wanted, 10)])[1]
+    expect_memory(store, "cpu")
+    found = [needs(store, "cpu")[job.job_id] for job in asked]
+    # 78,100 values of 4 bytes for each of 256 images at least; 546,388 parameters, eight times
+    small, large = (1_024 + (4 * images * 78_100 + 32 * 546_388) / 2**20 for images in (256, 512))
+    assert found == [1.25 * 800, 1.5 * 900, pytest.approx(small), pytest.approx(large), pytest.approx(3_413, abs=1)]
+    assert set(needs(store, "cuda").values()) == {None}
+
+
+def test_what_is_new_can_be_looked_at_alone(store):
+    known, new = add(store, 1.0, None, device="cpu")
+    expect_memory(store, "cpu", new=True)
+    found = needs(store, "cpu")
+    assert found[known] == 1.0
+    assert found[new] > 1_000
+    expect_memory(store, "cpu")
+    assert needs(store, "cpu")[known] == found[new]

@@ -3,6 +3,7 @@
 import gc
 import time
 import weakref
+from itertools import chain
 
 import psutil
 import pytest
@@ -13,13 +14,19 @@ from db.records import Cause, JobState
 from scheduler.suite import load_suite
 from worker import engine
 from worker.child import Child
+from worker.host import Memory
 from worker.stopping import StopPipe
+
+WHY = (
+    "jobs wait, but none of them may start on here/cpu beside what runs there: "
+    "for want of memory, or because one of them has to be alone"
+)
 
 
 @pytest.fixture
 def child(here):
     """A slot's child, in this very process."""
-    made = Child(settings=here, worker_id="alone", device="cpu", pipe=StopPipe())
+    made = Child(settings=here, worker_id="alone", device="cpu", pipe=StopPipe(), place="here/cpu")
     yield made
     if made.store:
         made.store.close()
@@ -46,6 +53,38 @@ def test_a_cancelled_job_holds_no_memory_once_its_child_can_take_the_next(store,
     assert outcomes(store) == [Cause.CANCELLED]
     assert len(held) > 1
     assert left == []
+
+
+SCARCE = """
+import worker.child
+from worker.host import Memory
+worker.child.host_memory = lambda: Memory(total_mib=3_000.0, free_mib=1_900.0)
+"""
+
+
+def test_slots_take_no_more_jobs_at_once_than_their_host_has_memory_for(store, here, tmp_path):
+    """Each is expected to take some 1,100 MiB; without a limit two slots train two at once."""
+    scarce = {"PYTHONPATH": sabotaged(tmp_path / "own", SCARCE)}
+    for at_once, seeds, variables in ((1, [1, 2], scarce), (2, [3, 4], {})):
+        jobs = submit_digits(store, here, "baseline", seeds=seeds, epochs=3)
+        with worker(tmp_path, slots=2, drain=True, **variables) as both:
+            assert both.wait(timeout=120) == 0
+        first, second = sorted(chain(*store.attempts(jobs).values()), key=lambda one: one.started_at)
+        assert [first.outcome, second.outcome] == ["done", "done"]
+        assert (second.started_at < first.ended_at) == (at_once == 2)
+
+
+def test_a_slot_says_once_why_it_has_no_job_though_some_wait(store, here, child, monkeypatch, caplog):
+    submit_digits(store, here, "baseline", seeds=[1, 2], epochs=1)
+    beside = store.claim_next("another/1", lease_s=60, place=child.place, device="cpu")
+    monkeypatch.setattr("worker.child.host_memory", lambda: Memory(total_mib=2_500.0, free_mib=0.0))
+    caplog.set_level("INFO")
+    child._work()
+    child._work()
+    assert [record.getMessage() for record in caplog.records].count(WHY) == 1
+    store.fail(beside, Cause.PREEMPTED, "stop")
+    child._work()
+    assert [state.value for state in (job(store, 1).state, job(store, 2).state)].count("done") == 1
 
 
 ASSERTED = "CUDA error: device-side assert triggered"

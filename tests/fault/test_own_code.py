@@ -217,8 +217,8 @@ def test_the_order_and_the_memory_of_waiting_jobs_go_by_the_size_of_an_own_netwo
     put(NETS.replace("hidden=HIDDEN", "hidden=60000"))
     put()
     count_flops(store, "cpu")
-    expect_memory(store)
-    large, small = (mib for _, _, mib in store.queued_memory())
+    expect_memory(store, "cuda")
+    large, small = (mib for _, _, mib in store.queued_memory("cuda"))
     assert large - small == pytest.approx(4 * 8 * 59_994 * (3072 + 1 + 10) / 2**20, rel=0.2)
     assert store.claim_next("w", lease_s=60).job_id == 1
 
@@ -231,11 +231,11 @@ def test_a_network_that_takes_its_process_along_is_not_run_before_its_job_is_cla
     measured = (
         "import sys; from db import open_store; from worker.admission import expect_memory; "
         "from worker.child import count_flops; store = open_store(sys.argv[1]); "
-        "count_flops(store, 'cpu'); expect_memory(store)"
+        "count_flops(store, 'cpu'); expect_memory(store, 'cuda')"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", measured, here.database], check=True, env=environment)
-    ((_, _, mib),) = store.queued_memory()
+    ((_, _, mib),) = store.queued_memory("cuda")
     assert mib > 0
 
 
@@ -244,8 +244,8 @@ def test_a_network_whose_size_nobody_has_told_holds_up_no_other_job(store, here,
     with store._writing() as connection:
         connection.execute(delete(networks))
     count_flops(store, "cpu")
-    expect_memory(store)
-    assert [(mib, bool(text)) for _, text, mib in store.queued_memory()] == [(None, True)]
+    expect_memory(store, "cuda")
+    assert [(mib, bool(text)) for _, text, mib in store.queued_memory("cuda")] == [(None, True)]
     assert attempt_here(store, here) is JobState.DONE
 
 

@@ -20,13 +20,13 @@ from sqlalchemy import select
 
 from db import open_store
 from db.errors import LostError
-from db.policy import RETRIES
+from db.policy import RETRIES, USUAL_CPU_MIB
 from db.records import MOVES, Cause, Claim, JobState
 from db.tables import attempts, epochs, events, jobs, metadata, results
 
 LEASE_S = 60.0
-OWNERS = {"w1": "here", "w2": "there", "w3": "card", "w4": "card"}
-ROOM_MIB = {"card": 1000.0}  # of places where memory is counted
+OWNERS = {"w1": "here", "w2": "there", "w3": "card", "w4": "card", "w5": "host", "w6": "host"}
+ROOM_MIB = {"card": 1000.0, "host": 1000.0}  # of places where memory is counted
 SEEDS = range(5)
 NEEDS_MIB = dict(zip(SEEDS, (400.0, None, 600.0, 500.0, 1001.0), strict=True))
 NEW_JOBS = {seed: new_job(seed) for seed in SEEDS}
@@ -133,7 +133,9 @@ class StoreMachine(RuleBasedStateMachine):
             assert job.id == entry.job_id
             if priority and job.state is not JobState.DONE:
                 job.priority = max(job.priority, priority)
-        self.store.set_memory({job.id: job.needs_mib for job in self.jobs.values() if job.needs_mib is not None})
+        needs_mib = {job.id: job.needs_mib for job in self.jobs.values() if job.needs_mib is not None}
+        for device in ("cuda", "cpu"):
+            self.store.set_memory(device, needs_mib)
 
     def claim(self, owner):
         self.expire()
@@ -142,8 +144,9 @@ class StoreMachine(RuleBasedStateMachine):
             job for job in self.jobs.values() if job.state is JobState.QUEUED and job.available_at <= self.clock.now
         ]
         room_mib = ROOM_MIB.get(OWNERS[owner])
-        job = self.first_of(waiting, beside, room_mib)
-        claim = self.store.claim_next(owner, lease_s=LEASE_S, place=OWNERS[owner], room_mib=room_mib)
+        device = "cpu" if OWNERS[owner] == "host" else "cuda"
+        job = self.first_of(waiting, beside, room_mib, device)
+        claim = self.store.claim_next(owner, lease_s=LEASE_S, place=OWNERS[owner], device=device, room_mib=room_mib)
         if job is None:
             assert claim is None
             return
@@ -153,14 +156,15 @@ class StoreMachine(RuleBasedStateMachine):
         job.starts.append(0)
         self.claims.insert(0, claim)
 
-    def first_of(self, waiting, beside, room_mib):
+    def first_of(self, waiting, beside, room_mib, device):
         """The job that the store should give to a place where those beside it run."""
         if any(job.alone for job in beside):
             return None
-        for job in sorted(waiting, key=lambda job: (-job.priority, job.id)):
-            if fits(job, beside, room_mib):
+        for job in sorted(waiting, key=urgency):
+            if fits(job, beside, room_mib, device):
                 return job
-            if beside and room_mib is not None and job.available_at <= self.clock.now - 600:
+            passed_over = beside and room_mib is not None and job.available_at <= self.clock.now - 600
+            if passed_over and urgency(job) < min(map(urgency, beside)):
                 return None
         return None
 
@@ -308,12 +312,17 @@ class StoreMachine(RuleBasedStateMachine):
             assert state is job.state
 
 
-def fits(job, beside, room_mib):
+def urgency(job):
+    return -job.priority, job.id
+
+
+def fits(job, beside, room_mib, device):
     if not beside:
         return True
     if job.alone or room_mib is None:
         return not job.alone
-    needs_mib = [one.needs_mib for one in (job, *beside)]
+    unknown = USUAL_CPU_MIB if device == "cpu" else None
+    needs_mib = [unknown if one.needs_mib is None else one.needs_mib for one in (job, *beside)]
     return None not in needs_mib and sum(needs_mib) <= room_mib
 
 

@@ -11,8 +11,8 @@ from fake_nvml import FakeNvml
 from db.errors import ConfigError
 from worker import devices
 from worker.child import Child
+from worker.host import Memory
 
-GIB = 2**30
 A, B, C = "GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"
 PART = "MIG-dddd-4"
 
@@ -22,11 +22,11 @@ def machine(monkeypatch):
     """Sixteen real cores with two threads each, all of them free to use, and plenty of memory."""
 
     def is_like(*, usable=32, threads=32, cores=16, free_gib=100, quota=1e9):
-        memory = SimpleNamespace(available=int(free_gib * GIB))
+        memory = Memory(total_mib=1024.0 * free_gib, free_mib=1024.0 * free_gib)
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(usable)), raising=False)
         monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: threads if logical else cores)
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-        monkeypatch.setattr(devices, "_cpu_quota", lambda: quota)
+        monkeypatch.setattr(devices, "host_memory", lambda: memory)
+        monkeypatch.setattr(devices, "cpu_quota", lambda: quota)
 
     return is_like
 
@@ -49,13 +49,6 @@ def machine(monkeypatch):
 def test_a_worker_takes_a_slot_for_each_real_core_that_it_may_use_and_has_memory_for(machine, case, slots):
     machine(**case)
     assert devices.auto_slots("cpu") == slots
-
-
-def test_a_container_without_a_limit_has_none(monkeypatch):
-    monkeypatch.setattr(devices.Path, "read_text", lambda self: "max 100000\n")
-    assert devices._cpu_quota() > 1e6
-    monkeypatch.setattr(devices.Path, "read_text", lambda self: "150000 100000\n")
-    assert devices._cpu_quota() == 1.5
 
 
 @pytest.fixture
@@ -115,13 +108,20 @@ def test_a_card_tells_its_memory_or_that_it_does_not_know(nvml):
         (A, False, {"room_mib": 79_976, "free_mib": 80_000}),
         (A, True, {"room_mib": 79_976, "free_mib": 81_024}),
         (PART, False, {"room_mib": 0}),
-        ("", False, {}),
     ],
-    ids=["new child", "with a context", "does not answer", "cpu"],
+    ids=["new child", "with a context", "does not answer"],
 )
 def test_a_child_says_how_much_its_card_has_for_jobs(nvml, monkeypatch, card, has_context, said):
     monkeypatch.setattr("worker.child._has_context", lambda: has_context)
     assert Child(settings=None, worker_id="w", device="cuda", pipe=None, card=card)._memory() == said
+
+
+def test_on_a_cpu_a_child_says_what_its_host_has_and_that_its_own_memory_is_there_for_a_job(monkeypatch):
+    monkeypatch.setattr("worker.child.host_memory", lambda: Memory(total_mib=8_192.0, free_mib=5_000.0))
+    held = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=500 * 2**20))
+    monkeypatch.setattr("worker.child.psutil.Process", lambda: held)
+    child = Child(settings=None, worker_id="w", device="cpu", pipe=None)
+    assert child._memory() == {"room_mib": 7_168.0, "free_mib": 5_500.0}
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from PIL import Image
 from db.errors import DataError
 from scheduler.datasets import identify
 from worker import pictures as worker_pictures
+from worker.host import Memory
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_endless_labels_are_refused_before_they_are_read(npz):
 def test_pictures_that_memory_has_no_room_for_are_refused_before_it_is_taken(npz, tmp_path, monkeypatch):
     write_npz(npz, 8, 8)
     identify(f"file:{npz}", npz)
-    monkeypatch.setattr(worker_pictures, "free_memory", lambda: 3 * 30 * 512 * 512 * 3 - 1)
+    monkeypatch.setattr(worker_pictures, "host_memory", lambda: Memory(0.0, (3 * 30 * 512 * 512 * 3 - 1) / 2**20))
     with pytest.raises(DataError, match=r"30 pictures of 512x512x3 need some 0\.1 GiB") as error:
         load(npz, tmp_path, image_size=512)
     assert "image_size" in error.value.fix

@@ -181,12 +181,13 @@ def test_the_smallest_picture_of_which_pooling_leaves_something_is_taken():
     assert Config(image_size=16, arguments={"conv_depths": [4, 4, 4, 4]}).image_size == 16
 
 
-def test_memory_expected_of_larger_pictures_is_larger_and_not_taken_from_small_ones():
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_memory_expected_of_larger_pictures_is_larger_and_not_taken_from_small_ones(device):
     configs = [Config(dataset="digits", image_size=side).canonical() for side in (32, 64, 256)]
     texts = [json.dumps(one) for one in configs]
-    guessed = expectations(set(texts), {}, sizes(configs))
+    guessed = expectations(set(texts), {}, sizes(configs), device)
     assert guessed[texts[0]] < guessed[texts[1]] < guessed[texts[2]]
-    measured = expectations(set(texts), {texts[0]: 100.0}, sizes(configs))
+    measured = expectations(set(texts), {texts[0]: 100.0}, sizes(configs), device)
     assert measured[texts[0]] < guessed[texts[0]]
     assert measured[texts[2]] == guessed[texts[2]]
 
@@ -239,7 +240,7 @@ def test_counts_of_another_test_part_are_kept_apart():
 def test_memory_that_one_network_took_is_not_expected_of_another_with_other_code():
     configs = [Config(dataset="digits", model="nets.py:N", code=digit * 64).canonical() for digit in "01"]
     texts = [json.dumps(one) for one in configs]
-    found = expectations(set(texts), {texts[0]: 100.0}, {})
+    found = expectations(set(texts), {texts[0]: 100.0}, {}, "cuda")
     assert [*found] == [texts[0]]
 
 

@@ -1,0 +1,56 @@
+"""What this process may use of its host: memory and processors, in a container or a service no more than its limits."""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+_GROUPS = Path("/sys/fs/cgroup")
+_OWN = Path("/proc/self/cgroup")
+
+
+class Memory(NamedTuple):
+    total_mib: float
+    free_mib: float
+
+
+def host_memory() -> Memory:
+    """All that there is for the processes of this host or container, and what they could still get now."""
+    now = psutil.virtual_memory()
+    found = [Memory(now.total / 2**20, now.available / 2**20)]
+    for group in _groups():
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            limit, held = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+            found.append(Memory(limit / 2**20, max(limit - held + _given_up(group), 0) / 2**20))
+    return Memory(min(one.total_mib for one in found), min(one.free_mib for one in found))
+
+
+def cpu_quota() -> float:
+    """How many CPUs' time the container of this process may use; infinite without a limit."""
+    least = math.inf
+    for group in _groups():
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            quota, period = (group / "cpu.max").read_text().split()
+            least = min(least, float(quota) / float(period))
+    return least
+
+
+def _given_up(group: Path) -> int:
+    """Bytes of files that nobody reads now: they go before anybody is refused memory."""
+    for line in (group / "memory.stat").read_text().splitlines():
+        name, _, number = line.partition(" ")
+        if name == "inactive_file":
+            return int(number)
+    return 0
+
+
+def _groups() -> Iterator[Path]:
+    """Folders of the control groups (version 2) whose limits hold here: the own one and all above it."""
+    own = Path()
+    with suppress(OSError):  # no Linux
+        lines = _OWN.read_text().splitlines()
+        own = Path(next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), ""))
+    yield from (_GROUPS / group for group in (own, *own.parents))
