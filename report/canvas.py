@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _CHARACTER = 0.6  # of the font's size: the mean width of a character
 _POINTS = 72  # in an inch
 _DPI = 150  # of a PNG
+_MOST_SIZES = 6  # numbers below an axis
 
 
 def new_figure(
@@ -37,7 +38,7 @@ def say(axes: "Axes", text: str) -> None:
 
 
 def scale_of_counts(axes: "Axes") -> None:
-    """Logarithmic in x, with ticks like 500k, 1M, 2M: at 1, 2 and 5 of each power of ten, or at more of them.
+    """Logarithmic in x, with ticks like 500k, 1M, 2M: at 1, 2 and 5 of each power of ten, or at more or fewer of them.
 
     At least twofold: sizes that differ by a thousandth must not fill the width.
     """
@@ -48,9 +49,13 @@ def scale_of_counts(axes: "Axes") -> None:
     missing = max(1.0, 2 * low / high) ** 0.5
     low, high = low / missing, high * missing
     axes.set_xlim(low, high)
-    few = LogLocator(subs=(1.0, 2.0, 5.0))
-    seen = sum(low <= tick <= high for tick in few.tick_values(low, high))
-    axes.xaxis.set_major_locator(few if seen > 1 else LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)))
+    places = LogLocator(subs=(1.0, 2.0, 5.0))
+    seen = sum(low <= tick <= high for tick in places.tick_values(low, high))
+    if seen < 2:
+        places = LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
+    elif seen > _MOST_SIZES:
+        places = LogLocator(subs=(1.0,), numticks=_MOST_SIZES)
+    axes.xaxis.set_major_locator(places)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_locator(NullLocator())
 

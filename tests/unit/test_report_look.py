@@ -169,16 +169,21 @@ def test_before_a_worker_has_loaded_the_data_the_figures_say_so(scope):
         assert caption(empty, FIGURES[name]) == "No worker has loaded the data yet."
 
 
-@pytest.mark.parametrize(("low", "high"), [(545_098, 1_070_794), (12_260_352, 13_310_000), (2.6, 4.8), (5e5, 4e6)])
-def test_an_axis_of_sizes_has_at_least_two_numbers(low, high):
+SIZES = [(545_098, 1_070_794), (12_260_352, 13_310_000), (2.6, 4.8), (5e5, 4e6), (1e5, 5e7), (2e4, 2e9), (1e6, 5e12)]
+
+
+@pytest.mark.parametrize(("low", "high"), SIZES)
+def test_an_axis_of_sizes_has_at_least_two_numbers_and_none_touch(low, high):
     with style():
         figure, (axes,) = new_figure(4, 3)
         axes.plot([low, high], [1, 2])
         scale_of_counts(axes)
         pictures(figure)
         left, right = axes.get_xlim()
-        shown = [one.get_text() for one in axes.get_xticklabels() if left <= one.get_position()[0] <= right]
-    assert len(set(filter(None, shown))) >= 2
+        shown = [one for one in axes.get_xticklabels() if left <= one.get_position()[0] <= right and one.get_text()]
+        edges = [(box.x0, box.x1) for box in (one.get_window_extent() for one in shown)]
+    assert len({one.get_text() for one in shown}) >= 2
+    assert all(end < begin for (_, end), (begin, _) in pairwise(edges))
 
 
 def test_a_figure_of_many_bars_is_narrower_than_all_of_them_at_their_broadest():
