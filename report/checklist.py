@@ -11,7 +11,7 @@ from typing import Any
 
 from db.records import JobState, Result
 from report.asides import other_notices
-from report.numbers import tenth, whole
+from report.numbers import few, tenth, whole
 from report.points import point_text
 from report.repeat import code_of, own_networks
 from report.scope import Scope
@@ -21,7 +21,6 @@ from report.variant import VariantData
 NEURIPS_7, NEURIPS_8, ACL = "NeurIPS 7", "NeurIPS 8", "ACL 2021"
 DATA, MADE, WORDS = "data", "made", "glossary"  # sections of the page that are no table
 NOTHING_YET = "no job has a result yet"
-_MOST_NAMED = 10
 _CIFAR = "(Krizhevsky 2009), www.cs.toronto.edu/~kriz/cifar.html"
 _PUBLISHED = {
     "cifar100-20": f"the first 20 classes of CIFAR-100 {_CIFAR}",
@@ -127,6 +126,7 @@ def _machine(result: Result) -> str:
     ]
     words += [known.get("cpu") if known.get("cpu") != known.get("device_name") else None]
     words += [known.get("instruction_set")]
+    words += [f"its steps on {' and '.join(known['trained_on'])}" if known.get("trained_on") else None]
     words += [f"{known['cores']} cores" if known.get("cores") else None]
     words += [f"threads for each training: {known['threads']}" if known.get("threads") else None, known.get("system")]
     return ", ".join(str(word) for word in words if word)
@@ -168,10 +168,10 @@ def _failed(scope: Scope) -> str:
     number = sum(causes.values())
     attempts = f"{number} attempt{'' if number == 1 else 's'} ended without a result"
     parts = [f"{attempts} ({told})" if causes else "no attempt ended without a result"]
-    missing = [f"{one.label}: {_few(seeds)}" for one in _configs(scope) if (seeds := _missing(scope, one))]
-    parts += [f"seeds without a result: {_few(missing)}" if missing else "no seed is missing"]
+    missing = [f"{one.label}: {few(seeds)}" for one in _configs(scope) if (seeds := _missing(scope, one))]
+    parts += [f"seeds without a result: {few(missing)}" if missing else "no seed is missing"]
     absent = [one.label for one in _configs(scope) if not one.jobs]
-    return "; ".join([*parts, *([f"not submitted: {_few(absent)}"] if absent else [])])
+    return "; ".join([*parts, *([f"not submitted: {few(absent)}"] if absent else [])])
 
 
 def _missing(scope: Scope, variant: VariantData) -> list[str]:
@@ -251,7 +251,7 @@ def _number(scope: Scope) -> str:
     seeds = sorted({job.seed for job in scope.jobs()})
     by_number = Counter(len(one.done) for one in configs)
     told = ", ".join(f"{number} of each of {of} configs" for number, of in sorted(by_number.items(), reverse=True))
-    listed = f"seeds {_few([str(seed) for seed in seeds])}; different results: {told}"
+    listed = f"seeds {few([str(seed) for seed in seeds])}; different results: {told}"
     return f"{done} of {jobs} jobs done; {listed}; each result is tested at its best and at its last weights"
 
 
@@ -276,7 +276,7 @@ def _flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 def _range(values: Sequence[Any]) -> str:
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return f"{min(values):g} to {max(values):g}"
-    return _few(list(dict.fromkeys(str(value) for value in values)))
+    return few(list(dict.fromkeys(str(value) for value in values)))
 
 
 def _data(scope: Scope) -> list[Item]:
@@ -345,11 +345,6 @@ def _showing(tables: Sequence[Table], *heads: str) -> str:
 
 def _named(tables: Iterable[Table], name: str) -> str:
     return name if any(table.name == name for table in tables) else ""
-
-
-def _few(words: Sequence[str]) -> str:
-    more = len(words) - _MOST_NAMED
-    return ", ".join(words) if more <= 0 else f"{', '.join(words[:_MOST_NAMED])} and {more} more"
 
 
 def _duration(seconds: float) -> str:

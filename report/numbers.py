@@ -1,8 +1,9 @@
 """Numbers as tables show them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 NOTHING = "–"
+_MOST_NAMED = 10
 Show = Callable[[float], str]
 
 
@@ -27,6 +28,12 @@ def interval_text(low: float, high: float) -> str:
 def loss(value: float) -> str:
     """Four decimals, of what has run away fewer."""
     return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
+
+
+def few(words: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(words) - _MOST_NAMED
+    return ", ".join(words) if more <= 0 else f"{', '.join(words[:_MOST_NAMED])} and {more} more"
 
 
 def whole(value: float) -> str:

@@ -140,6 +140,8 @@ def _environment(values: Mapping[str, Any]) -> str:
             words += [f"{package} {version}" for package, version in value.items()]
         elif name == "git" and value:
             words.append(f"git {value['revision'][:12]}{' with local changes' if value['dirty'] else ''}")
+        elif name == "trained_on":
+            words.append(f"{name} {' and '.join(value)}")
         elif value is not None:
             words.append(f"{name} {value}")
     return ", ".join(words)

@@ -17,6 +17,7 @@ from db.records import Attempt, Dataset, Job, Result, Submission, Weights
 from db.splits import split_name
 from db.store import Store
 from report.calibration import calibration
+from report.numbers import few
 from report.points import drawn_text, numbered
 from report.theme import colours
 from report.variant import Measured, VariantData, kind_of
@@ -127,7 +128,7 @@ def _read_scope(store: Store, submission_id: int | None) -> Scope:
             measured={job.id: measured[job.id] for job in jobs if job.id in measured},
         )
     dataset, warnings = _dataset(store, chosen, variants)
-    warnings += _several_kinds(variants) + _copies(variants) + _budgets(chosen, variants)
+    warnings += _several_kinds(variants) + _moved(variants) + _copies(variants) + _budgets(chosen, variants)
     rows = {label: _by_kind(variant) for label, variant in variants.items()}
     return Scope(
         submission=_with_rows(chosen, rows),
@@ -291,6 +292,22 @@ def _several_kinds(variants: Mapping[str, VariantData]) -> tuple[str, ...]:
     apart = "so their differences are not those of the variants alone"
     rows = "A variant with results from several has a row for each"
     return (f"The results come from {len(labels)} kinds of device, {apart} ({parts}). {rows}",)
+
+
+def _moved(variants: Mapping[str, VariantData]) -> tuple[str, ...]:
+    """A warning of trainings that went on elsewhere: what else is told of such a result is where it ended."""
+    names: dict[str, dict[int, str]] = {}
+    for variant in variants.values():
+        for job in variant.jobs:
+            result = variant.results.get(job.id)
+            if result and "trained_on" in result.environment:
+                places = " and ".join(result.environment["trained_on"])
+                names.setdefault(places, {}).setdefault(job.id, f"{variant.label} seed {job.seed}")
+    if not names:
+        return ()
+    parts = "; ".join(f"{places}: {few([*of.values()])}" for places, of in names.items())
+    alone = "their numbers are those of none of these places alone, and stand where they ended"
+    return (f"Some trainings went on elsewhere from a checkpoint: {alone} ({parts})",)
 
 
 def _copies(variants: Mapping[str, VariantData]) -> tuple[str, ...]:

@@ -25,11 +25,13 @@ def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes
     """Every variant of the suite, done but for those that are `missing`, `failed`, or left `waiting`.
 
     `failed` names labels or (label, seed) pairs. `changes` are fields of the submission, or `epochs`, `precision`,
-    `device`, `fingerprint`, `only`: the labels to submit, and `levels`: how much of the test set a label gets right.
+    `device`, `fingerprint`, `only`: the labels to submit, `levels`: how much of the test set a label gets right, and
+    `environment`: what that of each result holds beside the usual.
     """
     suite, levels = load_suite(), changes.pop("levels", {})
     only, fingerprint = changes.pop("only", suite.variants), changes.pop("fingerprint", FINGERPRINT)
     device, asked = changes.pop("device", "cpu"), {name: changes.pop(name, None) for name in ("epochs", "precision")}
+    environment = changes.pop("environment", {})
     labels = [label for label in suite.variants if label in only and label not in missing]
     plan = make_plan(suite, labels, list(seeds), data_dir=Path(), **asked)
     submission = replace(plan.submission(command="bench run --all"), **changes)
@@ -47,7 +49,8 @@ def fill(store, *, seeds, failed=(), missing=(), waiting=(), title=None, classes
         else:
             number = list(suite.variants).index(claim.label)
             level = levels.get(claim.label, 0.4 + 0.03 * number)
-            finish(store, claim, number=number, level=level, fingerprint=fingerprint, device=device)
+            how = {"fingerprint": fingerprint, "device": device, "environment": environment}
+            finish(store, claim, number=number, level=level, **how)
     return submission_id
 
 
@@ -57,7 +60,7 @@ def layout_with_figures(number):
     return {"sweeps": suite.sweeps, "tables": suite.tables, "figures": suite.figures[:number]}
 
 
-def finish(store, claim, *, number=0, level=0.4, fingerprint=FINGERPRINT, device="cpu"):
+def finish(store, claim, *, number=0, level=0.4, fingerprint=FINGERPRINT, device="cpu", environment=None):
     """A history of 4 to 6 epochs, its last but one the best, and the result; `number` is the variant's."""
     random = np.random.default_rng([claim.seed, number])
     store.note_log(claim, "log")
@@ -71,6 +74,7 @@ def finish(store, claim, *, number=0, level=0.4, fingerprint=FINGERPRINT, device
     made = result(best, last, number, random, fingerprint)
     energy_j = 70.0 * made.train_s if device == "cuda" else None  # only a card counts it
     made = replace(made, device=device, precision=claim.config["precision"], energy_j=energy_j)
+    made = replace(made, environment={**made.environment, **(environment or {})})
     store.finish(claim, made, seen)
 
 

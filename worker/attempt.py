@@ -4,7 +4,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -158,6 +158,8 @@ class _Run:
         self.outbox.insist(lambda: store.start_attempt(claim, reached=reached, start_step=start_step, message=warning))
         outcome = self.train(config, splits, device, snapshot, own)
         made_with = environment(slot.device) | ({"cuda_graph": outcome.captured} if device.type == "cuda" else {})
+        if len(outcome.trained_on) > 1:
+            made_with["trained_on"] = [*outcome.trained_on]
         result = _result(outcome, config, slot.device, splits.fingerprint, made_with)
         kept = self.keep(self.checkpoints) if settings.keep_checkpoints else []
         self.outbox.flush()
@@ -218,7 +220,8 @@ class _Run:
         (job,) = self.outbox.insist(lambda: self.store.jobs([self.claim.job_id]))
         if snapshot is None and not warning and job.epoch:
             warning = "no checkpoint was found; training starts from the beginning"
-        return snapshot, warning
+        moved = _moved(snapshot.trained_on, self.slot.device) if snapshot else ""
+        return snapshot, "; ".join(filter(None, (warning, moved)))
 
     def patiently(self, load: Callable[[bool], _Answer]) -> _Answer:
         """What `load(True)` gives without an outage, else after a lease what `load(False)` gives. Raises Stopped."""
@@ -312,6 +315,17 @@ class _Run:
             return
         if job.state is JobState.DONE and not self.slot.settings.keep_checkpoints:
             self.clear()
+
+
+def _moved(before: Sequence[str], device: str) -> str:
+    """What a training that was computed there says when it goes on on `device`; empty where that changes no bit."""
+    from worker.environment import computes_on
+
+    here = computes_on(device)
+    if not {*before} - {here}:
+        return ""
+    alone = "its numbers are those of none of them alone"
+    return f"goes on from a checkpoint of {' and '.join(before)} on {here}: {alone}"
 
 
 def _result(outcome: "Outcome", config: Config, device: str, fingerprint: str, made_with: dict[str, object]) -> Result:

@@ -20,6 +20,7 @@ from models import OwnCode, build_model, build_own, describe, takes_channels_las
 from scheduler.config import Config, picture_of
 from worker import augmentation, randomness
 from worker.batches import batch_bounds, resident
+from worker.environment import computes_on
 from worker.evaluation import Measured, evaluate, predictions, scores
 from worker.memory import PeakMemory
 from worker.optimizers import begins_with_zeros, can_be_captured, make_optimizer
@@ -70,7 +71,8 @@ class Outcome:
     `train_s` holds the order of the images, their draws, gather, augmentation and the steps; `eval_s` the validation.
     Loading the data, checkpoints, what the hooks do and the test set are in neither. `energy_j` is such a sum too, of
     what `used_j` gave from the first epoch's beginning to the last one's end. `captured`: as a CUDA graph.
-    `stopped_early`: before all epochs, by its patience or its budget.
+    `stopped_early`: before all epochs, by its patience or its budget. `trained_on`: where its steps were computed, as
+    `worker.environment.computes_on` says it.
     """
 
     best: Scores
@@ -85,6 +87,7 @@ class Outcome:
     peak_mib: float
     energy_j: float | None
     captured: bool
+    trained_on: tuple[str, ...]
 
 
 def train(
@@ -160,7 +163,7 @@ class Training:
         self.network = describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
         self.model = new_network(config, seed, classes, own).to(device).to(memory_format=self.layout)
         self.optimizer = make_optimizer(config, self.model, captured=graph)
-        self.progress = Progress()
+        self.progress = Progress(trained_on=[computes_on(str(device))])
         images, labels = resident(splits.train, device)
         self.steps = Steps(
             self.model,
@@ -257,10 +260,14 @@ class Training:
         tensors = prefixed(self.model.state_dict(), "model.")
         tensors |= prefixed(self.progress.best_weights, "best.")
         tensors |= prefixed(optimizer_tensors(self.optimizer), "optimizer.")
-        return Snapshot(tensors, {"progress": self.progress.plain(), "schedule": self.schedule.state()})
+        progress, schedule = self.progress.plain(), self.schedule.state()
+        # beside the progress: workers of earlier versions go on from it too
+        return Snapshot(tensors, {"progress": progress, "schedule": schedule, "trained_on": self.progress.trained_on})
 
     def restore(self, snapshot: Snapshot) -> None:
+        here = self.progress.trained_on
         self.progress = restored(snapshot, self.model, self.optimizer, self.schedule)
+        self.progress.trained_on = list(dict.fromkeys([*self.progress.trained_on, *here]))
         best = self.progress.best_weights
         self.progress.best_weights = {name: value.to(self.device) for name, value in best.items()}
 
@@ -288,6 +295,7 @@ class Training:
             peak_mib=memory.mib(),
             energy_j=progress.energy_j,
             captured=self.steps.captured,
+            trained_on=tuple(progress.trained_on),
         )
 
 
@@ -298,6 +306,7 @@ def restored(snapshot: Snapshot, model: nn.Module, optimizer: torch.optim.Optimi
     schedule.restore(snapshot.state["schedule"])
     progress = Progress.from_plain(snapshot.state["progress"])
     progress.best_weights = under(snapshot.tensors, "best.")
+    progress.trained_on = snapshot.trained_on
     return progress
 
 

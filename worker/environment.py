@@ -15,7 +15,7 @@ def environment(device: str) -> dict[str, Any]:
     """Plain values; `git` is None when bench does not run from a git checkout."""
     import torch
 
-    cuda = torch.device(device).type == "cuda"
+    cuda = _is_cuda(device)
     return {
         "git": git_revision(Path(__file__).parent),
         "packages": versions(),
@@ -26,11 +26,19 @@ def environment(device: str) -> dict[str, Any]:
         "instruction_set": torch.backends.cpu.get_cpu_capability(),  # the same job has other bits with another one
         "cores": os.cpu_count(),
         "device": device,
-        "device_name": torch.cuda.get_device_name(device) if cuda else _cpu_name(),
+        "device_name": _device_name(device),
         "cuda": torch.version.cuda if cuda else None,
         "cudnn": torch.backends.cudnn.version() if cuda else None,  # type: ignore[no-untyped-call] # torch has no types here
         "threads": torch.get_num_threads(),
     }
+
+
+def computes_on(device: str) -> str:
+    """All that decides the bits of a step beside the job itself, in words; two are compared by them."""
+    import torch
+
+    parts = (_device_name(device), torch.backends.cpu.get_cpu_capability(), f"torch {torch.__version__}")
+    return f"{device.partition(':')[0]} ({', '.join(parts)})"
 
 
 def versions() -> dict[str, str | None]:
@@ -63,6 +71,18 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _is_cuda(device: str) -> bool:
+    import torch
+
+    return torch.device(device).type == "cuda"
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if _is_cuda(device) else _cpu_name()
 
 
 @cache

@@ -26,6 +26,14 @@ class Snapshot:
         """Batches of the epoch after them that are done."""
         return int(self.state["progress"]["step"])
 
+    @property
+    def trained_on(self) -> list[str]:
+        """Where its steps were computed, each once, as `worker.environment.computes_on` says it.
+
+        Empty for older ones, which do not tell.
+        """
+        return [str(one) for one in self.state.get("trained_on", [])]
+
     def history(self) -> list[EpochRecord]:
         """The rows of those epochs."""
         return [EpochRecord(**values) for values in self.state["progress"]["history"]]
@@ -49,6 +57,7 @@ class Progress:
     best_epoch: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    trained_on: list[str] = field(default_factory=list)
 
     @property
     def best(self) -> EpochRecord | None:
@@ -68,7 +77,8 @@ class Progress:
         self.energy_j = None if self.energy_j is None or used_j is None else self.energy_j + used_j
 
     def plain(self) -> dict[str, Any]:
-        values = {name: getattr(self, name) for name in self.__slots__ if name != "best_weights"}
+        beside = ("best_weights", "trained_on")  # in a snapshot they have places of their own
+        values = {name: getattr(self, name) for name in self.__slots__ if name not in beside}
         return values | {"history": [asdict(record) for record in self.history]}
 
     @classmethod

@@ -10,7 +10,7 @@ import torch
 
 from worker import doctor
 from worker import environment as made_with
-from worker.environment import PACKAGES, environment, git_revision
+from worker.environment import PACKAGES, computes_on, environment, git_revision
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +88,13 @@ def test_a_result_carries_the_instruction_set_that_pytorch_has_chosen(monkeypatc
     assert environment("cpu")["instruction_set"] == torch.backends.cpu.get_cpu_capability() != ""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "SVE256")
     assert environment("cpu")["instruction_set"] == "SVE256"
+
+
+def test_a_card_is_told_by_its_name_and_not_by_its_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: {"cuda": "H100", "cuda:1": "H100"}[device])
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert computes_on("cuda:1") == computes_on("cuda") == f"cuda (H100, AVX512, torch {torch.__version__})"
+    assert computes_on("cpu") == f"cpu ({environment('cpu')['cpu']}, AVX512, torch {torch.__version__})"
 
 
 def test_what_pytorch_is_built_for_is_read_from_its_file():

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from filled_store import fill, results_of
+from filled_store import fill, filled, results_of
 
 from db import open_store
 from report import write_report
+from report.checklist import checklist
 from report.figure_data import figure_rows
 from report.html import html_page
 from report.page import headline, markdown_page
@@ -112,6 +113,25 @@ def test_variants_on_different_devices_are_told_though_none_is_in_two_rows(tmp_p
     for page in (html_page(scope, build_tables(scope), []), markdown_page(scope, build_tables(scope), [])):
         assert "2 kinds of device" in page
     store.close()
+
+
+def test_a_training_that_went_on_elsewhere_is_named_with_where_it_was(tmp_path):
+    places = ["cpu (EPYC, AVX512, torch 2.14)", "cuda (H100, AVX512, torch 2.14)"]
+    with filled(tmp_path, seeds=(42,), only=("baseline", "dropout"), device="cuda") as store:
+        moved = {"only": ("baseline", "hidden_units=64"), "device": "cuda", "environment": {"trained_on": places}}
+        fill(store, seeds=(*range(43, 55),), **moved)
+        scope = read_scope(store, None)
+    (warning,) = scope.warnings
+    told = " and ".join(places)
+    assert warning.startswith("Some trainings went on elsewhere from a checkpoint: ")
+    assert f"({told}: baseline seed 43, baseline seed 44, " in warning
+    assert warning.endswith("baseline seed 52 and 14 more)")  # the points of equal config are the same jobs
+    tables = build_tables(scope)
+    for page in (html_page(scope, tables, []), markdown_page(scope, tables, [])):
+        assert "went on elsewhere" in page
+        assert f"trained_on {places[0]} and " in page
+    machines = next(one.answer for one in checklist(scope, tables) if one.item.startswith("Computing infra"))
+    assert f"its steps on {told}" in machines
 
 
 def test_another_precision_is_another_report_without_the_printed_values(tmp_path):
