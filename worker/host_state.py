@@ -12,52 +12,47 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-_PLAIN = (bool, int, float, str, type(None))
-_OTHER = object()  # what is neither plain nor a tensor is not compared: a list's items are not seen
+from worker.held import PLAIN, Held, Place
+
+_GONE = object()
 
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """Of one moment: the modules' attributes, and where Python, NumPy and torch on the CPU are in their draws.
+    """Of one moment: what the modules hold, and where Python, NumPy and torch on the CPU are in their draws.
 
     A tensor is told by its place, not by its values: a graph writes into the one that it was captured with.
     """
 
-    attributes: dict[tuple[str, str], Any]
+    held: Held
     draws: dict[str, Any]
-    writes: dict[tuple[str, str], int]
-    """How often each plain attribute that is a tensor was written to; parameters and buffers are not among them."""
+    writes: dict[Place, int]
+    """How often each tensor was written to."""
+    on_card: bool
 
-    def put_back(self, model: nn.Module) -> None:
-        """The attributes as they were, and the draws but for torch's, which are seeded for every step."""
-        for owner, module in model.named_modules():
-            for name, value in _held(module).items():
-                before = self.attributes.get((owner, name))
-                if (owner, name) not in self.attributes:
-                    delattr(module, name)
-                elif before is not _OTHER and not _same(value, before):
-                    setattr(module, name, before)
+    def put_back(self) -> None:
+        """What modules hold as it was, and the draws but for torch's, which are seeded for every step."""
+        self.held.put_back()
         random.setstate(self.draws["Python's random"])
         np.random.set_state(self.draws["numpy.random"])
 
 
 def host_state(model: nn.Module, device: torch.device) -> HostState:
     """Now. On a CPU torch's own draws are the device's."""
-    attributes = {
-        (owner, name): value if isinstance(value, (*_PLAIN, Tensor)) else _OTHER
-        for owner, module in model.named_modules()
-        for name, value in _held(module).items()
-    }
+    held, on_card = Held(model), device.type != "cpu"
     draws: dict[str, Any] = {"Python's random": random.getstate(), "numpy.random": np.random.get_state()}
-    if device.type != "cpu":
+    if on_card:
         draws["torch's generator of the CPU"] = torch.get_rng_state().numpy().tobytes()
-    writes = {place: value._version for place, value in _plain_tensors(model).items() if not value.is_inference()}
-    return HostState(attributes, draws, writes)
+    tensors = {place: value for place, value in held.values.items() if isinstance(value, Tensor)}
+    writes = {place: value._version for place, value in tensors.items() if not value.is_inference()}
+    return HostState(held, draws, writes, on_card)
 
 
 def kept_tensors(model: nn.Module) -> list[Tensor]:
-    """What modules hold as plain attributes, beside their parameters and buffers, and can be written into."""
-    return [value for value in _plain_tensors(model).values() if _has_a_place_for_each(value)]
+    """What modules hold beside their parameters and buffers, in containers too, and can be written into."""
+    own = {id(value) for value in (*model.parameters(), *model.buffers())}
+    tensors = [value for value in Held(model).values.values() if isinstance(value, Tensor)]
+    return [value for value in tensors if id(value) not in own and _has_a_place_for_each(value)]
 
 
 def _has_a_place_for_each(value: Tensor) -> bool:
@@ -67,35 +62,24 @@ def _has_a_place_for_each(value: Tensor) -> bool:
     return all(step or size < 2 for size, step in zip(value.shape, value.stride(), strict=True))
 
 
-def _plain_tensors(model: nn.Module) -> dict[tuple[str, str], Tensor]:
-    return {
-        (owner, name): value
-        for owner, module in model.named_modules()
-        for name, value in vars(module).items()
-        if isinstance(value, Tensor)
-    }
-
-
 def change(before: HostState, warmed: HostState, after: HostState) -> str | None:
     """What steps do on the host, in words; None where nothing is seen.
 
     `warmed` is after the first step of all, in which a network may make tensors that it then keeps. What it writes into
-    such a one cannot be taken back; those that it had before are a part of what a step changes.
+    such a one cannot be taken back; those that it had before are a part of what a step changes, on the device.
     """
-    for (owner, name), value in after.attributes.items():
-        first, second = (state.attributes.get((owner, name), _OTHER) for state in (before, warmed))
-        plain = isinstance(first, _PLAIN) and isinstance(value, _PLAIN)
-        written = value is not first and after.writes.get((owner, name)) != warmed.writes.get((owner, name))
-        if written or not (_same(value, second) and (_same(value, first) or not plain)):
-            return f"the network changes its own {f'{owner}.{name}'.lstrip('.')} from step to step"
-    for source, state in after.draws.items():
-        if not _same(state, before.draws[source]):
+    states = (before, warmed, after)
+    for place in dict.fromkeys(place for state in states for place in state.held.values):
+        first, second, value = (state.held.values.get(place, _GONE) for state in states)
+        on_host = after.on_card and isinstance(value, Tensor) and value.device.type == "cpu"
+        written = after.writes.get(place) != warmed.writes.get(place) and (value is not first or on_host)
+        decides = isinstance(first, PLAIN) and isinstance(value, PLAIN) if value is not _GONE else first is not _GONE
+        if written or not (_same(value, second) and (_same(value, first) or not decides)):
+            return f"the network changes its own {'.'.join(place[:2]).lstrip('.')} from step to step"
+    for source, drawn in after.draws.items():
+        if not _same(drawn, before.draws[source]):
             return f"the network draws from {source}, on the host"
     return None
-
-
-def _held(module: nn.Module) -> dict[str, Any]:
-    return {**vars(module), **module._parameters, **module._buffers}
 
 
 def _same(value: Any, other: Any) -> bool:

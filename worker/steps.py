@@ -196,4 +196,4 @@ class _Watched:
         return change(self._before, self.warmed, host_state(self._model, self._device))
 
     def put_back(self) -> None:
-        self._before.put_back(self._model)
+        self._before.put_back()

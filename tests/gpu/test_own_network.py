@@ -27,7 +27,7 @@ class make(nn.Module):
     def __init__(self, num_classes):
         super().__init__()
         self.body, self.head = nn.Conv2d(3, 8, 3, stride=4), nn.Linear(512, num_classes)
-        self.dropout, self.seen = nn.Dropout(0.5), 0
+        self.dropout, self.seen, self.past = nn.Dropout(0.5), 0, []
         self.register_buffer("average", torch.zeros(()))
 
     def forward(self, images):
@@ -40,6 +40,7 @@ NOT_CAPTURED = {
     "the host waits": "torch.cuda.synchronize()",  # noticed by the capture alone
     "numbers of the host": "factor = torch.tensor([1.0, 0.5]).to(images.device)[0]",
     "a counter": "self.seen += 1; factor = 1 / self.seen",
+    "a list that grows": "self.past.append(1); factor = 1 / len(self.past)",
     "another buffer": "self.average = 0.9 * self.average + 0.1; factor = self.average",
     "draws of the host": "factor = 0.5 + torch.rand(1).item()",
 }

@@ -16,10 +16,15 @@ from worker.host_state import change, host_state
 
 TEXT = """
 import random
+from collections import deque
 
 import numpy as np
 import torch
 from torch import nn
+
+class Count:
+    def __init__(self):
+        self.steps = 0
 
 class Net(nn.Module):
     def __init__(self, num_classes):
@@ -30,6 +35,9 @@ class Net(nn.Module):
         self.expanded, self.sparse = torch.ones(1).expand(3), torch.eye(3).to_sparse()
         self.register_buffer("average", torch.zeros(()))
         self.register_buffer("mask", None, persistent=False)
+        self.by_name, self.past, self.recent, self.met = {"steps": 0}, [], deque([1, 2], maxlen=2), {0}
+        self.within, self.table, self.number, self.own = ({"a": [0.0]},), np.zeros(2), np.int64(1), Count()
+        self.long, self.cached, self.held, self.once = [0] * 20_000, {}, [torch.zeros(3)], torch.ones(1)
 
     def forward(self, images):
         factor = 1.0
@@ -53,6 +61,37 @@ NOTICED = {
         "self.shift = (torch.ones(3) if self.shift is None else self.shift).mul_(0.9); factor = self.shift",
         "changes its own shift from step",
     ),
+    "a buffer made in the first step and written to": (
+        "self.mask = (torch.ones(3) if self.mask is None else self.mask).mul_(0.9); factor = self.mask",
+        "changes its own mask from step",
+    ),
+    "a count in a dictionary": (
+        "self.by_name['steps'] += 1; factor = 1 / self.by_name['steps']",
+        "its own by_name from",
+    ),
+    "a list that grows": ("self.past.append(1); factor = 1 / len(self.past)", "its own past from"),
+    "a long list that grows": ("self.long.append(1); factor = 1 / (len(self.long) - 20_000)", "its own long from"),
+    "the last ones": ("self.recent.append(sum(self.recent)); factor = 1 / self.recent[-1]", "its own recent from"),
+    "a set": ("self.met.add(len(self.met)); factor = 1 / len(self.met)", "its own met from"),
+    "a list in a dictionary in a tuple": (
+        "self.within[0]['a'][0] += 1.0; factor = 1 / self.within[0]['a'][0]",
+        "its own within from",
+    ),
+    "an array": ("self.table[0] += 1; factor = 1 / float(self.table[0])", "its own table from"),
+    "a number of NumPy's": ("self.number = self.number + 1; factor = 1 / float(self.number)", "its own number from"),
+    "an object": ("self.own.steps += 1; factor = 1 / self.own.steps", "its own own from"),
+    "another tensor in a dictionary each time": (
+        "self.cached['mean'] = images.mean(); factor = self.cached['mean']",
+        "its own cached from",
+    ),
+    "a tensor made in a dictionary in the first step and written to": (
+        "factor = self.cached.setdefault('shift', torch.ones(3)).mul_(0.9)",
+        "its own cached from",
+    ),
+    "an attribute that goes in the first step": (
+        "factor = 1.0 + hasattr(self, 'once'); self.__dict__.pop('once', None)",
+        "its own once from",
+    ),
     "Python's draws": ("factor = random.random()", "draws from Python's random, on the host"),
     "NumPy's draws": ("factor = np.random.rand()", "draws from numpy.random, on the host"),
 }
@@ -63,6 +102,10 @@ FOLLOWED = {
     "a tensor without a place for each value": "factor = self.expanded + self.sparse.to_dense()[0]",
     "a tensor made once": "self.shift = torch.ones(3) if self.shift is None else self.shift; factor = self.shift",
     "a buffer made once": "self.mask = torch.ones(3) if self.mask is None else self.mask; factor = self.mask",
+    "a tensor in a list, in place": "self.held[0].mul_(0.9).add_(0.1); factor = self.held[0]",
+    "a tensor made once in a dictionary": "factor = self.cached.setdefault(images.shape[2:], torch.ones(3))",
+    "a list of the same made anew": "self.past = [images.shape[-1]]; factor = self.past[0] / 32",
+    "what it only reads": "factor = 2.0 / (sum(self.recent) + len(self.long) + self.own.steps + float(self.table[0]))",
     "a number of the shape": "self.side = images.shape[-1]; factor = self.side / 32",
 }
 
@@ -144,6 +187,35 @@ def test_a_tensor_that_a_graph_reads_lives_as_long_as_the_graph(captured):
     train(wanted, 7, SPLITS, device=CPU, hooks=Hooks(on_epoch=look), own=own)
     # one for each epoch, and that of the warm-up is the first
     assert alive == [[True], [True, False], [True, False, False]]
+
+
+def test_what_steps_did_to_containers_and_attributes_is_put_back_into_the_same_objects():
+    model = torch.nn.Linear(1, 1)
+    model.past, model.by_name, model.table, model.once = [1, [2]], {"a": 1, "b": 2}, np.zeros(2), 1
+    inner, held = model.past[1], dict(vars(model))
+    before = host_state(model, CPU)
+    model.past.insert(0, 3)
+    inner.append(3)
+    del model.by_name["a"], model.once
+    model.by_name |= {"c": 3}
+    model.table += 1
+    model.past, model.new = model.past[:], 5
+    before.put_back()
+    assert [*vars(model)] == [*held]
+    assert all(vars(model)[name] is value for name, value in held.items())
+    assert (model.past, [*model.by_name.items()], model.once) == ([1, [2]], [("a", 1), ("b", 2)], 1)
+    assert model.past[1] is inner
+    assert (model.table == 0).all()
+
+
+def test_on_a_card_a_tensor_of_the_host_is_not_written_to():
+    found, model = [], torch.nn.Linear(1, 1)
+    model.count = torch.zeros(1)
+    for device in (torch.device("cuda"), CPU):
+        before = host_state(model, device)
+        model.count += 1
+        found.append(change(before, before, host_state(model, device)))
+    assert found == ["the network changes its own count from step to step", None]
 
 
 def test_on_a_card_draws_of_the_cpu_are_of_the_host():

@@ -1,0 +1,96 @@
+"""All that the modules of a network hold at one moment, containers and what lies in them too; how to put it back."""
+
+import sys
+from collections import deque
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+
+import numpy as np
+from torch import Tensor, nn
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+OTHER = object()  # what is neither plain, a tensor nor anything that can be looked into is not compared
+_NOT_OWN = {*sys.stdlib_module_names, "torch"}
+# what goes beyond is told by its identity and its length alone: nobody waits for the whole of a vocabulary
+_MOST_ITEMS, _DEEPEST, _MOST_BYTES = 10_000, 8, 2**20
+
+Place: TypeAlias = tuple[Any, ...]
+"""Of a value: the module's name, the attribute's, and the keys below it."""
+
+
+class Held:
+    """`values` has a plain value, a tensor or a module as it is, an array as bytes, of a container its kind and length.
+
+    What lies in a container has places of its own.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.values: dict[Place, Any] = {}
+        self._containers: list[tuple[Any, Any]] = []  # each with what was in it; so their ids are nobody else's
+        self._known: set[int] = set()
+        self._left = _MOST_ITEMS
+        for owner, module in model.named_modules():
+            parts = (vars(module), module._parameters, module._buffers)
+            self._known |= {id(part) for part in parts}
+            self._containers += [(part, dict(part)) for part in parts]
+            for part in parts:
+                for name, value in part.items():
+                    self._look((owner, name), value)
+
+    def put_back(self) -> None:
+        """The same objects with the same in them, but for what tensors and large arrays hold."""
+        for container, inside in self._containers:
+            _refill(container, inside)
+
+    def _look(self, place: Place, value: Any) -> None:
+        if isinstance(value, (*PLAIN, Tensor, nn.Module)):
+            self.values[place] = value
+        elif isinstance(value, np.ndarray | np.generic):
+            small = value.nbytes <= _MOST_BYTES
+            self.values[place] = f"{value.dtype}{value.shape}".encode() + value.tobytes() if small else id(value)
+            self._containers.append((value, value.copy() if small else value))
+        elif (inside := _inside(value)) is None or id(value) in self._known:
+            self.values[place] = OTHER
+        else:
+            self._known.add(id(value))
+            self._containers.append((value, inside))
+            self._look_into(place, value, inside)
+
+    def _look_into(self, place: Place, container: Any, inside: dict[Any, Any]) -> None:
+        if len(inside) > self._left or len(place) > _DEEPEST:
+            self.values[place] = (id(container), len(inside))
+            return
+        self._left -= len(inside)
+        self.values[place] = (type(container), len(inside))
+        for key, item in inside.items():
+            self._look((*place, key), item)
+
+
+def _inside(value: Any) -> dict[Any, Any] | None:
+    """What lies in a container, or in an object of somebody's own class; None for anything else."""
+    if isinstance(value, list | tuple | deque):
+        return dict(enumerate(value))
+    if isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return dict.fromkeys(value)
+    own = type(value).__module__.partition(".")[0] not in _NOT_OWN or isinstance(value, SimpleNamespace)
+    found = getattr(value, "__dict__", None) if own else None
+    return dict(found) if isinstance(found, dict) else None
+
+
+def _refill(container: Any, inside: Any) -> None:
+    if isinstance(container, np.ndarray):
+        if container.flags.writeable and container.shape == inside.shape:
+            container[...] = inside
+        return
+    now = _inside(container)
+    if now is None or ([*now] == [*inside] and all(now[key] is item for key, item in inside.items())):
+        return
+    if isinstance(container, list | deque):
+        container.clear()
+        container.extend(inside.values())
+        return
+    into = container if isinstance(container, dict | set) else vars(container)
+    into.clear()
+    into.update(inside)
