@@ -39,11 +39,11 @@ COMMANDS = {
 _MODULES = {"db": "database"}  # of those that are not named after their command
 
 EPILOG = (
-    "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop, or `report --fail-on` or `compare` "
-    "found what they look for, or `doctor` an error, or `gc` could not remove something, or a question was answered "
-    "with no; 2 wrong usage, setting, suite or data; 3 broker or store unreachable; 75 start this worker again; "
-    "130 Ctrl-C, after a line that says how to go on (a worker's first one ends it orderly, with 0); 128 + signal: a "
-    "worker's second one. "
+    "Exit codes: 0 done; 1 a job failed, or a worker had to kill one at its stop, or no card of one that drains works, "
+    "or `report --fail-on` or `compare` found what they look for, or `doctor` an error, or `gc` could not remove "
+    "something, or a question was answered with no; 2 wrong usage, setting, suite or data; 3 broker or store "
+    "unreachable; 75 start this worker again; 130 Ctrl-C, after a line that says how to go on (a worker's first one "
+    "ends it orderly, with 0); 128 + signal: a worker's second one. "
     "BENCH_DEBUG=1 shows tracebacks. Settings, in the environment or without BENCH_ in bench.toml in BENCH_HOME: "
     "BENCH_HOME (default ./.bench), BENCH_DATABASE_URL (a SQLite file there), BENCH_BROKER_URL (an embedded Valkey "
     "there), BENCH_ARTIFACTS_URL (a folder there), BENCH_DATA_DIR (~/.cache/bench/data), BENCH_LEASE_S (60), "

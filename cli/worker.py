@@ -15,7 +15,7 @@ def worker(
     device: options.Device = "auto",
     no_graph: options.NoGraph = False,
     drain: Annotated[
-        bool, typer.Option("--drain", help="Stop when nothing is left to do; 1 when a job failed.")
+        bool, typer.Option("--drain", help="Stop when nothing is left to do; 1 when a job failed or no card works.")
     ] = False,
     metrics: Annotated[
         str, typer.Option(envvar="BENCH_METRICS", metavar="[HOST:]PORT", help="Serve metrics there, for Prometheus.")
@@ -36,7 +36,15 @@ def worker(
         import threading
 
         threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
-    code = run_worker(options.settings(), slots=slots, device=device, drain=drain, graph=not no_graph, metrics=metrics)
+    code = run_worker(
+        options.settings(),
+        slots=slots,
+        device=device,
+        drain=drain,
+        closed=while_stdin,
+        graph=not no_graph,
+        metrics=metrics,
+    )
     raise typer.Exit(code)
 
 

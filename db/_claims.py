@@ -90,17 +90,27 @@ class Claims(Endings):
             beside = self._beside(connection, place, device, owner)
             if any(running.alone for running in beside):
                 return None
-            now: dict[str, Any] = {"holder": owner, "here": place, "lease_s": lease_s, "even_alone": not beside}
-            claiming = self._claiming
-            if room_mib is not None and (beside or device != "cpu"):
-                claiming = self._admitting[device]
-                now |= {"room_mib": room_mib, "left_mib": min(_left_mib(beside, room_mib), free_mib)}
-                now |= _foremost(beside)
+            limits = _limits(beside, device, room_mib, free_mib)
+            now = {"holder": owner, "here": place, "lease_s": lease_s, **limits}
+            claiming = self._admitting[device] if "room_mib" in limits else self._claiming
             for row in self._move(connection, claiming, now, actor=owner, what="claimed"):
                 opened = {"job_id": row.id, "number": row.attempt, "owner": owner}
                 attempt_id = connection.execute(self._opening, opened).scalar_one()
                 return replace(_claim(row, attempt_id, owner), trainings=len(beside) + 1)
         return None
+
+    def would_claim(
+        self, *, place: str = "", device: str = "cuda", room_mib: float | None = None, free_mib: float = math.inf
+    ) -> bool:
+        """Whether `claim_next` would find a job, if it took back no lease; nothing is changed."""
+        with self._reading() as connection:
+            running = connection.execute(self._running[device], {"here": place}).all()
+            beside = [row for row in running if row.place == place]
+            if any(row.alone for row in beside):
+                return False
+            limits = _limits(beside, device, room_mib, free_mib)
+            first = self._first(*(self._fitting(device) if "room_mib" in limits else self._any))
+            return connection.execute(select(jobs.c.id).where(first), limits).first() is not None
 
     def _beside(self, connection: Connection, place: str, device: str, actor: str) -> list[Row[Any]]:
         """Every job that runs at the place, after expired leases, there and elsewhere, were taken back."""
@@ -124,25 +134,28 @@ class Claims(Endings):
 
     @cached_property
     def _claiming(self) -> Move:
-        return self._claim_first(or_(jobs.c.alone.is_(False), _EVEN_ALONE))
+        return self._claim_first(*self._any)
 
     @cached_property
     def _admitting(self) -> dict[str, Move]:
-        """Where memory is counted. The first that fits or has waited too long is looked at, and must fit."""
-        return {device: self._admitting_by(needs) for device, needs in _NEEDS_MIB.items()}
+        return {device: self._claim_first(*self._fitting(device)) for device in _NEEDS_MIB}
 
-    def _admitting_by(self, needs_mib: ColumnElement[float]) -> Move:
-        known = and_(or_(jobs.c.alone.is_(False), _EVEN_ALONE), needs_mib <= bindparam("left_mib", type_=Double))
+    @property
+    def _any(self) -> tuple[ColumnElement[bool], ...]:
+        return (or_(jobs.c.alone.is_(False), _EVEN_ALONE),)
+
+    def _fitting(self, device: str) -> tuple[ColumnElement[bool], ...]:
+        """Where memory is counted. The first that fits or has waited too long is looked at, and must fit."""
+        needs_mib = _NEEDS_MIB[device]
+        known = and_(*self._any, needs_mib <= bindparam("left_mib", type_=Double))
         beyond = or_(needs_mib.is_(None), needs_mib > bindparam("room_mib", type_=Double))
         fits = or_(known, and_(beyond, _EVEN_ALONE))
         # where nothing runs, what is missing is in other programs' hands: then no waiting makes room
         overdue = and_(not_(_EVEN_ALONE), jobs.c.available_at <= self.clock - _PASSED_OVER_S, _BEFORE_THOSE_BESIDE)
-        return self._claim_first(or_(fits, overdue), fits)
+        return or_(fits, overdue), fits
 
-    def _claim_first(self, looked_at: ColumnElement[bool], *taken: ColumnElement[bool]) -> Move:
+    def _claim_first(self, *rule: ColumnElement[bool]) -> Move:
         """Claim the most urgent of the queued jobs that are looked at, if it may be taken."""
-        claimable = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
-        wanted = claimable.where(looked_at).order_by(*URGENCY).limit(1).with_for_update(skip_locked=True)
         values = {
             "attempt": jobs.c.attempt + 1,
             "owner": bindparam("holder"),
@@ -152,8 +165,17 @@ class Claims(Endings):
             "cause": None,
             "message": "",
         }
-        most_urgent = and_(jobs.c.id == wanted.scalar_subquery(), *taken)
+        most_urgent = self._first(*rule, locked=True)
         return Move(JobState.RUNNING, most_urgent, among=[JobState.QUEUED], values=values, returning=_CLAIM_COLUMNS)
+
+    def _first(
+        self, looked_at: ColumnElement[bool], *taken: ColumnElement[bool], locked: bool = False
+    ) -> ColumnElement[bool]:
+        claimable = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, jobs.c.available_at <= self.clock)
+        wanted = claimable.where(looked_at).order_by(*URGENCY).limit(1)
+        if locked:
+            wanted = wanted.with_for_update(skip_locked=True)
+        return and_(jobs.c.id == wanted.scalar_subquery(), *taken)
 
     @cached_property
     def _opening(self) -> ReturningInsert[int]:
@@ -266,6 +288,15 @@ class Claims(Endings):
     def _finishing(self) -> Move:
         values = {"finished_at": self.clock, "lease_until": None, "epoch": bindparam("trained")}
         return Move(JobState.DONE, HELD, among=[JobState.RUNNING], values=values)
+
+
+def _limits(beside: Sequence[Row[Any]], device: str, room_mib: float | None, free_mib: float) -> dict[str, Any]:
+    """What a claim at a place where these run has to keep to."""
+    alone = {"even_alone": not beside}
+    if room_mib is None or (device == "cpu" and not beside):
+        return alone
+    left_mib = min(_left_mib(beside, room_mib), free_mib)
+    return alone | _foremost(beside) | {"room_mib": room_mib, "left_mib": left_mib}
 
 
 def _left_mib(beside: Sequence[Row[Any]], room_mib: float) -> float:

@@ -1,8 +1,10 @@
 """The NVML of a machine with cards, to put in `sys.modules` as `pynvml`."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 MIB = 2**20
+CARDS = ("GPU-aaaa", "GPU-bbbb")
 
 
 class FakeNvml:
@@ -61,3 +63,24 @@ class FakeNvml:
         if self.fails:
             raise self.NVMLError("GPU is lost")
         return [*self.cards]
+
+
+def on_cards(*cards):
+    """What makes a worker believe that this machine has them, with 9,000 MiB each."""
+    return f"""
+import os, sys
+sys.path.append({str(Path(__file__).parent)!r})
+from fake_nvml import FakeNvml
+sys.modules["pynvml"] = FakeNvml(dict.fromkeys({cards!r}, (9_000, 9_000)))
+import worker.child
+from worker.child import Child
+worker.child.cuda_error = lambda: ""
+real = Child.start
+def start(self):
+    loaded = "torch" in sys.modules
+    real(self)
+    with open("starts.txt", "a") as file:
+        print(os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"], loaded, file=file)
+    self.device = "cpu"
+Child.start = start
+"""

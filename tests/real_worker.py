@@ -21,7 +21,7 @@ from nursery import Forked, nursery
 from sqlalchemy import select
 
 from db.records import JobState, Weights
-from db.tables import epochs
+from db.tables import epochs, jobs
 from scheduler.config import Config
 from scheduler.planning import make_plan
 from scheduler.queue import submit
@@ -144,6 +144,11 @@ def running_at(store, epoch, job_id=1):
 def pid_of(store, job_id=1):
     """The process that runs a job."""
     return int(job(store, job_id).owner.rpartition("/")[2])
+
+
+def place_of(store, job_id):
+    with store._reading() as connection:
+        return connection.execute(select(jobs.c.place).where(jobs.c.id == job_id)).scalar_one()
 
 
 def outcomes(store, job_id=1):

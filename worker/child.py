@@ -27,6 +27,7 @@ from scheduler.settings import Settings
 from worker.admission import CONTEXT_MIB, expect_memory
 from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, first_line, run_attempt
+from worker.card_check import CARD_FIX, FailedLooks, cuda_error
 from worker.devices import card_memory
 from worker.host import Memory, host_memory
 from worker.keeper import outage_is_over
@@ -42,6 +43,7 @@ _ORPHAN_S = 0.2  # how often a child that has to stop looks for its parent
 _GROWTH_MIB = 1024.0  # a child that holds so much more than after its first job is replaced
 _ORDER_S = 600.0  # at least between two times that a child has the queue put in order again
 _RESERVE_MIB = 1024.0  # of a card, for the driver and contexts of slots without a job; of a host, for its system
+_FIRST_WAIT_S = 0.1  # for room beside other jobs; each further wait is twice as long, up to a heartbeat
 _EXPECT_S = 60.0  # at least between two times that a child looks at all that waits for the memory it will need
 _BROKEN = frozenset({Cause.OOM, Cause.CODE})  # what may leave memory taken, or a CUDA context that fails ever after
 
@@ -55,9 +57,11 @@ class Child:
     device: str
     pipe: StopPipe
     cards: Sequence[str] = ()  # UUIDs of those that the slots share; none on a CPU
+    looks: FailedLooks = field(default_factory=lambda: FailedLooks(1))
     graph: bool = True
     place: str = ""
     card: str = ""
+    index: int = 0  # which of the worker's slots
     store: Store | None = None
     first_mib: float = 0.0
     ran: str | None = None  # the code of the last job, where its network was not bench's
@@ -65,7 +69,7 @@ class Child:
     ordered_for: set[str] = field(default_factory=set)
     ordered_at: float = -math.inf
     expected_at: float = -math.inf
-    told: bool = False  # why it has no job though some wait, since it had one
+    waited_s: float = 0.0  # the last wait for room, since it had a job
     working: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
@@ -80,12 +84,13 @@ class Child:
         self.place = f"{socket.gethostname()}/{self.device}"
         if self.cards:
             # the child that replaces another one has its index, and so its card
-            self.card = self.cards[current_process().index % len(self.cards)]
+            self.index = current_process().index
+            self.card = self.cards[self.index % len(self.cards)]
             os.environ["CUDA_VISIBLE_DEVICES"] = self.card  # before torch is loaded: this child sees one, its own
             self.place += f":{self.card}"  # by UUID: whoever counts the cards otherwise means the same place
         self.store, self.first_mib, self.ran, self.tidied = None, 0.0, None, False
         self.ordered_for, self.ordered_at, self.expected_at = set(), -math.inf, -math.inf
-        self.told = False
+        self.waited_s = 0.0
 
     def _end_if_orphaned(self) -> None:
         """Once everybody has to stop: without a parent nobody else ends this process, when its job is given back."""
@@ -127,17 +132,14 @@ class Child:
                 return  # what is loaded above takes seconds, in which the worker may have been stopped
             if not self._may_take_next(store):
                 raise SystemExit(_RECYCLED)  # the keeper rings again for what waits
-            owner = f"{self.worker_id}/{os.getpid()}"
-            claim = store.claim_next(
-                owner, lease_s=self.settings.lease_s, place=self.place, device=self.kind, **self._memory()
-            )
+            claim = self._claim(store)
         except StoreError as error:
             log.warning("no job was claimed: %s", error)  # reconcile rings again
             return
         if claim is None:
-            self._tell_why(store)
+            self._wait_for_room(store)
             return
-        self.told = False
+        self.waited_s = 0.0
         if self.ran not in (None, claim.config.get("code")):
             self._leave_to_another(store, claim)
         slot = Slot(
@@ -155,13 +157,39 @@ class Child:
         if not works or not self._may_take_next(store) or self._is_spent(store, claim.job_id, state):
             raise SystemExit(_RECYCLED)
 
-    def _tell_why(self, store: Store) -> None:
-        """That jobs wait though this slot has none: once, and not every time that somebody rings."""
-        with suppress(StoreError):
-            if not self.told and store.claimable(1):
-                self.told = True
-                why = "for want of memory, or because one of them has to be alone"
-                log.info("jobs wait, but none of them may start on %s beside what runs there: %s", self.place, why)
+    def _claim(self, store: Store) -> Claim | None:
+        memory = self._memory()
+        if (self.card or self.device == "cuda") and not self._card_takes_next(store, memory):
+            return None
+        owner = f"{self.worker_id}/{os.getpid()}"
+        return store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place, device=self.kind, **memory)
+
+    def _wait_for_room(self, store: Store) -> None:
+        """Where jobs wait though this slot has none: not at once for the next doorbell, of which many wait as well."""
+        try:
+            if not store.claimable(1):
+                return
+        except StoreError:
+            return
+        if not self.waited_s:
+            why = "for want of memory, or because one of them has to be alone"
+            log.info("jobs wait, but none of them may start on %s beside what runs there: %s", self.place, why)
+        self.waited_s = min(2 * self.waited_s or _FIRST_WAIT_S, self.settings.heartbeat_s)
+        self.pipe.stopping.wait(self.waited_s)
+
+    def _card_takes_next(self, store: Store, memory: Mapping[str, float]) -> bool:
+        """Whether there is a job for the card, and CUDA computes there; where it does not, this process ends."""
+        # the queue first: a context takes memory of a card on which others train
+        if not store.would_claim(place=self.place, device=self.kind, **memory):
+            return False
+        said = cuda_error()
+        self.looks.note(self.index, failed=bool(said))
+        if not said:
+            return not self.pipe.stopping.is_set()
+        what = "no job is claimed, the card %s does not work: %s; a new process tries it again in %g s (%s)"
+        log.error(what, self.card or self.device, said, self.settings.lease_s, CARD_FIX)
+        self.pipe.stopping.wait(self.settings.lease_s)  # the keeper rings again as soon as this process is gone
+        raise SystemExit(_RECYCLED)
 
     def _may_take_next(self, store: Store) -> bool:
         """Whether the most urgent job may run in this process: after a user's network only one of the same code.

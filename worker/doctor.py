@@ -19,6 +19,7 @@ from db.records import JobState
 from scheduler.settings import Settings, unknown_variables
 from scheduler.urls import scrubbed, shown
 from worker.artifacts import asked, in_short, local_folder, opened
+from worker.card_check import CARD_FIX, cuda_error
 from worker.devices import auto_slots, card_memory, driver, visible_cards
 from worker.environment import versions
 from worker.host import host_memory
@@ -130,6 +131,9 @@ def _cards(cards: list[str], version: str | None) -> _Found:
         memory = card_memory(card)
         room = f"{memory.free_mib:,.0f} of {memory.total_mib:,.0f} MiB free" if memory else "memory unknown"
         yield Level.OK, f"card {card}: {room}; driver {version}, PyTorch for CUDA {built_for}", ""
+    for index in range(torch.cuda.device_count()):
+        if said := cuda_error(index):
+            yield Level.ERROR, f"CUDA cannot compute on device {index} of these: {said}", CARD_FIX
 
 
 def _cuda_of_torch() -> str | None:

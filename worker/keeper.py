@@ -23,6 +23,7 @@ from scheduler.app import doorbells
 from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
 from scheduler.settings import Settings
+from worker.card_check import CARD_FIX, FailedLooks
 from worker.logs import add_line, ids
 from worker.stopping import StopPipe
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 DEAF = os.EX_TEMPFAIL
 """Exit code of a worker that no longer gets work: start it again."""
 STOP_S = 25.0  # an orderly stop is over within 30 s: then children that hang are not waited for any longer
+_FAILED_LOOKS = 3  # a lease apart: who fills a card for a moment is gone by then
 _RENEWED = 2  # heartbeats after an outage by which the living have renewed their leases
 _DEAF_S = 20.0  # at least: the pool looks only every 5 s for a child that has ended with a message in hand
 
@@ -38,9 +40,19 @@ _DEAF_S = 20.0  # at least: the pool looks only every 5 s for a child that has e
 class Keeper:
     """Runs beside Celery's own loop, in a thread that no error ends."""
 
-    def __init__(self, store: Store, settings: Settings, worker_id: str, pipe: StopPipe, *, drain: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        worker_id: str,
+        pipe: StopPipe,
+        *,
+        drain: bool,
+        looks: FailedLooks | None = None,
+    ) -> None:
+        """`looks`: end once the cards of all slots have failed for long; None: go on until one works again."""
         self._store, self._settings, self._worker_id, self._drain = store, settings, worker_id, drain
-        self._pipe = pipe
+        self._pipe, self._looks = pipe, looks
         self._bells = doorbells(settings)
         self._ended = threading.Event()
         self._looking = threading.Lock()
@@ -114,6 +126,8 @@ class Keeper:
             reconcile(self._store, self._bells, actor=self._worker_id)
         if self._drain and self._nothing_left():
             worker_state.should_stop = 0
+        elif self._looks and self._looks.least() >= _FAILED_LOOKS:
+            self._end(1, f"no card of this worker works, at {_FAILED_LOOKS} looks in a row: it ends ({CARD_FIX})")
         self._end_if_deaf(idle=not held)
 
     def _look_after(self, held: Held, children: set[int]) -> None:

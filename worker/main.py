@@ -18,6 +18,7 @@ from scheduler.app import QUEUE, TASK, doorbells, make_app
 from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
 from scheduler.settings import Settings
+from worker.card_check import FailedLooks
 from worker.child import Child, set_threads
 from worker.devices import auto_slots, choose_device, visible_cards
 from worker.inbox import Inbox
@@ -30,11 +31,19 @@ log = logging.getLogger(__name__)
 
 
 def run_worker(
-    settings: Settings, *, slots: int | None, device: str, drain: bool, graph: bool = True, metrics: str = ""
+    settings: Settings,
+    *,
+    slots: int | None,
+    device: str,
+    drain: bool,
+    closed: bool = False,
+    graph: bool = True,
+    metrics: str = "",
 ) -> int:
     """Work until asked to stop, or with `drain` until nothing is left to do; gives the exit code.
 
-    A drained worker gives 1 when a job failed meanwhile, here or elsewhere.
+    A drained worker gives 1 when a job failed meanwhile, here or elsewhere. One that drains, or whose starter waits for
+    its jobs (`closed`), also ends with 1 once none of its cards works; any other waits until one does again.
 
     Raises ConfigError, StoreError or BrokerError before anything is started. `metrics` is where they are served.
     """
@@ -59,9 +68,12 @@ def run_worker(
     pipe = StopPipe()
     app = make_app(settings)
     cards = visible_cards() if chosen == "cuda" else []
-    child = Child(settings=settings, worker_id=worker_id, device=chosen, pipe=pipe, cards=cards, graph=graph)
+    looks = FailedLooks(number)
+    child = Child(
+        settings=settings, worker_id=worker_id, device=chosen, pipe=pipe, cards=cards, looks=looks, graph=graph
+    )
     _add_task(app, child)
-    keeper = Keeper(store, settings, worker_id, pipe, drain=drain)
+    keeper = Keeper(store, settings, worker_id, pipe, drain=drain, looks=looks if drain or closed else None)
 
     def on_child(**_: Any) -> None:
         child.start()

@@ -19,6 +19,7 @@ from records import new_job, submission
 from db import _places, open_store
 from scheduler.settings import load_settings
 from worker import doctor
+from worker.card_check import CARD_FIX
 from worker.doctor import examine
 
 MARKER = "marker0zq"
@@ -135,6 +136,15 @@ def test_cards_that_this_pytorch_cannot_use_are_an_error(home, monkeypatch):
     assert (level, "for CUDA" in fix) == ("error", True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert found_of("device") == [("ok", "")]
+
+
+def test_a_card_on_which_nothing_computes_is_an_error(home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(dict.fromkeys(("GPU-a", "GPU-b"), (80_000, 70_000))))
+    monkeypatch.setattr(doctor, "_cuda_of_torch", lambda: "13.0")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(doctor, "cuda_error", lambda index: "CUDA error: unknown error" if index == 1 else "")
+    assert found_of("device") == [("ok", ""), ("ok", ""), ("error", CARD_FIX)]
 
 
 def test_jobs_that_no_worker_takes_and_variables_that_are_no_settings_are_warnings(home, monkeypatch):

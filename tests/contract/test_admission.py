@@ -43,7 +43,9 @@ def beside_a_shorter_one(store, *needs):
 
 
 def claimed(store, place=CARD, **card):
+    foreseen = store.would_claim(place=place, **({"room_mib": ROOM} | card))
     found = claim(store, place, **card)
+    assert foreseen is (found is not None)
     return found and found.job_id
 
 
@@ -188,8 +190,8 @@ def test_two_claims_at_once_share_out_the_room_only_once(store, store_url, clock
         commit.wait(30)
 
     with closing(open_store(store_url, clock=clock.sql)) as other:
-        slow = threading.Thread(target=lambda: found.update(slow=claimed(store)))
-        quick = threading.Thread(target=lambda: found.update(quick=claimed(other, owner="w2")))
+        slow = threading.Thread(target=lambda: found.update(slow=claim(store).job_id))
+        quick = threading.Thread(target=lambda: found.update(quick=claim(other, owner="w2")))
         slow.start()
         assert claiming.wait(30)
         quick.start()

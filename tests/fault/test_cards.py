@@ -3,41 +3,24 @@
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from real_worker import job, pid_of, running_at, sabotaged, stop, submit_digits, submit_endless, until, worker
+from fake_nvml import CARDS, on_cards
+from real_worker import (
+    job,
+    pid_of,
+    place_of,
+    running_at,
+    sabotaged,
+    stop,
+    submit_digits,
+    submit_endless,
+    until,
+    worker,
+)
 from records import result
-from sqlalchemy import select
 
 from db.records import JobState
-from db.tables import jobs
-
-CARDS = ("GPU-aaaa", "GPU-bbbb")
-
-
-def on_cards(*cards):
-    """What makes a worker believe that this machine has them, with 9,000 MiB each."""
-    return f"""
-import os, sys
-sys.path.append({str(Path(__file__).parents[1])!r})
-from fake_nvml import FakeNvml
-sys.modules["pynvml"] = FakeNvml(dict.fromkeys({cards!r}, (9_000, 9_000)))
-from worker.child import Child
-real = Child.start
-def start(self):
-    loaded = "torch" in sys.modules
-    real(self)
-    with open("starts.txt", "a") as file:
-        print(os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"], loaded, file=file)
-    self.device = "cpu"
-Child.start = start
-"""
-
-
-def place_of(store, job_id):
-    with store._reading() as connection:
-        return connection.execute(select(jobs.c.place).where(jobs.c.id == job_id)).scalar_one()
 
 
 def test_slots_are_spread_over_the_cards_and_a_child_that_replaces_another_has_its_card(store, here, tmp_path):

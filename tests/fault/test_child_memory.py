@@ -74,17 +74,24 @@ def test_slots_take_no_more_jobs_at_once_than_their_host_has_memory_for(store, h
         assert (second.started_at < first.ended_at) == (at_once == 2)
 
 
-def test_a_slot_says_once_why_it_has_no_job_though_some_wait(store, here, child, monkeypatch, caplog):
+def test_a_slot_for_which_there_is_no_room_says_so_once_and_waits_longer_each_time(
+    store, here, child, monkeypatch, caplog
+):
+    """Doorbells go on ringing for what waits: to answer each at once kept a core busy with claims."""
+    waits = []
     submit_digits(store, here, "baseline", seeds=[1, 2], epochs=1)
     beside = store.claim_next("another/1", lease_s=60, place=child.place, device="cpu")
     monkeypatch.setattr("worker.child.host_memory", lambda: Memory(total_mib=2_500.0, free_mib=0.0))
+    monkeypatch.setattr(child.pipe.stopping, "wait", waits.append)
     caplog.set_level("INFO")
-    child._work()
-    child._work()
+    for _ in range(8):
+        child._work()
     assert [record.getMessage() for record in caplog.records].count(WHY) == 1
+    assert waits == [min(0.1 * 2**turn, here.heartbeat_s) for turn in range(8)]
     store.fail(beside, Cause.PREEMPTED, "stop")
     child._work()
-    assert [state.value for state in (job(store, 1).state, job(store, 2).state)].count("done") == 1
+    assert [job(store, number).state for number in (1, 2)].count(JobState.DONE) == 1
+    assert (len(waits), child.waited_s) == (8, 0.0)
 
 
 ASSERTED = "CUDA error: device-side assert triggered"

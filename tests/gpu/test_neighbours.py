@@ -72,3 +72,21 @@ def test_numbers_beside_another_training_are_those_alone(precision):
     for process in started:
         said, _ = process.communicate(timeout=200)
         assert [json.loads(line) for line in said.splitlines()] == [alone] * 4
+
+
+BREAKS = """
+import torch
+from worker.card_check import cuda_error
+print(cuda_error())
+torch.zeros(1, device="cuda")[torch.tensor([5], device="cuda")]
+print(cuda_error())
+"""
+
+
+def test_a_card_is_said_to_work_until_an_assertion_has_broken_its_context():
+    path = {"PYTHONPATH": f"{ROOT}:{':'.join(sys.path)}"}
+    done = subprocess.run(
+        [sys.executable, "-c", BREAKS], capture_output=True, text=True, env=os.environ | path, check=False
+    )
+    before, after = done.stdout.splitlines()
+    assert (before, "CUDA error" in after) == ("", True)

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import torch
 from fake_nvml import FakeNvml
 
 from db.errors import ConfigError
 from worker import devices
+from worker.card_check import cuda_error
 from worker.child import Child
 from worker.host import Memory
 
@@ -122,6 +124,26 @@ def test_on_a_cpu_a_child_says_what_its_host_has_and_that_its_own_memory_is_ther
     monkeypatch.setattr("worker.child.psutil.Process", lambda: held)
     child = Child(settings=None, worker_id="w", device="cpu", pipe=None)
     assert child._memory() == {"room_mib": 7_168.0, "free_mib": 5_500.0}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("CUDA error: unknown error\nCUDA kernel errors might be reported later"),
+            "CUDA error: unknown error",
+        ),
+        (torch.cuda.DeferredCudaCallError("failed lazily"), "failed lazily"),
+        (AssertionError(), "AssertionError"),
+    ],
+    ids=["driver", "start", "PyTorch for CPUs"],
+)
+def test_whatever_stops_cuda_is_said_in_a_line(monkeypatch, error, said):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "ones", fail)
+    assert cuda_error() == said
 
 
 @pytest.fixture
