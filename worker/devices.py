@@ -3,8 +3,9 @@
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any, TypeVar
 
 import psutil
@@ -38,16 +39,19 @@ def visible_cards() -> list[str]:
     Names there are indices, UUIDs or beginnings of UUIDs. As CUDA has it, a name that fits no card, or several, hides
     what comes after it, and a card that is named twice hides all. Indices are those of nvidia-smi, by PCI bus. Torch is
     not asked: that may start CUDA, which no fork survives.
+
+    Of a card that is divided (MIG) each part is a card here, and its name or index stands for all of them; CUDA shows a
+    process only some of them, with most drivers one, so a slot is given its own.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
         return []
-    uuids: list[str] = _ask_nvml(_all_uuids, [])
-    return uuids if visible is None else _named(visible.split(","), uuids)
+    cards: dict[str, list[str]] = _ask_nvml(_all_cards, {})
+    return list(chain(*cards.values())) if visible is None else _named(visible.split(","), cards)
 
 
 def card_memory(uuid: str) -> Memory | None:
-    """All that a card has, and what no process of anybody holds now; None when the driver does not tell."""
+    """All that a card or a part of one has, and what no process of anybody holds now; None when no driver tells."""
 
     def look(nvml: Any) -> Memory | None:
         memory = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(uuid))
@@ -96,23 +100,45 @@ def energy_counter(card: str) -> Iterator[Callable[[], float | None]]:
         pynvml.nvmlShutdown()
 
 
-def _all_uuids(nvml: Any) -> list[str]:
-    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-    return [str(nvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+def parts_of(nvml: Any, card: Any) -> dict[int, Any] | None:
+    """NVML's handles of the parts that a card is divided into (MIG), by their index on it; None where it is whole."""
+    try:
+        divided, _ = nvml.nvmlDeviceGetMigMode(card)
+    except nvml.NVMLError:  # the card, or its driver, knows no parts
+        return None
+    if not divided:
+        return None
+    parts = {}
+    for index in range(nvml.nvmlDeviceGetMaxMigDeviceCount(card)):
+        with suppress(nvml.NVMLError):  # there is none of this index, or not for this container
+            parts[index] = nvml.nvmlDeviceGetMigDeviceHandleByIndex(card, index)
+    return parts
 
 
-def _named(names: Sequence[str], uuids: Sequence[str]) -> list[str]:
-    chosen: list[str] = []
+def _all_cards(nvml: Any) -> dict[str, list[str]]:
+    """UUIDs of what CUDA can use of each card, by the card's own: itself, or its parts."""
+    found = {}
+    for index in range(nvml.nvmlDeviceGetCount()):
+        card = nvml.nvmlDeviceGetHandleByIndex(index)
+        parts = parts_of(nvml, card)
+        usable = [card] if parts is None else parts.values()
+        found[str(nvml.nvmlDeviceGetUUID(card))] = [str(nvml.nvmlDeviceGetUUID(one)) for one in usable]
+    return found
+
+
+def _named(names: Sequence[str], cards: Mapping[str, Sequence[str]]) -> list[str]:
+    uuids, chosen = [*cards], list[str]()
     for name in (name.strip() for name in names):
-        if name.startswith("MIG-") and uuids:
-            found = [name]  # a part of a card: NVML lists none of them, but CUDA knows it by this name
-        elif name.isascii() and name.isdigit():
-            found = list(uuids[int(name) : int(name) + 1])
+        if name.startswith("MIG-") and cards:
+            chosen.append(name)  # as it is: older drivers also know a form that NVML does not give
+            continue
+        if name.isascii() and name.isdigit():
+            found = uuids[int(name) : int(name) + 1]
         else:
             found = [uuid for uuid in uuids if name.startswith("GPU-") and uuid.startswith(name)]
         if len(found) != 1:
             break
-        chosen += found
+        chosen += cards[found[0]]
     return chosen if len(set(chosen)) == len(chosen) else []
 
 

@@ -111,7 +111,12 @@ def _device() -> _Found:
         return
     free = host_memory().free_mib / 1024
     slots = auto_slots("cpu")
-    why = "NVIDIA's driver does not answer" if version is None else "CUDA_VISIBLE_DEVICES leaves none"
+    if version is None:
+        why = "NVIDIA's driver does not answer"
+    elif "CUDA_VISIBLE_DEVICES" in os.environ:
+        why = "CUDA_VISIBLE_DEVICES leaves none"
+    else:
+        why = "its driver shows none, or one in MIG mode without instances"
     yield Level.OK, f"no card ({why}); trains on the CPU: {slots} at once, {free:.1f} GiB of memory free", ""
 
 

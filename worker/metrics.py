@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from db.errors import ConfigError
 from scheduler.metrics import Overview
+from worker.devices import parts_of
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -37,12 +38,13 @@ class Cards(Collector):
         total = GaugeMetricFamily("bench_gpu_memory_total_bytes", "Memory of a card.", labels=["card"])
         with self.quiet():
             for card, memory in _memory_of_cards():
-                used.add_metric([str(card)], memory.used)
-                total.add_metric([str(card)], memory.total)
+                used.add_metric([card], memory.used)
+                total.add_metric([card], memory.total)
         yield from (used, total)
 
 
-def _memory_of_cards() -> Iterator[tuple[int, Any]]:
+def _memory_of_cards() -> Iterator[tuple[str, Any]]:
+    """By a card's index, and of one that is divided (MIG) by `card:part`: not every user may ask for the whole then."""
     import pynvml
 
     try:
@@ -50,8 +52,12 @@ def _memory_of_cards() -> Iterator[tuple[int, Any]]:
     except pynvml.NVMLError:
         return
     try:
-        for card in range(pynvml.nvmlDeviceGetCount()):
-            yield card, pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(card))
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            card = pynvml.nvmlDeviceGetHandleByIndex(index)
+            parts = parts_of(pynvml, card)
+            named = {str(index): card} if parts is None else {f"{index}:{part}": one for part, one in parts.items()}
+            for name, handle in named.items():
+                yield name, pynvml.nvmlDeviceGetMemoryInfo(handle)
     except pynvml.NVMLError as error:
         log.warning("the cards' memory is not known: %s", error)
     finally:

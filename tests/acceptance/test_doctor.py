@@ -147,6 +147,13 @@ def test_a_card_on_which_nothing_computes_is_an_error(home, monkeypatch):
     assert found_of("device") == [("ok", ""), ("ok", ""), ("error", CARD_FIX)]
 
 
+def test_a_card_in_mig_mode_without_instances_is_said_to_be_none(home, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml({"GPU-a": (80_000, 70_000)}, parts={"GPU-a": {}}))
+    (said,) = [one for one in examine(load_settings) if one.check == "device"]
+    assert (said.level, "MIG mode without instances" in said.message) == ("ok", True)
+
+
 def test_jobs_that_no_worker_takes_and_variables_that_are_no_settings_are_warnings(home, monkeypatch):
     with closing(open_store(f"sqlite:///{home / 'bench.db'}")) as store:
         store.submit(submission(), [new_job(1)])

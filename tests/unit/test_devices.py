@@ -90,6 +90,47 @@ def test_cards_are_named_by_uuid_and_are_those_that_cuda_would_see(nvml, monkeyp
     assert devices.auto_slots("cuda") == max(1, len(cards))
 
 
+FIRST, THIRD = "MIG-eeee-5", "MIG-ffff-6"
+DIVIDED = {A: {0: (FIRST, 9_984, 9_900), 2: (THIRD, 19_968, 5_000)}, B: None}  # its second part was taken away again
+
+
+@pytest.mark.parametrize(
+    ("visible", "cards"),
+    [
+        (None, [FIRST, THIRD, B, C]),
+        ("1,0", [B, FIRST, THIRD]),
+        ("GPU-aaa", [FIRST, THIRD]),
+        (f"{THIRD},2", [THIRD, C]),
+        (f"0,{FIRST}", []),
+    ],
+    ids=str,
+)
+def test_each_part_of_a_divided_card_is_a_card_with_a_slot_of_its_own(nvml, monkeypatch, visible, cards):
+    nvml.parts = DIVIDED
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.visible_cards() == cards
+    assert devices.auto_slots("cuda") == max(1, len(cards))
+
+
+def test_a_divided_card_without_parts_is_none_and_hides_no_other(nvml, monkeypatch):
+    nvml.parts = {A: {}}
+    assert devices.visible_cards() == [B, C]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert devices.visible_cards() == [B]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert devices.choose_device("auto") == "cpu"
+
+
+def test_a_part_tells_its_own_memory_and_no_energy(nvml):
+    nvml.parts = DIVIDED
+    assert devices.card_memory(THIRD) == (19_968, 5_000)
+    child = Child(settings=None, worker_id="w", device="cuda", pipe=None, card=THIRD)
+    assert child._memory() == {"room_mib": 18_944, "free_mib": 5_000}
+    with devices.energy_counter(THIRD) as look:
+        assert look() is None
+
+
 def test_cards_that_do_not_answer_are_none(nvml, caplog):
     nvml.fails = True
     assert devices.visible_cards() == []

@@ -9,6 +9,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
+from fake_nvml import MIB, FakeNvml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from records import EPOCH, new_job, predictions, result, submission
@@ -115,6 +116,15 @@ def test_each_card_of_this_machine_has_its_memory(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     used, total = Cards().collect()
     assert len(used.samples) == len(total.samples) == len(visible_cards())
+
+
+def test_a_divided_card_has_the_memory_of_its_parts(monkeypatch):
+    cards = {"GPU-a": (81_000, 80_000), "GPU-b": (40_000, 30_000)}
+    parts = {"GPU-a": {0: ("MIG-a", 9_984, 9_900), 2: ("MIG-b", 19_968, 5_000)}}
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(cards, parts))
+    used, total = ({one.labels["card"]: one.value / MIB for one in kind.samples} for kind in Cards().collect())
+    assert used == {"0:0": 84, "0:2": 14_968, "1": 10_000}
+    assert total == {"0:0": 9_984, "0:2": 19_968, "1": 40_000}
 
 
 @pytest.mark.parametrize("address", ["", ":", "metrics", "70000", "9400:host", "::1:x", "-1", "²"])
