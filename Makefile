@@ -34,7 +34,7 @@ guards: $(TEST_STAMP) ## remove each guard and see its fault test fail (two hour
 	$(BIN)/python tests/guards.py
 
 bench-engine: $(TEST_STAMP) ## measure the engine on a machine without other work; SAVE=1 keeps the numbers
-	$(foreach name,engine slots augmentation bound overhead start growth,$(BIN)/python -m benchmarks.$(name) $(if $(SAVE),--save) &&) true
+	$(foreach name,engine slots augmentation convolutions bound overhead start growth,$(BIN)/python -m benchmarks.$(name) $(if $(SAVE),--save) &&) true
 
 bench-gpu: $(TEST_STAMP) ## on a card: the engine against a plain script, graphs and kernels, several trainings at once; SAVE=1 keeps the numbers
 	$(BIN)/python -m benchmarks.engine --device cuda --images 8000 --precision float32 --precision bfloat16 $(if $(SAVE),--save)

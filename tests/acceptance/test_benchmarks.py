@@ -19,6 +19,7 @@ TINY = {
     "bound": "--images 64 --rounds 1 --variant both_augmented",
     "overhead": "--images 100 --rounds 1 --epochs 2 --checkpoint-s 0 --calls 1",
     "start": "--images 100 --rounds 1",
+    "convolutions": "--rounds 1 --shapes 1 --turn-s 0.01",
     "graph": "--images 64 --rounds 1 --variant baseline --device cpu",
     "growth": "--images 100 --rounds 1",
     "report": "--images 40 --rounds 1 --seeds 1 --jobs 10 --claims 1",
