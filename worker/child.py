@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-import psutil
 from billiard import current_process
 from billiard.util import set_pdeathsig
 
@@ -29,7 +28,7 @@ from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, first_line, run_attempt
 from worker.card_check import CARD_FIX, FailedLooks, cuda_error
 from worker.devices import card_memory
-from worker.host import Memory, host_memory
+from worker.host import Memory, host_memory, resident_mib
 from worker.keeper import outage_is_over
 from worker.logs import ids
 from worker.own_code import sizes_of
@@ -159,7 +158,7 @@ class Child:
 
     def _claim(self, store: Store) -> Claim | None:
         memory = self._memory()
-        if (self.card or self.device == "cuda") and not self._card_takes_next(store, memory):
+        if self.kind == "cuda" and not self._card_takes_next(store, memory):
             return None
         owner = f"{self.worker_id}/{os.getpid()}"
         return store.claim_next(owner, lease_s=self.settings.lease_s, place=self.place, device=self.kind, **memory)
@@ -167,7 +166,7 @@ class Child:
     def _wait_for_room(self, store: Store) -> None:
         """Where jobs wait though this slot has none: not at once for the next doorbell, of which many wait as well."""
         try:
-            if not store.claimable(1):
+            if self.pipe.stopping.is_set() or not store.claimable(1):
                 return
         except StoreError:
             return
@@ -212,7 +211,7 @@ class Child:
     @property
     def kind(self) -> str:
         """Of the device, as results name it."""
-        return "cuda" if self.card else "cpu"
+        return "cuda" if self.card else self.device
 
     def _expect_memory(self, store: Store) -> None:
         """Of what is new before every claim; of all that waits now and then, since more is known after each job."""
@@ -224,13 +223,16 @@ class Child:
     def _memory(self) -> dict[str, float]:
         """What the store must know of the memory of this child's card, or else of its host, to admit a job."""
         # what is expected of a job holds its process, on a card its context, though these are taken by now
-        now: Memory | None = host_memory()
-        own_mib = psutil.Process().memory_info().rss / 2**20
-        if self.card:
-            now, own_mib = card_memory(self.card), CONTEXT_MIB if _has_context() else 0.0
+        now, own_mib = self._memory_now()
         if now is None:
             return {"room_mib": 0.0}  # one job at a time
         return {"room_mib": max(now.total_mib - _RESERVE_MIB, 0.0), "free_mib": now.free_mib + own_mib}
+
+    def _memory_now(self) -> tuple[Memory | None, float]:
+        """Of the card or the host; and how many MiB of it this process holds without a job."""
+        if self.kind == "cpu":
+            return host_memory(), resident_mib()
+        return card_memory(self.card), CONTEXT_MIB if _has_context() else 0.0
 
     def _order_again(self, store: Store, config: Mapping[str, Any]) -> None:
         """Once this child has measured a kind of work for the first time: how long is now known of more of the queue.
@@ -254,7 +256,7 @@ class Child:
 
     def _is_spent(self, store: Store, job_id: int, state: JobState | None) -> bool:
         """Whether this process had better make room for a new one before the next job."""
-        mib = psutil.Process().memory_info().rss / 2**20
+        mib = resident_mib()
         self.first_mib = self.first_mib or mib
         if mib > self.first_mib + _GROWTH_MIB:
             log.warning("this child grew from %.0f to %.0f MiB and is replaced", self.first_mib, mib)

@@ -28,8 +28,13 @@ def host_memory() -> Memory:
     return Memory(min(one.total_mib for one in found), min(one.free_mib for one in found))
 
 
+def resident_mib() -> float:
+    """What this process holds of the host's memory now, libraries that it shares with others included."""
+    return psutil.Process().memory_info().rss / 2**20
+
+
 def cpu_quota() -> float:
-    """How many CPUs' time the container of this process may use; infinite without a limit."""
+    """How many CPUs' time the container or service of this process may use; infinite without a limit."""
     least = math.inf
     for group in _groups():
         with suppress(OSError, ValueError):  # no such file, or "max"

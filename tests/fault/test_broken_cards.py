@@ -64,6 +64,18 @@ def test_a_child_that_waits_for_its_card_stops_when_it_is_asked_to(store, here, 
     assert job(store).attempt == 0
 
 
+def test_a_child_that_is_stopped_while_it_tries_its_card_claims_nothing_and_blames_no_neighbour(
+    store, here, child, monkeypatch, caplog
+):
+    submit_digits(store, here, "baseline", epochs=1)
+    child, _ = child
+    monkeypatch.setattr("worker.child.cuda_error", lambda: child.pipe.stopping.set() or "")
+    caplog.set_level("INFO")
+    child._work()
+    assert (job(store).attempt, child.pipe.stopping.is_set()) == (0, True)
+    assert "jobs wait" not in caplog.text
+
+
 def test_a_card_is_left_alone_while_there_is_nothing_to_claim(store, child):
     child, answers = child
     answers += [SAID]

@@ -151,8 +151,9 @@ def test_a_card_tells_its_memory_or_that_it_does_not_know(nvml):
         (A, False, {"room_mib": 79_976, "free_mib": 80_000}),
         (A, True, {"room_mib": 79_976, "free_mib": 81_024}),
         (PART, False, {"room_mib": 0}),
+        ("", False, {"room_mib": 0}),
     ],
-    ids=["new child", "with a context", "does not answer"],
+    ids=["new child", "with a context", "does not answer", "gone since the worker looked"],
 )
 def test_a_child_says_how_much_its_card_has_for_jobs(nvml, monkeypatch, card, has_context, said):
     monkeypatch.setattr("worker.child._has_context", lambda: has_context)
@@ -161,8 +162,7 @@ def test_a_child_says_how_much_its_card_has_for_jobs(nvml, monkeypatch, card, ha
 
 def test_on_a_cpu_a_child_says_what_its_host_has_and_that_its_own_memory_is_there_for_a_job(monkeypatch):
     monkeypatch.setattr("worker.child.host_memory", lambda: Memory(total_mib=8_192.0, free_mib=5_000.0))
-    held = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=500 * 2**20))
-    monkeypatch.setattr("worker.child.psutil.Process", lambda: held)
+    monkeypatch.setattr("worker.child.resident_mib", lambda: 500.0)
     child = Child(settings=None, worker_id="w", device="cpu", pipe=None)
     assert child._memory() == {"room_mib": 7_168.0, "free_mib": 5_500.0}
 
