@@ -55,6 +55,7 @@ _AT_ONCE = select(func.count()).where(jobs.c.state == JobState.RUNNING, jobs.c.p
 
 _NEEDS_MIB = EXPECTED_MIB | {"cpu": func.coalesce(EXPECTED_MIB["cpu"], USUAL_CPU_MIB)}
 _EVEN_ALONE: ColumnElement[bool] = bindparam("even_alone", type_=Boolean)
+_MAY_START = or_(jobs.c.alone.is_(False), _EVEN_ALONE)
 _FOREMOST = tuple_(bindparam("top_priority"), bindparam("top_flops", type_=Double), bindparam("minus_top_id"))
 _BEFORE_THOSE_BESIDE = tuple_(jobs.c.priority, jobs.c.train_flops, -jobs.c.id) > _FOREMOST  # as `URGENCY` has it
 _PASSED_OVER_S = 600.0  # for so long smaller jobs go before one that does not fit beside others, whatever runs
@@ -109,7 +110,7 @@ class Claims(Endings):
             if any(row.alone for row in beside):
                 return False
             limits = _limits(beside, device, room_mib, free_mib)
-            first = self._first(*(self._fitting(device) if "room_mib" in limits else self._any))
+            first = self._first(*(self._fitting(device) if "room_mib" in limits else [_MAY_START]))
             return connection.execute(select(jobs.c.id).where(first), limits).first() is not None
 
     def _beside(self, connection: Connection, place: str, device: str, actor: str) -> list[Row[Any]]:
@@ -134,20 +135,16 @@ class Claims(Endings):
 
     @cached_property
     def _claiming(self) -> Move:
-        return self._claim_first(*self._any)
+        return self._claim_first(_MAY_START)
 
     @cached_property
     def _admitting(self) -> dict[str, Move]:
         return {device: self._claim_first(*self._fitting(device)) for device in _NEEDS_MIB}
 
-    @property
-    def _any(self) -> tuple[ColumnElement[bool], ...]:
-        return (or_(jobs.c.alone.is_(False), _EVEN_ALONE),)
-
     def _fitting(self, device: str) -> tuple[ColumnElement[bool], ...]:
         """Where memory is counted. The first that fits or has waited too long is looked at, and must fit."""
         needs_mib = _NEEDS_MIB[device]
-        known = and_(*self._any, needs_mib <= bindparam("left_mib", type_=Double))
+        known = and_(_MAY_START, needs_mib <= bindparam("left_mib", type_=Double))
         beyond = or_(needs_mib.is_(None), needs_mib > bindparam("room_mib", type_=Double))
         fits = or_(known, and_(beyond, _EVEN_ALONE))
         # where nothing runs, what is missing is in other programs' hands: then no waiting makes room

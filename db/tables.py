@@ -96,8 +96,8 @@ jobs = Table(
     Column("attempt", Integer, nullable=False),  # how many attempts were opened
     Column("counted_from", Integer, nullable=False),  # attempts after this one count against a cause's limit
     Column("alone", Boolean, nullable=False),  # whether it must run without neighbours on its device
-    Column("memory_mib", Double),  # expected on a card, with a CUDA context; NULL while nothing like it was measured
-    Column("cpu_memory_mib", Double),  # expected of a host, its process included; NULL while nobody has looked
+    Column("memory_mib", Double),  # expected on a card, with a CUDA context; NULL while nobody knows it
+    Column("cpu_memory_mib", Double),  # expected of a host, its process included; NULL while nobody knows it
     Column("owner", Text),
     Column("place", Text),  # the device where it runs or last ran: host/device
     Column("timeout_s", Double),
