@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worker.held import PLAIN, Held, Place
+from worker.contents import PLAIN, Contents, Place
 
 _GONE = object()
 
@@ -24,7 +24,7 @@ class HostState:
     A tensor is told by its place, not by its values: a graph writes into the one that it was captured with.
     """
 
-    held: Held
+    contents: Contents
     draws: dict[str, Any]
     writes: dict[Place, int]
     """How often each tensor was written to."""
@@ -32,26 +32,26 @@ class HostState:
 
     def put_back(self) -> None:
         """What modules hold as it was, and the draws but for torch's, which are seeded for every step."""
-        self.held.put_back()
+        self.contents.put_back()
         random.setstate(self.draws["Python's random"])
         np.random.set_state(self.draws["numpy.random"])
 
 
 def host_state(model: nn.Module, device: torch.device) -> HostState:
     """Now. On a CPU torch's own draws are the device's."""
-    held, on_card = Held(model), device.type != "cpu"
+    contents, on_card = Contents(model), device.type != "cpu"
     draws: dict[str, Any] = {"Python's random": random.getstate(), "numpy.random": np.random.get_state()}
     if on_card:
         draws["torch's generator of the CPU"] = torch.get_rng_state().numpy().tobytes()
-    tensors = {place: value for place, value in held.values.items() if isinstance(value, Tensor)}
+    tensors = {place: value for place, value in contents.values.items() if isinstance(value, Tensor)}
     writes = {place: value._version for place, value in tensors.items() if not value.is_inference()}
-    return HostState(held, draws, writes, on_card)
+    return HostState(contents, draws, writes, on_card)
 
 
 def kept_tensors(model: nn.Module) -> list[Tensor]:
     """What modules hold beside their parameters and buffers, in containers too, and can be written into."""
     own = {id(value) for value in (*model.parameters(), *model.buffers())}
-    tensors = [value for value in Held(model).values.values() if isinstance(value, Tensor)]
+    tensors = [value for value in Contents(model).values.values() if isinstance(value, Tensor)]
     return [value for value in tensors if id(value) not in own and _has_a_place_for_each(value)]
 
 
@@ -69,8 +69,8 @@ def change(before: HostState, warmed: HostState, after: HostState) -> str | None
     such a one cannot be taken back; those that it had before are a part of what a step changes, on the device.
     """
     states = (before, warmed, after)
-    for place in dict.fromkeys(place for state in states for place in state.held.values):
-        first, second, value = (state.held.values.get(place, _GONE) for state in states)
+    for place in dict.fromkeys(place for state in states for place in state.contents.values):
+        first, second, value = (state.contents.values.get(place, _GONE) for state in states)
         on_host = after.on_card and isinstance(value, Tensor) and value.device.type == "cpu"
         written = after.writes.get(place) != warmed.writes.get(place) and (value is not first or on_host)
         decides = isinstance(first, PLAIN) and isinstance(value, PLAIN) if value is not _GONE else first is not _GONE

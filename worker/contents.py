@@ -18,7 +18,7 @@ Place: TypeAlias = tuple[Any, ...]
 """Of a value: the module's name, the attribute's, and the keys below it."""
 
 
-class Held:
+class Contents:
     """`values` has a plain value, a tensor or a module as it is, an array as bytes, of a container its kind and length.
 
     What lies in a container has places of its own.
