@@ -11,7 +11,7 @@ class FakeNvml:
     """Cards by UUID, each with total and free MiB; as in NVML, nothing answers unless it is open.
 
     `used_mj` of a card is its energy counter; a card that is not in it has none. `parts` of a card are what it is
-    divided into (MIG), by index UUID, total and free MiB; None: it could be, and is not.
+    divided into (MIG), by index UUID, total and free MiB; None: it could be, and is not. `lost` ones do not answer.
     """
 
     class NVMLError(Exception):
@@ -22,6 +22,7 @@ class FakeNvml:
         self.used_mj = {}
         self.opened = 0
         self.fails = False
+        self.lost = set()
 
     def nvmlInit(self):
         self.opened += 1
@@ -33,6 +34,8 @@ class FakeNvml:
         return len(self._all())
 
     def nvmlDeviceGetHandleByIndex(self, index):
+        if self._all()[index] in self.lost:
+            raise self.NVMLError("GPU is lost")
         return self._all()[index]
 
     def nvmlDeviceGetHandleByUUID(self, uuid):

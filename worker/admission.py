@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from db.policy import USUAL_CPU_MIB
 from db.records import NetworkSize
 from db.store import Store
 from scheduler.config import network_key, picture_of
@@ -28,12 +29,17 @@ class _Margins:
     # where nothing like it was measured
     libraries_mib: float  # in which they work, and a data set of usual pictures
     copies: float  # of all activations, forwards and backwards
+    unknown_mib: float | None  # of a network whose size this worker does not know
 
 
 _MARGINS = {
-    "cuda": _Margins(context_mib=CONTEXT_MIB, same_config=1.5, same_network=2.0, libraries_mib=4096.0, copies=4),
+    "cuda": _Margins(
+        context_mib=CONTEXT_MIB, same_config=1.5, same_network=2.0, libraries_mib=4096.0, copies=4, unknown_mib=None
+    ),
     # a peak is that of the whole process there, and differs by a quarter from run to run
-    "cpu": _Margins(context_mib=0.0, same_config=1.25, same_network=1.5, libraries_mib=1024.0, copies=1),
+    "cpu": _Margins(
+        context_mib=0.0, same_config=1.25, same_network=1.5, libraries_mib=1024.0, copies=1, unknown_mib=USUAL_CPU_MIB
+    ),
 }
 
 
@@ -70,6 +76,8 @@ def expectations(
             known[text] = margins.same_network * alike[network] + margins.context_mib
         elif (estimate := _estimate(network, json.loads(text), sizes, margins)) is not None:
             known[text] = estimate + margins.context_mib
+        elif margins.unknown_mib is not None:
+            known[text] = margins.unknown_mib
     return known
 
 

@@ -116,13 +116,17 @@ def parts_of(nvml: Any, card: Any) -> dict[int, Any] | None:
 
 
 def _all_cards(nvml: Any) -> dict[str, list[str]]:
-    """UUIDs of what CUDA can use of each card, by the card's own: itself, or its parts."""
-    found = {}
+    """UUIDs of what CUDA can use of each card, by the card's own: itself, or its parts; of one that is lost none."""
+    found: dict[str, list[str]] = {}
     for index in range(nvml.nvmlDeviceGetCount()):
-        card = nvml.nvmlDeviceGetHandleByIndex(index)
-        parts = parts_of(nvml, card)
-        usable = [card] if parts is None else parts.values()
-        found[str(nvml.nvmlDeviceGetUUID(card))] = [str(nvml.nvmlDeviceGetUUID(one)) for one in usable]
+        try:
+            card = nvml.nvmlDeviceGetHandleByIndex(index)
+            parts = parts_of(nvml, card)
+            usable = [card] if parts is None else parts.values()
+            found[str(nvml.nvmlDeviceGetUUID(card))] = [str(nvml.nvmlDeviceGetUUID(one)) for one in usable]
+        except nvml.NVMLError as error:
+            log.warning("the card %d does not answer, and is left out: %s", index, error)
+            found[f"lost {index}"] = []  # so that the others keep their numbers
     return found
 
 

@@ -303,6 +303,15 @@ def test_what_a_job_needs_of_a_host_is_told_by_measured_processes_or_by_its_netw
     assert set(needs(store, "cuda").values()) == {None}
 
 
+def test_a_network_that_this_worker_does_not_know_is_looked_at_once(store):
+    strange = new_job(1)
+    strange.config["model"] = "of a later version"
+    store.submit(submission(), [strange])
+    expect_memory(store, "cpu", new=True)
+    assert [*needs(store, "cpu").values()] == [USUAL_CPU_MIB]
+    assert store.queued_memory("cpu", new=True) == []
+
+
 def test_what_is_new_can_be_looked_at_alone(store):
     known, new = add(store, 1.0, None, device="cpu")
     expect_memory(store, "cpu", new=True)

@@ -131,6 +131,17 @@ def test_a_part_tells_its_own_memory_and_no_energy(nvml):
         assert look() is None
 
 
+@pytest.mark.parametrize(
+    ("visible", "cards"), [(None, [A, C]), ("2,0", [C, A]), ("1,2", [C]), ("GPU-aab,0", [])], ids=str
+)
+def test_a_lost_card_is_left_out_and_the_others_keep_their_numbers(nvml, monkeypatch, caplog, visible, cards):
+    nvml.lost = {B}
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.visible_cards() == cards
+    assert "the card 1 does not answer, and is left out: GPU is lost" in caplog.text
+
+
 def test_cards_that_do_not_answer_are_none(nvml, caplog):
     nvml.fails = True
     assert devices.visible_cards() == []
