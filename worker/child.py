@@ -28,7 +28,7 @@ from worker.allocator import give_back_memory, keep_freed_memory
 from worker.attempt import Slot, first_line, run_attempt
 from worker.card_check import CARD_FIX, FailedLooks, cuda_error
 from worker.devices import card_memory
-from worker.host import Memory, host_memory, resident_mib
+from worker.host import Memory, be_killed_first, host_memory, resident_mib
 from worker.keeper import outage_is_over
 from worker.logs import ids
 from worker.own_code import sizes_of
@@ -76,6 +76,7 @@ class Child:
         with suppress(OSError):  # there is none but on Linux
             set_pdeathsig(0)  # the pool's children are killed with their parent; these save a checkpoint first
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a terminal that closes; the parent hears it too, and says so
+        be_killed_first()
         self.working = threading.Lock()
         self.pipe.listen(self._end_if_orphaned)
         set_threads()

@@ -10,6 +10,8 @@ import psutil
 
 _GROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+_EVERYWHERE = Path("/proc/vmstat")
+_RANK, _EARLY = Path("/proc/self/oom_score_adj"), "500"  # of 1,000; what a process starts with is 0
 
 
 class Memory(NamedTuple):
@@ -24,7 +26,9 @@ def host_memory() -> Memory:
     for group in _groups():
         with suppress(OSError, ValueError):  # no such file, or "max"
             limit, held = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
-            found.append(Memory(limit / 2**20, max(limit - held + _given_up(group), 0) / 2**20))
+            # of files that nobody reads now: they go before anybody is refused memory
+            given_up = _number(group / "memory.stat", "inactive_file") or 0
+            found.append(Memory(limit / 2**20, max(limit - held + given_up, 0) / 2**20))
     return Memory(min(one.total_mib for one in found), min(one.free_mib for one in found))
 
 
@@ -43,13 +47,30 @@ def cpu_quota() -> float:
     return least
 
 
-def _given_up(group: Path) -> int:
-    """Bytes of files that nobody reads now: they go before anybody is refused memory."""
-    for line in (group / "memory.stat").read_text().splitlines():
-        name, _, number = line.partition(" ")
-        if name == "inactive_file":
-            return int(number)
+def be_killed_first() -> None:
+    """This process rather than others, where the system has to kill one for want of memory: its job comes back."""
+    with suppress(OSError):  # no Linux, or a container that does not allow it
+        _RANK.write_text(_EARLY)
+
+
+def memory_kills() -> int:
+    """How many processes the system has killed for want of memory: of the own control group, or of the whole host.
+
+    0 where nobody counts them.
+    """
+    for counts in (next(_groups()) / "memory.events", _EVERYWHERE):
+        with suppress(OSError):  # no such file: another system, or control groups of version 1
+            if (number := _number(counts, "oom_kill")) is not None:
+                return number
     return 0
+
+
+def _number(counts: Path, wanted: str) -> int | None:
+    for line in counts.read_text().splitlines():
+        name, _, number = line.partition(" ")
+        if name == wanted:
+            return int(number)
+    return None
 
 
 def _groups() -> Iterator[Path]:

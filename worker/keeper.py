@@ -24,6 +24,7 @@ from scheduler.broker import ensure_broker
 from scheduler.queue import reconcile
 from scheduler.settings import Settings
 from worker.card_check import CARD_FIX, FailedLooks
+from worker.host import memory_kills
 from worker.logs import add_line, ids
 from worker.stopping import StopPipe
 
@@ -60,6 +61,7 @@ class Keeper:
         self._idle_looks = 0
         self._cancelled_since: dict[int, float] = {}  # by attempt: since when this parent knows of it
         self._received = 0
+        self._memory_kills = [memory_kills()] * 2  # at the last looks: a child may still be there when it is counted
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         # a child is forked only while the store is closed here: SQLite's locks do not survive in two processes
         os.register_at_fork(
@@ -119,8 +121,10 @@ class Keeper:
         self._store.worker_seen(self._worker_id)
         held = self._store.held(self._worker_id)
         children = _living_children()
+        before, *later = [*self._memory_kills, memory_kills()]
+        self._memory_kills = later
         for attempt in held:
-            self._look_after(attempt, children)
+            self._look_after(attempt, children, memory_short=later[-1] > before)
         ensure_broker(self._settings)
         if outage_is_over(self._store, self._settings):
             reconcile(self._store, self._bells, actor=self._worker_id)
@@ -130,10 +134,16 @@ class Keeper:
             self._end(1, f"no card of this worker works, at {_FAILED_LOOKS} looks in a row: it ends ({CARD_FIX})")
         self._end_if_deaf(idle=not held)
 
-    def _look_after(self, held: Held, children: set[int]) -> None:
-        """Give back the job of a child that is gone; kill one that hangs past its deadline."""
+    def _look_after(self, held: Held, children: set[int], *, memory_short: bool) -> None:
+        """Give back the job of a child that is gone; kill one that hangs past its deadline.
+
+        `memory_short`: the system has just killed a process for want of memory. Nobody tells which one it was.
+        """
         claim, pid = held.claim, int(held.claim.owner.rpartition("/")[2])
-        if pid not in children:
+        if pid not in children and memory_short:
+            why = "and the system has just killed a process for want of memory"
+            self._give_back(held, Cause.OOM, f"its process {pid} is gone, {why}")
+        elif pid not in children:
             self._give_back(held, Cause.WORKER_LOST, f"its process {pid} is gone")
         elif self._store.answering_s() <= self._settings.lease_s:
             return  # it may only wait for the store, to say how it ended

@@ -1,16 +1,21 @@
 """What a job held is gone before the next one of its slot begins."""
 
 import gc
+import os
+import signal
 import time
 import weakref
 from itertools import chain
+from pathlib import Path
 
 import psutil
 import pytest
 import torch
-from real_worker import job, outcomes, sabotaged, submit_digits, submit_endless, until, worker
+from real_worker import job, outcomes, pid_of, sabotaged, submit_digits, submit_endless, until, worker
+from sqlalchemy import select
 
 from db.records import Cause, JobState
+from db.tables import jobs
 from scheduler.suite import load_suite
 from worker import engine
 from worker.child import Child
@@ -72,6 +77,30 @@ def test_slots_take_no_more_jobs_at_once_than_their_host_has_memory_for(store, h
         first, second = sorted(chain(*store.attempts(jobs).values()), key=lambda one: one.started_at)
         assert [first.outcome, second.outcome] == ["done", "done"]
         assert (second.started_at < first.ended_at) == (at_once == 2)
+
+
+COUNTED = """
+import pathlib, worker.keeper
+worker.keeper.memory_kills = lambda: int(pathlib.Path({count!r}).read_text())
+"""
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["by the system, for want of memory", "by somebody"])
+def test_a_job_whose_process_was_killed_for_want_of_memory_runs_alone_the_next_time(store, here, tmp_path, counted):
+    submit_endless(store, here, tmp_path)
+    count = tmp_path / "count"
+    count.write_text("7")
+    with worker(tmp_path, PYTHONPATH=sabotaged(tmp_path / "own", COUNTED.format(count=str(count)))) as only:
+        until(lambda: job(store).epoch)
+        early, late = (int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (pid_of(store), only.pid))
+        assert early > late  # the system would rather kill the child than its parent
+        count.write_text("8" if counted else "7")
+        os.kill(pid_of(store), signal.SIGKILL)
+        (first, *_) = until(lambda: [one for one in store.attempts([1])[1] if one.outcome])
+    assert first.outcome == (Cause.OOM if counted else Cause.WORKER_LOST)
+    assert ("for want of memory" in first.message) == counted
+    with store._reading() as connection:
+        assert connection.execute(select(jobs.c.alone)).scalar_one() is counted
 
 
 def test_a_slot_for_which_there_is_no_room_says_so_once_and_waits_longer_each_time(

@@ -201,7 +201,7 @@ def test_whatever_stops_cuda_is_said_in_a_line(monkeypatch, error, said):
 @pytest.fixture
 def started(monkeypatch):
     """Gives the place and the CUDA_VISIBLE_DEVICES of a slot's child, as it has them once it has started."""
-    for name in ("set_pdeathsig", "set_threads", "keep_freed_memory"):
+    for name in ("set_pdeathsig", "set_threads", "keep_freed_memory", "be_killed_first"):
         monkeypatch.setattr(f"worker.child.{name}", lambda *_: None)
     monkeypatch.setattr("worker.child.signal", SimpleNamespace(signal=lambda *_: None, SIGHUP=1, SIG_IGN=1))
     monkeypatch.setattr("worker.child.socket", SimpleNamespace(gethostname=lambda: "here"))

@@ -57,6 +57,28 @@ def test_a_group_that_holds_more_than_its_limit_leaves_nothing(groups):
 
 
 @pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("own", "everywhere", "number"),
+    [
+        ("low 3\noom 5\noom_kill 2", "oom_kill 9", 2),
+        (None, "nr_free_pages 7\noom_kill 9", 9),
+        (None, "nr 7", 0),
+        (None, None, 0),
+    ],
+    ids=["the own service", "no control groups", "not counted", "another system"],
+)
+def test_kills_for_want_of_memory_are_counted_where_the_own_ones_are_told_apart(
+    groups, tmp_path, monkeypatch, own, everywhere, number
+):
+    monkeypatch.setattr(host, "_EVERYWHERE", tmp_path / "vmstat")
+    if own is not None:
+        groups("system.slice/bench.service", memory_events=own)
+    if everywhere is not None:
+        (tmp_path / "vmstat").write_text(everywhere)
+    assert host.memory_kills() == number
+
+
+@pytest.mark.usefixtures("service")
 def test_limits_of_the_own_service_and_of_all_groups_above_it_hold(groups):
     groups("system.slice/bench.service", memory_max=8 * GIB, memory_current=GIB, memory_stat="", cpu_max="max 100000")
     groups("system.slice", memory_max=16 * GIB, memory_current=12 * GIB, memory_stat="", cpu_max="300000 100000")
