@@ -1,7 +1,9 @@
 """All that the modules of a network hold at one moment, containers and what lies in them too; how to put it back."""
 
 import sys
-from collections import deque
+from collections import OrderedDict, deque
+from contextlib import suppress
+from operator import is_
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 OTHER = object()  # what is neither plain, a tensor nor anything that can be looked into is not compared
+_KINDS = (list, deque, OrderedDict, dict, set)
 _NOT_OWN = {*sys.stdlib_module_names, "torch"}
 # what goes beyond is told by its identity and its length alone: nobody waits for the whole of a vocabulary
 _MOST_ITEMS, _DEEPEST, _MOST_BYTES = 10_000, 8, 2**20
@@ -40,9 +43,16 @@ class Contents:
     def put_back(self) -> None:
         """The same objects with the same in them, but for what tensors and large arrays hold."""
         for container, inside in self._containers:
-            _refill(container, inside)
+            with suppress(Exception):  # of a class that no longer lets itself be looked into
+                _refill(container, inside)
 
     def _look(self, place: Place, value: Any) -> None:
+        try:
+            self._note(place, value)
+        except Exception:  # each class may raise what it likes when it is asked what it holds
+            self.values[place] = OTHER
+
+    def _note(self, place: Place, value: Any) -> None:
         if isinstance(value, (*PLAIN, Tensor, nn.Module)):
             self.values[place] = value
         elif isinstance(value, np.ndarray | np.generic):
@@ -85,12 +95,20 @@ def _refill(container: Any, inside: Any) -> None:
             container[...] = inside
         return
     now = _inside(container)
-    if now is None or ([*now] == [*inside] and all(now[key] is item for key, item in inside.items())):
+    if now is None or _are_same(container, now, inside):
         return
-    if isinstance(container, list | deque):
-        container.clear()
-        container.extend(inside.values())
-        return
-    into = container if isinstance(container, dict | set) else vars(container)
-    into.clear()
-    into.update(inside)
+    # by the words of its kind: a class of somebody's own may change what its own do, or refuse
+    kind: Any = next((kind for kind in _KINDS if isinstance(container, kind)), None)
+    into, kind = (container, kind) if kind else (vars(container), dict)
+    kind.clear(into)
+    if kind in (list, deque):
+        kind.extend(into, inside.values())
+    else:
+        kind.update(into, inside)
+
+
+def _are_same(container: Any, now: dict[Any, Any], inside: dict[Any, Any]) -> bool:
+    """Whether the very same objects lie in it, in the same order: tensors give no yes or no when they are compared."""
+    counted = isinstance(container, list | tuple | deque)
+    objects, others = ([*of.values(), *(() if counted else of)] for of in (now, inside))
+    return len(objects) == len(others) and all(map(is_, objects, others))

@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from models import bundled
 from models._own import loaded
 from worker import steps
 from worker.engine import Hooks, Training, train
-from worker.host_state import change, host_state
+from worker.host_state import change, host_state, kept_tensors
 
 TEXT = """
 import random
@@ -206,6 +207,66 @@ def test_what_steps_did_to_containers_and_attributes_is_put_back_into_the_same_o
     assert (model.past, [*model.by_name.items()], model.once) == ([1, [2]], [("a", 1), ("b", 2)], 1)
     assert model.past[1] is inner
     assert (model.table == 0).all()
+
+
+def raises(*_words):
+    raise RuntimeError("not like this")
+
+
+class NotRead(dict):
+    keys = __iter__ = raises
+
+
+class NotChanged(dict):
+    clear = update = raises
+
+
+class Named:
+    def __init__(self):
+        self.first = 1
+
+
+class NotKnown:
+    """As a proxy is whose object is gone."""
+
+    __class__ = property(raises)
+
+
+class NotOpened:
+    __dict__ = property(raises)
+
+
+class OfNoModule:
+    __module__ = None
+
+
+def test_no_step_fails_because_of_what_a_network_holds():
+    model = torch.nn.Linear(1, 1)
+    held = [NotRead(a=1), NotKnown(), NotOpened(), OfNoModule()]
+    model.held, model.after = held, [1]
+    before = host_state(model, CPU)
+    assert change(before, before, host_state(model, CPU)) is None
+    assert kept_tensors(model) == []
+    model.held, model.after = [], [*model.after, 2]
+    before.put_back()
+    assert (model.held, model.after) == (held, [1])
+
+
+def test_containers_of_any_class_are_put_back():
+    model = torch.nn.Linear(1, 1)
+    a, b = torch.ones(2), torch.zeros(2)
+    model.kept, model.by_tensor, model.refuses = {a}, {a: 1}, NotChanged(a=1)
+    model.ordered, model.own, model.long = OrderedDict(a=1, b=2), Named(), [*range(1000)]
+    before = host_state(model, CPU)
+    model.kept |= {b}
+    del model.by_tensor[a]
+    model.by_tensor[b] = 1
+    dict.update(model.refuses, b=2)
+    model.ordered.move_to_end("a")
+    model.own.second = vars(model.own).pop("first")
+    before.put_back()
+    assert [[*map(id, of)] for of in (model.kept, model.by_tensor)] == [[id(a)]] * 2
+    assert (model.refuses, [*model.ordered], vars(model.own)) == ({"a": 1}, ["a", "b"], {"first": 1})
 
 
 def test_on_a_card_a_tensor_of_the_host_is_not_written_to():
