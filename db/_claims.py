@@ -102,16 +102,17 @@ class Claims(Endings):
 
     def would_claim(
         self, *, place: str = "", device: str = "cuda", room_mib: float | None = None, free_mib: float = math.inf
-    ) -> bool:
-        """Whether `claim_next` would find a job, if it took back no lease; nothing is changed."""
+    ) -> int | None:
+        """The job that `claim_next` would open an attempt of, if it took back no lease; nothing is changed."""
         with self._reading() as connection:
             running = connection.execute(self._running[device], {"here": place}).all()
             beside = [row for row in running if row.place == place]
             if any(row.alone for row in beside):
-                return False
+                return None
             limits = _limits(beside, device, room_mib, free_mib)
             first = self._first(*(self._fitting(device) if "room_mib" in limits else [_MAY_START]))
-            return connection.execute(select(jobs.c.id).where(first), limits).first() is not None
+            found: int | None = connection.execute(select(jobs.c.id).where(first), limits).scalar()
+            return found
 
     def _beside(self, connection: Connection, place: str, device: str, actor: str) -> list[Row[Any]]:
         """Every job that runs at the place, after expired leases, there and elsewhere, were taken back."""

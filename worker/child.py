@@ -180,7 +180,7 @@ class Child:
     def _card_takes_next(self, store: Store, memory: Mapping[str, float]) -> bool:
         """Whether there is a job for the card, and CUDA computes there; where it does not, this process ends."""
         # the queue first: a context takes memory of a card on which others train
-        if not store.would_claim(place=self.place, device=self.kind, **memory):
+        if store.would_claim(place=self.place, device=self.kind, **memory) is None:
             return False
         said = cuda_error()
         self.looks.note(self.index, failed=bool(said))
@@ -192,14 +192,16 @@ class Child:
         raise SystemExit(_RECYCLED)
 
     def _may_take_next(self, store: Store) -> bool:
-        """Whether the most urgent job may run in this process: after a user's network only one of the same code.
+        """Whether the job that is next here may run in this process: after a user's network only one of the same code.
 
         What such code changed for the whole process, by a patch of torch say, holds for all that runs here after it.
         """
         if self.ran is None:
             return True
         try:
-            return any(job.config.get("code") == self.ran for job in store.jobs(store.claimable(1)))
+            # not the most urgent of all: it may have no room, and a smaller one of other code be claimed
+            found = store.would_claim(place=self.place, device=self.kind, **self._memory())
+            return found is not None and store.jobs([found])[0].config.get("code") == self.ran
         except StoreError:
             return False
 

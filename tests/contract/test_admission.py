@@ -45,8 +45,8 @@ def beside_a_shorter_one(store, *needs):
 def claimed(store, place=CARD, **card):
     foreseen = store.would_claim(place=place, **({"room_mib": ROOM} | card))
     found = claim(store, place, **card)
-    assert foreseen is (found is not None)
-    return found and found.job_id
+    assert foreseen == (found and found.job_id)
+    return foreseen
 
 
 def test_jobs_that_fit_together_share_a_card(store):

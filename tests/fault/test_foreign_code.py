@@ -1,5 +1,7 @@
 """What a user's network changes for its whole process is gone before a job of other code begins."""
 
+import math
+
 import pytest
 from editable import put
 from real_worker import attempt_here, job, numbers, outcomes, submit_digits, worker
@@ -7,6 +9,7 @@ from real_worker import attempt_here, job, numbers, outcomes, submit_digits, wor
 from db.records import Cause, JobState
 from scheduler.suite import load_suite
 from worker.child import Child
+from worker.host import Memory
 from worker.stopping import StopPipe
 
 NETS = """
@@ -67,6 +70,36 @@ def test_a_process_that_has_run_other_code_leaves_without_touching_the_job(store
     child.store.close()
     assert job(store, job_id).state is JobState.QUEUED
     assert not store.attempts([job_id]).get(job_id)
+
+
+@pytest.fixture
+def after_own(store, here, suite, monkeypatch):
+    """A child that has run one's own network; another slot leaves 2,464 of the 4,000 MiB that jobs may take."""
+    (done,) = submit_digits(store, here, "spoils", seeds=[1], epochs=1, suite=suite)
+    store.claim_next("another/1", lease_s=600, place="here/cpu", device="cpu")
+    monkeypatch.setattr("worker.child.host_memory", lambda: Memory(total_mib=5_024.0, free_mib=5_024.0))
+    code = store.jobs([done])[0].config["code"]
+    child = Child(settings=here, worker_id="alone", device="cpu", pipe=StopPipe(), place="here/cpu", ran=code)
+    child.expected_at = math.inf  # what these tests say of their jobs' memory stands
+    yield child
+    child.store.close()
+
+
+def test_where_only_a_job_of_other_code_has_room_the_process_leaves_without_touching_it(store, here, suite, after_own):
+    (own,) = submit_digits(store, here, "spoils", seeds=[2], epochs=1, priority=1, suite=suite)
+    (other,) = submit_digits(store, here, "baseline", epochs=1)
+    store.set_memory("cpu", {own: 3_000.0, other: 1_000.0})
+    with pytest.raises(SystemExit):
+        after_own._work()
+    assert not store.attempts([other]).get(other)
+
+
+def test_a_job_of_other_code_that_has_no_room_ends_no_process(store, here, suite, after_own):
+    (other,) = submit_digits(store, here, "baseline", epochs=1, priority=1)
+    own, more = submit_digits(store, here, "spoils", seeds=[2, 3], epochs=1, suite=suite)
+    store.set_memory("cpu", {other: 3_000.0, own: 1_000.0, more: 1_000.0})
+    after_own._work()
+    assert [job(store, one).state for one in (other, own)] == [JobState.QUEUED, JobState.DONE]
 
 
 def test_a_job_that_was_claimed_after_other_code_goes_back_and_is_trained_by_another_process(
