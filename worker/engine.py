@@ -71,8 +71,8 @@ class Outcome:
     `train_s` holds the order of the images, their draws, gather, augmentation and the steps; `eval_s` the validation.
     Loading the data, checkpoints, what the hooks do and the test set are in neither. `energy_j` is such a sum too, of
     what `used_j` gave from the first epoch's beginning to the last one's end. `captured`: as a CUDA graph.
-    `stopped_early`: before all epochs, by its patience or its budget. `trained_on`: where its steps were computed, as
-    `worker.environment.computes_on` says it.
+    `stopped_early`: before all epochs, by its patience or its budget. `trained_on`: where its steps were computed, and
+    at last its test set, as `worker.environment.computes_on` says it.
     """
 
     best: Scores
@@ -163,7 +163,7 @@ class Training:
         self.network = describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
         self.model = new_network(config, seed, classes, own).to(device).to(memory_format=self.layout)
         self.optimizer = make_optimizer(config, self.model, captured=graph)
-        self.progress = Progress(trained_on=[computes_on(str(device))])
+        self.progress, self.here = Progress(), computes_on(str(device))
         images, labels = resident(splits.train, device)
         self.steps = Steps(
             self.model,
@@ -207,6 +207,8 @@ class Training:
         moves = self.schedule.moves_within(epoch)
         for step in range(progress.step, len(self.bounds)):
             self.pause_if_asked(step, watch)
+            if self.here not in progress.trained_on:
+                progress.trained_on.append(self.here)
             if moves:
                 self.schedule.move(epoch, step)
             self.steps.run(*self.bounds[step], mask_seed=randomness.derive(self.seed, epoch, step, "dropout"))
@@ -260,14 +262,12 @@ class Training:
         tensors = prefixed(self.model.state_dict(), "model.")
         tensors |= prefixed(self.progress.best_weights, "best.")
         tensors |= prefixed(optimizer_tensors(self.optimizer), "optimizer.")
-        progress, schedule = self.progress.plain(), self.schedule.state()
-        # beside the progress: workers of earlier versions go on from it too
-        return Snapshot(tensors, {"progress": progress, "schedule": schedule, "trained_on": self.progress.trained_on})
+        # where it was lies beside the progress: workers of earlier versions go on from that too
+        state = {"progress": self.progress.plain(), "trained_on": [*self.progress.trained_on]}
+        return Snapshot(tensors, state | {"schedule": self.schedule.state()})
 
     def restore(self, snapshot: Snapshot) -> None:
-        here = self.progress.trained_on
         self.progress = restored(snapshot, self.model, self.optimizer, self.schedule)
-        self.progress.trained_on = list(dict.fromkeys([*self.progress.trained_on, *here]))
         best = self.progress.best_weights
         self.progress.best_weights = {name: value.to(self.device) for name, value in best.items()}
 
@@ -295,7 +295,7 @@ class Training:
             peak_mib=memory.mib(),
             energy_j=progress.energy_j,
             captured=self.steps.captured,
-            trained_on=tuple(progress.trained_on),
+            trained_on=tuple(dict.fromkeys([*progress.trained_on, self.here])),
         )
 
 

@@ -66,6 +66,17 @@ def test_a_job_that_came_back_was_elsewhere_all_the_same(here, interrupted, monk
     assert environment["trained_on"] == [before, between]
 
 
+def test_a_job_of_which_no_step_was_computed_elsewhere_was_not_there(here, interrupted, monkeypatch):
+    with monkeypatch.context() as there:
+        there.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "SVE256")
+        state = attempt_here(interrupted, here, stopping=lambda: interrupted.attempts([1])[1][-1].start_epoch)
+        assert state is JobState.QUEUED
+    assert attempt_here(interrupted, here) is JobState.DONE
+    message, environment = last(interrupted)
+    assert message == ""
+    assert "trained_on" not in environment
+
+
 def test_a_checkpoint_that_does_not_tell_where_it_was_made_is_gone_on_from(here, interrupted, undisturbed, elsewhere):
     rewritten(here, lambda state: state.pop("trained_on"))
     elsewhere()
