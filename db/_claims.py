@@ -5,10 +5,10 @@ What changes a job names its attempt, and fails once that is lost. Lease times a
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     Boolean,
@@ -54,6 +54,7 @@ _CLAIM_COLUMNS = (
 _AT_ONCE = select(func.count()).where(jobs.c.state == JobState.RUNNING, jobs.c.place == bindparam("here"))
 
 _NEEDS_MIB = EXPECTED_MIB | {"cpu": func.coalesce(EXPECTED_MIB["cpu"], USUAL_CPU_MIB)}
+HeldMib: TypeAlias = Callable[[str], float]
 _EVEN_ALONE: ColumnElement[bool] = bindparam("even_alone", type_=Boolean)
 _MAY_START = or_(jobs.c.alone.is_(False), _EVEN_ALONE)
 _FOREMOST = tuple_(bindparam("top_priority"), bindparam("top_flops", type_=Double), bindparam("minus_top_id"))
@@ -71,6 +72,7 @@ class Claims(Endings):
         device: str = "cuda",
         room_mib: float | None = None,
         free_mib: float = math.inf,
+        held_mib: HeldMib | None = None,
     ) -> Claim | None:
         """Open the next attempt of the most urgent job whose time has come; None when there is none.
 
@@ -81,7 +83,8 @@ class Claims(Endings):
 
         `room_mib` is what the jobs of a place may need together, and `free_mib` what nobody holds now: of a card's
         memory, or of a host's where the `device` is "cpu". Only a job fits whose expected memory does beside that of
-        those that run there, and is free. On a card one of which nobody knows it, or that needs more than the room,
+        those that run there, and is free. `held_mib` tells by the job's owner how much of theirs they hold by now: what
+        they have not taken yet is not free. On a card one of which nobody knows it, or that needs more than the room,
         runs alone; where nothing else runs on a CPU whatever is most urgent does, since a system can swap. Less urgent
         jobs that fit go before one that does not, until its time has come for ten minutes and it is more urgent than
         all that runs there: then the place takes nothing before that one.
@@ -91,7 +94,7 @@ class Claims(Endings):
             beside = self._beside(connection, place, device, owner)
             if any(running.alone for running in beside):
                 return None
-            limits = _limits(beside, device, room_mib, free_mib)
+            limits = _limits(beside, device, room_mib, free_mib, held_mib)
             now = {"holder": owner, "here": place, "lease_s": lease_s, **limits}
             claiming = self._admitting[device] if "room_mib" in limits else self._claiming
             for row in self._move(connection, claiming, now, actor=owner, what="claimed"):
@@ -101,7 +104,13 @@ class Claims(Endings):
         return None
 
     def would_claim(
-        self, *, place: str = "", device: str = "cuda", room_mib: float | None = None, free_mib: float = math.inf
+        self,
+        *,
+        place: str = "",
+        device: str = "cuda",
+        room_mib: float | None = None,
+        free_mib: float = math.inf,
+        held_mib: HeldMib | None = None,
     ) -> int | None:
         """The job that `claim_next` would open an attempt of, if it took back no lease; nothing is changed."""
         with self._reading() as connection:
@@ -109,7 +118,7 @@ class Claims(Endings):
             beside = [row for row in running if row.place == place]
             if any(row.alone for row in beside):
                 return None
-            limits = _limits(beside, device, room_mib, free_mib)
+            limits = _limits(beside, device, room_mib, free_mib, held_mib)
             first = self._first(*(self._fitting(device) if "room_mib" in limits else [_MAY_START]))
             found: int | None = connection.execute(select(jobs.c.id).where(first), limits).scalar()
             return found
@@ -288,12 +297,14 @@ class Claims(Endings):
         return Move(JobState.DONE, HELD, among=[JobState.RUNNING], values=values)
 
 
-def _limits(beside: Sequence[Row[Any]], device: str, room_mib: float | None, free_mib: float) -> dict[str, Any]:
+def _limits(
+    beside: Sequence[Row[Any]], device: str, room_mib: float | None, free_mib: float, held_mib: HeldMib | None
+) -> dict[str, Any]:
     """What a claim at a place where these run has to keep to."""
     alone = {"even_alone": not beside}
     if room_mib is None or (device == "cpu" and not beside):
         return alone
-    left_mib = min(_left_mib(beside, room_mib), free_mib)
+    left_mib = min(_left_mib(beside, room_mib), free_mib - _not_yet_taken_mib(beside, held_mib))
     return alone | _foremost(beside) | {"room_mib": room_mib, "left_mib": left_mib}
 
 
@@ -301,6 +312,13 @@ def _left_mib(beside: Sequence[Row[Any]], room_mib: float) -> float:
     """What the running jobs leave of the room: nothing beside one of which nobody knows what it needs."""
     needs = [running.needs_mib for running in beside]
     return -math.inf if None in needs else room_mib - sum(needs)
+
+
+def _not_yet_taken_mib(beside: Sequence[Row[Any]], held_mib: HeldMib | None) -> float:
+    """What the running jobs still need of what is free; nothing where nobody tells what they hold."""
+    if held_mib is None:
+        return 0.0
+    return sum(max(0.0, (running.needs_mib or 0.0) - held_mib(running.owner)) for running in beside)
 
 
 def _foremost(beside: Sequence[Row[Any]]) -> dict[str, Any]:

@@ -155,17 +155,18 @@ class Submissions(Moves):
             queued = (jobs.c.state == JobState.QUEUED, jobs.c.train_flops != NOT_COUNTED)
             connection.execute(update(jobs).where(*queued).values(train_flops=NOT_COUNTED))
 
-    def queued_memory(self, device: str, *, new: bool = False) -> list[tuple[int, str, float | None]]:
+    def queued_memory(self, device: str, *, after: int = 0) -> list[tuple[int, str, float | None]]:
         """Id, config as text, and the MiB that it is expected to need on this kind of device, of each queued job.
 
-        Of `new` ones alone: those of which nobody has noted that yet.
+        Only of those whose ids come after one, in order. That is quick however many wait.
         """
-        noted = EXPECTED_MIB[device]
-        wanted = select(jobs.c.id, cast(jobs.c.config, Text).label("text"), noted.label("mib"))
-        wanted = wanted.where(jobs.c.state == JobState.QUEUED)
+        text = cast(jobs.c.config, Text).label("text")
+        wanted = select(jobs.c.id, jobs.c.state, text, EXPECTED_MIB[device].label("mib")).order_by(jobs.c.id)
+        # by one or the other: with both SQLite goes through all that are queued
+        newer = jobs.c.id > after if after else jobs.c.state == JobState.QUEUED
         with self._reading() as connection:
-            rows = connection.execute(wanted.where(noted.is_(None)) if new else wanted)
-            return [(row.id, row.text, row.mib) for row in rows]
+            rows = connection.execute(wanted.where(newer))
+            return [(row.id, row.text, row.mib) for row in rows if row.state == JobState.QUEUED]
 
     def set_memory(self, device: str, expected: Mapping[int, float]) -> None:
         """MiB by job; one that runs by now keeps the figure by which its neighbours were admitted."""

@@ -43,20 +43,20 @@ _MARGINS = {
 }
 
 
-def expect_memory(store: Store, device: str, *, new: bool = False) -> None:
+def expect_memory(store: Store, device: str, *, after: int = 0) -> int:
     """Note it for all queued jobs of which more is known than was noted: the store admits by it.
 
-    For `new` ones alone: those of which nothing was noted for this kind of device.
+    Only for those whose ids come after one; gives the last of them, or that one.
     """
-    waiting = store.queued_memory(device, new=new)
+    waiting = store.queued_memory(device, after=after)
     if not waiting:
-        return
+        return after
     texts = {text for _, text, _ in waiting}
     sizes = sizes_of(store, map(json.loads, texts))
     known = expectations(texts, store.peak_memory(device), sizes, device)
-    store.set_memory(
-        device, {job: known[text] for job, text, noted in waiting if text in known and known[text] != noted}
-    )
+    changed = {job: known[text] for job, text, noted in waiting if text in known and known[text] != noted}
+    store.set_memory(device, changed)
+    return waiting[-1][0]
 
 
 def expectations(

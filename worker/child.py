@@ -68,6 +68,7 @@ class Child:
     ordered_for: set[str] = field(default_factory=set)
     ordered_at: float = -math.inf
     expected_at: float = -math.inf
+    expected_to: int = 0  # the newest job whose memory was looked at
     waited_s: float = 0.0  # the last wait for room, since it had a job
     working: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,6 +91,7 @@ class Child:
             self.place += f":{self.card}"  # by UUID: whoever counts the cards otherwise means the same place
         self.store, self.first_mib, self.ran, self.tidied = None, 0.0, None, False
         self.ordered_for, self.ordered_at, self.expected_at = set(), -math.inf, -math.inf
+        self.expected_to = 0
         self.waited_s = 0.0
 
     def _end_if_orphaned(self) -> None:
@@ -167,9 +169,14 @@ class Child:
     def _wait_for_room(self, store: Store) -> None:
         """Where jobs wait though this slot has none: not at once for the next doorbell, of which many wait as well."""
         try:
-            if self.pipe.stopping.is_set() or not store.claimable(1):
+            waits = bool(store.claimable(1))
+            # another slot may only have been quicker
+            if waits and store.would_claim(place=self.place, device=self.kind, **self._memory()) is not None:
                 return
         except StoreError:
+            return
+        if self.pipe.stopping.is_set() or not waits:
+            self.waited_s = 0.0
             return
         if not self.waited_s:
             why = "for want of memory, or because one of them has to be alone"
@@ -177,7 +184,7 @@ class Child:
         self.waited_s = min(2 * self.waited_s or _FIRST_WAIT_S, self.settings.heartbeat_s)
         self.pipe.stopping.wait(self.waited_s)
 
-    def _card_takes_next(self, store: Store, memory: Mapping[str, float]) -> bool:
+    def _card_takes_next(self, store: Store, memory: Mapping[str, Any]) -> bool:
         """Whether there is a job for the card, and CUDA computes there; where it does not, this process ends."""
         # the queue first: a context takes memory of a card on which others train
         if store.would_claim(place=self.place, device=self.kind, **memory) is None:
@@ -219,17 +226,18 @@ class Child:
     def _expect_memory(self, store: Store) -> None:
         """Of what is new before every claim; of all that waits now and then, since more is known after each job."""
         due = time.monotonic() - self.expected_at >= _EXPECT_S
-        expect_memory(store, self.kind, new=not due)
+        self.expected_to = expect_memory(store, self.kind, after=0 if due else self.expected_to)
         if due:
             self.expected_at = time.monotonic()
 
-    def _memory(self) -> dict[str, float]:
+    def _memory(self) -> dict[str, Any]:
         """What the store must know of the memory of this child's card, or else of its host, to admit a job."""
         # what is expected of a job holds its process, on a card its context, though these are taken by now
         now, own_mib = self._memory_now()
         if now is None:
             return {"room_mib": 0.0}  # one job at a time
-        return {"room_mib": max(now.total_mib - _RESERVE_MIB, 0.0), "free_mib": now.free_mib + own_mib}
+        told = {"room_mib": max(now.total_mib - _RESERVE_MIB, 0.0), "free_mib": now.free_mib + own_mib}
+        return told if self.kind == "cuda" else told | {"held_mib": _held_mib}
 
     def _memory_now(self) -> tuple[Memory | None, float]:
         """Of the card or the host; and how many MiB of it this process holds without a job."""
@@ -295,6 +303,11 @@ class Child:
         import torch
 
         torch.set_num_threads(1)
+
+
+def _held_mib(owner: str) -> float:
+    """What the process of an attempt on this host holds; 0 where it cannot be seen from here."""
+    return resident_mib(int(owner.rpartition("/")[2]))
 
 
 def set_threads() -> None:

@@ -15,7 +15,7 @@ OTHER = object()  # what is neither plain, a tensor nor anything that can be loo
 _KINDS = (list, deque, OrderedDict, dict, set)
 _NOT_OWN = {*sys.stdlib_module_names, "torch"}
 # what goes beyond is told by its identity and its length alone: nobody waits for the whole of a vocabulary
-_MOST_ITEMS, _DEEPEST, _MOST_BYTES = 10_000, 8, 2**20
+_MOST_ITEMS, _DEEPEST, _MOST_BYTES = 10_000, 8, 2**22
 
 Place: TypeAlias = tuple[Any, ...]
 """Of a value: the module's name, the attribute's, and the keys below it."""
@@ -31,7 +31,7 @@ class Contents:
         self.values: dict[Place, Any] = {}
         self._containers: list[tuple[Any, Any]] = []  # each with what was in it; so their ids are nobody else's
         self._known: set[int] = set()
-        self._left = _MOST_ITEMS
+        self._left, self._bytes_left = _MOST_ITEMS, _MOST_BYTES
         for owner, module in model.named_modules():
             parts = (vars(module), module._parameters, module._buffers)
             self._known |= {id(part) for part in parts}
@@ -56,7 +56,8 @@ class Contents:
         if isinstance(value, (*PLAIN, Tensor, nn.Module)):
             self.values[place] = value
         elif isinstance(value, np.ndarray | np.generic):
-            small = value.nbytes <= _MOST_BYTES
+            small = value.nbytes <= self._bytes_left
+            self._bytes_left -= value.nbytes if small else 0
             self.values[place] = f"{value.dtype}{value.shape}".encode() + value.tobytes() if small else id(value)
             self._containers.append((value, value.copy() if small else value))
         elif (inside := _inside(value)) is None or id(value) in self._known:

@@ -26,15 +26,21 @@ def host_memory() -> Memory:
     for group in _groups():
         with suppress(OSError, ValueError):  # no such file, or "max"
             limit, held = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
-            # of files that nobody reads now: they go before anybody is refused memory
-            given_up = _number(group / "memory.stat", "inactive_file") or 0
-            found.append(Memory(limit / 2**20, max(limit - held + given_up, 0) / 2**20))
+            # pages of files go before anybody is refused memory; those of a host are free to psutil too
+            files = sum(_number(group / "memory.stat", f"{state}_file") or 0 for state in ("inactive", "active"))
+            found.append(Memory(limit / 2**20, max(limit - held + files, 0) / 2**20))
     return Memory(min(one.total_mib for one in found), min(one.free_mib for one in found))
 
 
-def resident_mib() -> float:
-    """What this process holds of the host's memory now, libraries that it shares with others included."""
-    return psutil.Process().memory_info().rss / 2**20
+def resident_mib(pid: int | None = None) -> float:
+    """What a process, this one by default, holds of the host's memory now, libraries that it shares included.
+
+    0 for one that is not there.
+    """
+    try:
+        return float(psutil.Process(pid).memory_info().rss) / 2**20
+    except psutil.Error:
+        return 0.0
 
 
 def cpu_quota() -> float:

@@ -279,6 +279,17 @@ def test_of_which_nothing_is_known_a_job_counts_as_a_usual_one_on_a_host(store):
     assert [claimed(store, **HOST, room_mib=3 * USUAL_CPU_MIB) for _ in jobs] == [*jobs[:3], None]
 
 
+def test_what_running_jobs_have_not_taken_yet_is_not_free(store):
+    """Slots that start together would else all be given the same memory, which other programs hold a part of."""
+    first, second, third = add(store, 3_400.0, 3_400.0, 1_000.0, device="cpu")
+    held = {"w1/1": 400.0, "w1/2": 900.0}.__getitem__
+    assert claim(store, **HOST, owner="w1/1", free_mib=5_000.0, held_mib=held).job_id == first
+    assert store.would_claim(**HOST, room_mib=ROOM, free_mib=5_000.0, held_mib=held) == third
+    assert claim(store, **HOST, owner="w1/2", free_mib=5_000.0, held_mib=held).job_id == third
+    assert claim(store, **HOST, owner="w1/3", free_mib=6_499.0, held_mib=held) is None
+    assert claim(store, **HOST, owner="w1/3", free_mib=6_500.0, held_mib=held).job_id == second
+
+
 @pytest.mark.parametrize("scarce", [{"room_mib": 100.0}, {"free_mib": 100.0}], ids=["too small", "others hold it"])
 def test_where_nothing_else_runs_a_host_takes_any_job(store, scarce):
     first, second = add(store, 5_000.0, 200.0, device="cpu")
@@ -303,18 +314,19 @@ def test_what_a_job_needs_of_a_host_is_told_by_measured_processes_or_by_its_netw
     assert set(needs(store, "cuda").values()) == {None}
 
 
-def test_a_network_that_this_worker_does_not_know_is_looked_at_once(store):
+def test_a_network_that_this_worker_does_not_know_counts_as_a_usual_one_on_a_host(store):
     strange = new_job(1)
     strange.config["model"] = "of a later version"
     store.submit(submission(), [strange])
-    expect_memory(store, "cpu", new=True)
+    expect_memory(store, "cpu")
     assert [*needs(store, "cpu").values()] == [USUAL_CPU_MIB]
-    assert store.queued_memory("cpu", new=True) == []
 
 
 def test_what_is_new_can_be_looked_at_alone(store):
-    known, new = add(store, 1.0, None, device="cpu")
-    expect_memory(store, "cpu", new=True)
+    known, _, new = jobs = add(store, 1.0, None, None, device="cpu")
+    store.cancel([jobs[1]])
+    assert expect_memory(store, "cpu", after=known) == new
+    assert expect_memory(store, "cpu", after=new) == new
     found = needs(store, "cpu")
     assert found[known] == 1.0
     assert found[new] > 1_000

@@ -173,9 +173,11 @@ def test_a_child_says_how_much_its_card_has_for_jobs(nvml, monkeypatch, card, ha
 
 def test_on_a_cpu_a_child_says_what_its_host_has_and_that_its_own_memory_is_there_for_a_job(monkeypatch):
     monkeypatch.setattr("worker.child.host_memory", lambda: Memory(total_mib=8_192.0, free_mib=5_000.0))
-    monkeypatch.setattr("worker.child.resident_mib", lambda: 500.0)
+    monkeypatch.setattr("worker.child.resident_mib", lambda pid=None: {None: 500.0, 17: 70.0}[pid])
     child = Child(settings=None, worker_id="w", device="cpu", pipe=None)
-    assert child._memory() == {"room_mib": 7_168.0, "free_mib": 5_500.0}
+    told = child._memory()
+    assert told.pop("held_mib")("w2/17") == 70.0
+    assert told == {"room_mib": 7_168.0, "free_mib": 5_500.0}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What a process may use of its host: the least of all the limits that hold for it."""
 
+import os
+import subprocess
 from types import SimpleNamespace
 
 import psutil
@@ -45,10 +47,10 @@ def test_a_container_has_no_more_than_its_limits(groups):
     assert host.cpu_quota() == 1.5
 
 
-def test_pages_of_files_that_nobody_reads_now_are_free(groups):
-    statistics = f"inactive_anon 1\ninactive_file {2 * GIB}\nactive_file 7"
+def test_pages_of_files_are_free(groups):
+    statistics = f"inactive_anon 1\ninactive_file {2 * GIB}\nactive_file {GIB}"
     groups(".", memory_max=8 * GIB, memory_current=7 * GIB, memory_stat=statistics)
-    assert host.host_memory() == (8 * 1024, 3 * 1024)
+    assert host.host_memory() == (8 * 1024, 4 * 1024)
 
 
 def test_a_group_that_holds_more_than_its_limit_leaves_nothing(groups):
@@ -76,6 +78,14 @@ def test_kills_for_want_of_memory_are_counted_where_the_own_ones_are_told_apart(
     if everywhere is not None:
         (tmp_path / "vmstat").write_text(everywhere)
     assert host.memory_kills() == number
+
+
+def test_what_a_process_holds_is_told_and_is_nothing_for_one_that_is_gone():
+    assert 20 < host.resident_mib() < 10_000
+    assert host.resident_mib(os.getpid()) == pytest.approx(host.resident_mib(), rel=0.1)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert host.resident_mib(gone.pid) == 0.0
 
 
 @pytest.mark.usefixtures("service")
