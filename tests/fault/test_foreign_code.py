@@ -85,10 +85,16 @@ def after_own(store, here, suite, monkeypatch):
     child.store.close()
 
 
+def expect(store, child, needs_mib):
+    """MiB by job, which the child takes as noted."""
+    store.set_memory("cpu", needs_mib)
+    child.expected_to = max(needs_mib)
+
+
 def test_where_only_a_job_of_other_code_has_room_the_process_leaves_without_touching_it(store, here, suite, after_own):
     (own,) = submit_digits(store, here, "spoils", seeds=[2], epochs=1, priority=1, suite=suite)
     (other,) = submit_digits(store, here, "baseline", epochs=1)
-    store.set_memory("cpu", {own: 3_000.0, other: 1_000.0})
+    expect(store, after_own, {own: 3_000.0, other: 1_000.0})
     with pytest.raises(SystemExit):
         after_own._work()
     assert not store.attempts([other]).get(other)
@@ -97,7 +103,7 @@ def test_where_only_a_job_of_other_code_has_room_the_process_leaves_without_touc
 def test_a_job_of_other_code_that_has_no_room_ends_no_process(store, here, suite, after_own):
     (other,) = submit_digits(store, here, "baseline", epochs=1, priority=1)
     own, more = submit_digits(store, here, "spoils", seeds=[2, 3], epochs=1, suite=suite)
-    store.set_memory("cpu", {other: 3_000.0, own: 1_000.0, more: 1_000.0})
+    expect(store, after_own, {other: 3_000.0, own: 1_000.0, more: 1_000.0})
     after_own._work()
     assert [job(store, one).state for one in (other, own)] == [JobState.QUEUED, JobState.DONE]
 
