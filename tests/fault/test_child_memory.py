@@ -71,7 +71,7 @@ def test_slots_take_no_more_jobs_at_once_than_their_host_has_memory_for(store, h
     """Each is expected to take some 1,100 MiB; without a limit two slots train two at once."""
     scarce = {"PYTHONPATH": sabotaged(tmp_path / "own", SCARCE)}
     for at_once, seeds, variables in ((1, [1, 2], scarce), (2, [3, 4], {})):
-        jobs = submit_digits(store, here, "baseline", seeds=seeds, epochs=3)
+        jobs = submit_digits(store, here, "baseline", seeds=seeds, epochs=2)
         with worker(tmp_path, slots=2, drain=True, **variables) as both:
             assert both.wait(timeout=120) == 0
         first, second = sorted(chain(*store.attempts(jobs).values()), key=lambda one: one.started_at)
