@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from time import perf_counter, process_time
@@ -42,7 +42,8 @@ class Stopwatch:
 class InTurns:
     """Trainings of some variants, one after the other in one process, between `with` and its end.
 
-    Of each the first epoch, which warms up, is trained at once.
+    Of each the first epoch, which warms up, is trained at once. A name of `BARE` is no variant: an epoch of it is that
+    many calls of a piece of work.
     """
 
     def __init__(
@@ -102,7 +103,36 @@ def _serve(
     os.environ.update(environment)
     as_slot()
     for variant, images in given:
-        train_in_turns(words, variant, images, torch.device(device))
+        if variant in BARE:
+            _call_in_turns(words, BARE[variant](), images)
+        else:
+            train_in_turns(words, variant, images, torch.device(device))
+
+
+def _call_in_turns(words: "Connection[Lap, bool]", work: Callable[[], object], calls: int) -> None:
+    """As `train_in_turns`."""
+    while True:
+        watch = Stopwatch()
+        for _ in range(calls):
+            work()
+        words.send(watch.lap())
+        if not words.recv():
+            return
+
+
+def _products() -> Callable[[], object]:
+    left, right, out = (torch.randn(192, 192) for _ in range(3))  # all three fit into a core's own cache
+    return lambda: torch.mm(left, right, out=out)
+
+
+def _copies() -> Callable[[], object]:
+    given = torch.randn(2**24)  # 64 MiB, more than any cache
+    out = torch.empty_like(given)
+    return lambda: out.copy_(given)
+
+
+BARE: Mapping[str, Callable[[], Callable[[], object]]] = {"products": _products, "copies": _copies}
+"""What a machine's cores do beside each other: products of matrices in a core's own cache, copies through memory."""
 
 
 def train_in_turns(words: "Connection[Lap, bool]", variant: str, images: int, device: torch.device) -> None:
