@@ -163,7 +163,7 @@ class Training:
         self.network = describe(config.model, classes=classes, arguments=config.arguments, own=own, **picture)
         self.model = new_network(config, seed, classes, own).to(device).to(memory_format=self.layout)
         self.optimizer = make_optimizer(config, self.model, captured=graph)
-        self.progress, self.here = Progress(), computes_on(str(device))
+        self.progress, self.began_at, self.here = Progress(), (0, 0), computes_on(str(device))
         images, labels = resident(splits.train, device)
         self.steps = Steps(
             self.model,
@@ -207,8 +207,6 @@ class Training:
         moves = self.schedule.moves_within(epoch)
         for step in range(progress.step, len(self.bounds)):
             self.pause_if_asked(step, watch)
-            if self.here not in progress.trained_on:
-                progress.trained_on.append(self.here)
             if moves:
                 self.schedule.move(epoch, step)
             self.steps.run(*self.bounds[step], mask_seed=randomness.derive(self.seed, epoch, step, "dropout"))
@@ -263,11 +261,18 @@ class Training:
         tensors |= prefixed(self.progress.best_weights, "best.")
         tensors |= prefixed(optimizer_tensors(self.optimizer), "optimizer.")
         # where it was lies beside the progress: workers of earlier versions go on from that too
-        state = {"progress": self.progress.plain(), "trained_on": [*self.progress.trained_on]}
+        state = {"progress": self.progress.plain(), "trained_on": self.trained_on()}
         return Snapshot(tensors, state | {"schedule": self.schedule.state()})
+
+    def trained_on(self) -> list[str]:
+        """Where its steps were computed, each place once: here only if one was."""
+        progress = self.progress
+        here = [self.here] if (progress.epoch, progress.step) != self.began_at else []
+        return list(dict.fromkeys([*progress.trained_on, *here]))
 
     def restore(self, snapshot: Snapshot) -> None:
         self.progress = restored(snapshot, self.model, self.optimizer, self.schedule)
+        self.began_at = (self.progress.epoch, self.progress.step)
         best = self.progress.best_weights
         self.progress.best_weights = {name: value.to(self.device) for name, value in best.items()}
 
